@@ -1,0 +1,13 @@
+"""``mckennabot generate``."""
+
+from __future__ import annotations
+
+import click
+
+from mckennabot.cli.options import chatter
+
+
+@click.command()
+@chatter
+def generate(verbose: bool, quiet: bool) -> None:
+    """To be filled in."""

@@ -1,0 +1,79 @@
+"""What can go wrong, one class per exit code.
+
+Each error is at most three lines to the user: what happened, to which file, what to do next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MckennabotError(Exception):
+    """An error that the user can understand and act on; printed without a traceback.
+
+    Args:
+        what: what happened, one line, without a full stop.
+        path: the file or directory it happened to.
+        hint: what to do next: a command, an option, or where to look.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, path: Path | str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.path = path
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders; keyword-only arguments do not survive the default pickling.
+        return _rebuild, (type(self), self.what, self.path, self.hint)
+
+    def __str__(self) -> str:
+        where = f": {_printable(self.path)}" if self.path is not None else ""
+        return f"{self.what}{where}"
+
+    def lines(self) -> list[str]:
+        """The message as it is printed: one or two lines."""
+        return [f"Error: {self}", *([f"  {self.hint}"] if self.hint else [])]
+
+
+def _rebuild(
+    kind: type[MckennabotError], what: str, path: Path | str | None, hint: str | None
+) -> MckennabotError:
+    return kind(what, path=path, hint=hint)
+
+
+def _printable(path: Path | str) -> str:
+    """A path on one line, whatever bytes its name is made of."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
+
+
+class UsageError(MckennabotError):
+    """The options do not fit together, or what they name must not be touched."""
+
+    exit_code = 2
+
+
+class InputError(MckennabotError):
+    """A source or corpus cannot be used: unreadable, encrypted, scanned, empty, undecodable."""
+
+    exit_code = 3
+
+
+class ModelError(MckennabotError):
+    """A base model or run is missing, incomplete or damaged."""
+
+    exit_code = 4
+
+
+class ResourceError(MckennabotError):
+    """The machine has too little of something: disk, memory, GPU memory."""
+
+    exit_code = 5
+
+
+class Interrupted(MckennabotError):  # noqa: N818 - it is what happened, not an error
+    """Ctrl-C or SIGTERM, after everything worth keeping was saved."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""PDF and other sources to a clean corpus."""

@@ -1,0 +1,66 @@
+"""Writing files so that a kill at any instant leaves the old content or the new, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from mckennabot.errors import MckennabotError, ResourceError, UsageError
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Replace a file's content in one step: temporary name beside it, flush, fsync, rename.
+
+    Raises:
+        ResourceError: the disk is full, or a quota or size limit is reached.
+        UsageError: the place cannot be written to.
+    """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name when the block ends without an error.
+
+    Raises:
+        ResourceError, UsageError: as `write_atomic`.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        yield temporary
+        sync(temporary)
+        temporary.replace(path)
+        sync(path.parent)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a directory's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_error(error: OSError, path: Path) -> MckennabotError:
+    """What a failed write means to the user."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ResourceError(
+            f"no room to write ({error.strerror})",
+            path=path,
+            hint="Free disk space, or choose another directory.",
+        )
+    return UsageError(
+        f"cannot write ({error.strerror})", path=path, hint="Choose a place that can be written to."
+    )

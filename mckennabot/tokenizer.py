@@ -1,0 +1,118 @@
+"""GPT-2's byte-level BPE over ``encoder.json`` and ``vocab.bpe``, by Hugging Face's `tokenizers`.
+
+Unlike the encoder in gpt-2-simple, ``<|endoftext|>`` is the one id that GPT-2 was trained with,
+never seven ordinary tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mckennabot.corpus import SEPARATOR
+from mckennabot.errors import ModelError
+
+if TYPE_CHECKING:
+    import tokenizers
+
+VOCABULARY_FILES = ("encoder.json", "vocab.bpe")
+
+
+class Tokenizer:
+    """Text to token ids and back.
+
+    Attributes:
+        eot: the id of ``<|endoftext|>``.
+    """
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        self._backend = backend
+        self.eot: int = backend.get_vocab()[SEPARATOR]
+
+    @classmethod
+    def load(cls, directory: Path) -> Tokenizer:
+        """Read the vocabulary of a base model or run.
+
+        Raises:
+            ModelError: a vocabulary file is missing or not what it should be.
+        """
+        import tokenizers
+
+        encoder, merges = (directory / name for name in VOCABULARY_FILES)
+        try:
+            vocabulary = json.loads(encoder.read_text(encoding="utf-8"))
+            # The first line is "#version: 0.2"; the last is empty.
+            lines = merges.read_text(encoding="utf-8").split("\n")[1:]
+            pairs = [(left, right) for left, _, right in (line.partition(" ") for line in lines if line)]
+            model = tokenizers.models.BPE(vocabulary, pairs)
+        except FileNotFoundError as error:
+            raise ModelError("no vocabulary file", path=error.filename, hint=_HINT) from error
+        except Exception as error:  # `tokenizers` raises plain Exception
+            raise ModelError(f"the vocabulary is damaged ({error})", path=directory, hint=_HINT) from error
+        if SEPARATOR not in vocabulary:
+            raise ModelError(f"the vocabulary has no {SEPARATOR}", path=encoder, hint=_HINT)
+        return cls(_byte_level(model))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], size: int) -> Tokenizer:
+        """Learn a vocabulary of at most `size` tokens from texts; ``<|endoftext|>`` is its last id."""
+        import tokenizers
+
+        backend = _byte_level(tokenizers.models.BPE())
+        trainer = tokenizers.trainers.BpeTrainer(
+            vocab_size=size - 1,
+            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        backend.train_from_iterator(texts, trainer)
+        learned = json.loads(backend.to_str())["model"]
+        vocabulary = {token: rank for token, rank in learned["vocab"].items() if token != SEPARATOR}
+        # Training gives the special token the first id; GPT-2 has it last.
+        ordered = sorted(vocabulary, key=lambda token: vocabulary[token])
+        final = {token: rank for rank, token in enumerate([*ordered, SEPARATOR])}
+        pairs = [(left, right) for left, right in learned["merges"]]
+        return cls(_byte_level(tokenizers.models.BPE(final, pairs)))
+
+    def save(self, directory: Path) -> None:
+        """Write ``encoder.json`` and ``vocab.bpe`` in OpenAI's form."""
+        model = json.loads(self._backend.to_str())["model"]
+        encoder, merges = (directory / name for name in VOCABULARY_FILES)
+        encoder.write_text(json.dumps(model["vocab"]), encoding="utf-8")
+        lines = ["#version: 0.2", *(" ".join(merge) for merge in model["merges"]), ""]
+        merges.write_text("\n".join(lines), encoding="utf-8")
+
+    @property
+    def size(self) -> int:
+        """Number of tokens, ``<|endoftext|>`` included."""
+        return int(self._backend.get_vocab_size())
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids; ``<|endoftext|>`` in the text gives the one real id."""
+        return list(self._backend.encode(text).ids)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        """`encode` for many texts, on all cores."""
+        return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts))]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text; bytes that are not UTF-8 become U+FFFD."""
+        return str(self._backend.decode(list(ids), skip_special_tokens=False))
+
+    def token(self, token_id: int) -> str:
+        """The vocabulary's own spelling of a token, such as ``Ġthe``."""
+        return str(self._backend.id_to_token(token_id))
+
+
+_HINT = "Copy encoder.json and vocab.bpe from the base model, or start from --model tiny."
+
+
+def _byte_level(model: tokenizers.models.BPE) -> tokenizers.Tokenizer:
+    import tokenizers
+
+    backend = tokenizers.Tokenizer(model)
+    backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = tokenizers.decoders.ByteLevel()
+    backend.add_special_tokens([SEPARATOR])
+    return backend

@@ -1,0 +1,128 @@
+"""What the tests share: the command line as a process, small models in OpenAI's layout, real vocabularies."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+SAMPLE_PDF = ROOT / "data" / "sample.pdf"
+
+
+class Cli:
+    """``mckennabot`` as its users run it: a process, in a directory of its own."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.cwd = cwd
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("MCKENNABOT_")},
+            "PYTHONPATH": str(ROOT),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+
+    def argv(self, *args: str | Path) -> list[str]:
+        return [sys.executable, "-m", "mckennabot", *map(str, args)]
+
+    def __call__(
+        self, *args: str | Path, code: int = 0, stdin: str | None = None, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command, require its exit code, and never a traceback."""
+        done = subprocess.run(
+            self.argv(*args),
+            cwd=self.cwd,
+            env={**self.env, **(env or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=280,
+            check=False,
+        )
+        assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    def start(self, *args: str | Path) -> subprocess.Popen[bytes]:
+        """A command in the background, for tests that send it signals."""
+        return subprocess.Popen(
+            self.argv(*args), cwd=self.cwd, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command line, in the test's own temporary directory."""
+    return Cli(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def real_vocabulary() -> Path:
+    """The directory of GPT-2's own encoder.json and vocab.bpe."""
+    directory = SHARED / "gpt2"
+    if not directory.is_dir():
+        pytest.skip("needs ../shared/gpt2, GPT-2's own vocabulary")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def corpus_text() -> str:
+    """Two small chapters of prose that repeats enough for a tiny model to learn."""
+    first = "The machine dreams of rivers. The river dreams of the sea, and the sea is awake."
+    second = "Nobody counts the stars twice. The second count is always another sky."
+    return "\n\n".join(["One", *[first] * 20, "<|endoftext|>", "Two", *[second] * 20]) + "\n"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, corpus_text: str) -> Path:
+    """`corpus_text` where `finetune` looks by default."""
+    path = tmp_path / "data" / "book.txt"
+    path.parent.mkdir()
+    path.write_text(corpus_text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def base_model(tmp_path_factory: pytest.TempPathFactory, corpus_text: str) -> Path:
+    """A random GPT-2 of 2 layers in OpenAI's layout, ``checkpoints/small``, as a download leaves it."""
+    directory = tmp_path_factory.mktemp("base") / "checkpoints" / "small"
+    directory.mkdir(parents=True)
+    subprocess.run(
+        [sys.executable, "-c", _WRITE_BASE, str(directory)],
+        input=json.dumps(corpus_text),
+        text=True,
+        check=True,
+        cwd=ROOT,
+        capture_output=True,
+    )
+    return directory
+
+
+# In a process of its own, so that pytest's never imports TensorFlow and gpt-2-simple side by side.
+_WRITE_BASE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from mckennabot.checkpoint import Hparams, ModelDir
+from mckennabot.tokenizer import Tokenizer
+from mckennabot.weights import shapes, write_weights
+
+model = ModelDir(Path(sys.argv[1]))
+tokenizer = Tokenizer.train([json.load(sys.stdin)], 300)
+tokenizer.save(model.path)
+hparams = Hparams(n_vocab=tokenizer.size, n_ctx=64, n_embd=32, n_head=2, n_layer=2)
+model.write_hparams(hparams)
+rng = np.random.default_rng(0)
+values = {
+    name: (np.ones if name.endswith("/g") else lambda s: rng.normal(0, 0.1, s))(shape).astype("float32")
+    for name, shape in shapes(hparams).items()
+}
+write_weights(model.path / "model.ckpt", values)
+model.point_to("model.ckpt")
+"""
