@@ -1,0 +1,71 @@
+"""What the reader hands on for each page, before anything is known about its layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+# Page space: points, origin at the top left of the page as it is shown (after /Rotate), y downwards.
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 with x0 <= x1 and y0 <= y1."""
+
+
+class Glyph(NamedTuple):
+    """One glyph as it is shown.
+
+    Attributes:
+        text: its Unicode text: one character, more for a ligature or an /ActualText span, "" if unknown.
+        x0, y0, x1, y1: the box from its origin over its advance, from ascent to descent.
+        baseline: y of the baseline; x of it for text that runs vertically.
+        size: font size, in points as shown.
+        font: the font's name without the subset prefix.
+        angle: reading direction, in degrees clockwise from left to right: 0, 90, 180 or 270.
+    """
+
+    text: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    baseline: float
+    size: float
+    font: str
+    angle: int = 0
+
+
+@dataclass(frozen=True)
+class RawPage:
+    """A page's content in the order in which it is drawn.
+
+    Attributes:
+        number: position in the document, counted from 1.
+        label: the page label that the document gives it, such as ``xii``; None where it gives none.
+        width, height: size as shown, in points.
+        glyphs: everything that is text, an invisible layer of OCR included.
+        images: boxes of pictures.
+        rules: boxes of thin horizontal lines, such as stand above footnotes.
+    """
+
+    number: int
+    label: str | None
+    width: float
+    height: float
+    glyphs: list[Glyph]
+    images: list[Box]
+    rules: list[Box]
+
+
+class OutlineEntry(NamedTuple):
+    """A bookmark.
+
+    Attributes:
+        level: depth, 1 for the outermost.
+        title: its text.
+        page: number of the page it leads to, counted from 1.
+        y: height on that page, in page space; None where the bookmark names only the page.
+    """
+
+    level: int
+    title: str
+    page: int
+    y: float | None
