@@ -200,8 +200,8 @@ def find_model(checkpoints: Path, name: str) -> ModelDir:
 
 
 def models(checkpoints: Path) -> list[ModelDir]:
-    """Every model directory in `checkpoints`, the one written to last at the end."""
-    found = [ModelDir(path.parent) for path in checkpoints.glob("*/hparams.json")]
+    """Every finished (not hidden) model directory in `checkpoints`, the one written to last at the end."""
+    found = [ModelDir(path.parent) for path in checkpoints.glob("[!.]*/hparams.json")]
     return sorted(found, key=lambda model: (_last_written(model), model.name))
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 CHECKPOINTS = Path("checkpoints")
 CORPUS_DIR = Path("data")
+BASE_URL = "https://openaipublic.blob.core.windows.net/gpt-2"
+"""Where OpenAI keeps its models, and gpt-2-simple fetches them: ``<BASE_URL>/models/<name>/<file>``."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class FinetuneSettings:
             what the run began with, else 124M where it is there or can be fetched, else ``tiny``.
         run: the run's name.
         checkpoints: where base models and runs lie.
+        base_url: where a base model that is not there is fetched from.
         fresh: start over instead of continuing the run.
         batch_size: sequences per micro-batch.
         accumulate: micro-batches per optimizer step.
@@ -62,6 +65,7 @@ class FinetuneSettings:
     model: str | None = None
     run: str = "run1"
     checkpoints: Path = CHECKPOINTS
+    base_url: str = BASE_URL
     fresh: bool = False
     batch_size: int = 1
     accumulate: int = 1

@@ -10,7 +10,9 @@ With E = n_embd, C = n_ctx, V = n_vocab, and one group for each layer i:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,15 @@ def shapes(hparams: Hparams) -> dict[str, tuple[int, ...]]:
             for name, shape in variables.items():
                 found[f"model/h{i}/{part}/{name}"] = shape
     return found | {f"model/ln_f/{name}": shape for name, shape in norm.items()}
+
+
+def parameters(hparams: Hparams) -> int:
+    """How many numbers a GPT-2 of these sizes holds, without listing its layers one by one."""
+    none, one = (
+        sum(math.prod(shape) for shape in shapes(replace(hparams, n_layer=layers)).values())
+        for layers in (0, 1)
+    )
+    return none + hparams.n_layer * (one - none)
 
 
 def read_weights(prefix: Path, hparams: Hparams) -> Iterator[tuple[str, Array]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mckennabot.config import CHECKPOINTS
+from mckennabot.config import BASE_URL, CHECKPOINTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,6 +18,13 @@ verbose = click.option("-v", "--verbose", is_flag=True, help="Say more; show the
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only warnings and errors.")
 checkpoints = click.option(
     "--checkpoints", type=PATH, default=CHECKPOINTS, show_default=True, help="Where base models and runs lie."
+)
+base_url = click.option(
+    "--base-url",
+    metavar="URL",
+    default=BASE_URL,
+    show_default=True,
+    help="Mirror to fetch a base model from, as URL/models/NAME/FILE.",
 )
 
 
