@@ -1,0 +1,135 @@
+"""Runs the operators of a page's content that matter for its text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pdfminer.pdfinterp import LITERAL_FORM, LITERAL_IMAGE, PDFPageInterpreter
+from pdfminer.pdftypes import PDFObjRef, dict_value, list_value, resolve1, stream_value
+from pdfminer.psparser import PSLiteral, literal_name
+from pdfminer.utils import MATRIX_IDENTITY, mult_matrix
+
+from mckennabot.extract.pdf.content import operations
+from mckennabot.extract.pdf.device import PageDevice
+
+MAX_DEPTH = 24
+
+
+class PageInterpreter(PDFPageInterpreter):
+    """pdfminer's interpreter without colours, with lazy fonts, /ActualText and bounded nesting."""
+
+    device: PageDevice
+
+    def __init__(self, fonts: Any, device: PageDevice, depth: int = 0) -> None:
+        super().__init__(fonts, device)
+        self.depth = depth
+
+    def dup(self) -> PageInterpreter:
+        """One for a nested stream."""
+        return type(self)(self.rsrcmgr, self.device, self.depth + 1)
+
+    def init_resources(self, resources: Any) -> None:
+        """Note what the page may name; fonts load when they are used."""
+        self.resources = dict_value(resources)
+        self.fontmap = _Fonts(self.rsrcmgr, dict_value(self.resources.get("Font")))
+        self.xobjmap = dict_value(self.resources.get("XObject"))
+        self.csmap = {}
+
+    def execute(self, streams: Any) -> None:
+        """Run content streams that belong together."""
+        sound = [s for s in map(stream_value, streams) if s.objid not in self.parent_stream_ids]
+        self.stream_ids = {s.objid for s in sound if s.objid is not None}
+        for name, operands in operations(b"\n".join(s.get_data() for s in sound)):
+            known = OPERATORS.get(name)
+            if known is not None:
+                count, run = known
+                if len(operands) >= count:
+                    run(self, *operands[len(operands) - count :])
+
+    # Text
+
+    def do_TJ(self, seq: Any) -> None:  # noqa: N802
+        """Show text with moves between its parts."""
+        if isinstance(seq, list):
+            self.device.show(self.textstate, seq)
+
+    def do__w(self, word: Any, char: Any, text: Any) -> None:
+        """Set the spacings, move to the next line and show text."""
+        self.do_Tw(word)
+        self.do_Tc(char)
+        self.do__q(text)
+
+    # Marked content
+
+    def do_BDC(self, tag: Any, props: Any) -> None:  # noqa: N802
+        """Begin a marked span with properties."""
+        if isinstance(props, PSLiteral):
+            props = dict_value(self.resources.get("Properties")).get(literal_name(props))
+        text = resolve1(dict_value(props).get("ActualText"))
+        self.device.begin_marked(text if isinstance(text, bytes) else None)
+
+    def do_BMC(self, tag: Any) -> None:  # noqa: N802
+        """Begin a marked span."""
+        self.device.begin_marked(None)
+
+    def do_EMC(self) -> None:  # noqa: N802
+        """End a marked span."""
+        self.device.end_marked()
+
+    # Pictures and nested content
+
+    def do_EI(self, image: Any) -> None:  # noqa: N802
+        """Draw an inline picture."""
+        self.device.render_image("", image)
+
+    def do_Do(self, name: Any) -> None:  # noqa: N802
+        """Draw a picture or run a form."""
+        if not isinstance(name, PSLiteral):
+            return
+        xobject = stream_value(self.xobjmap.get(literal_name(name)))
+        kind = resolve1(xobject.get("Subtype"))
+        if kind is LITERAL_IMAGE:
+            self.device.render_image("", xobject)
+        elif kind is LITERAL_FORM and self.depth < MAX_DEPTH:
+            matrix = [resolve1(n) for n in list_value(xobject.get("Matrix"))]
+            if len(matrix) != 6 or not all(isinstance(n, (int, float)) for n in matrix):
+                matrix = list(MATRIX_IDENTITY)
+            resources = dict_value(xobject.get("Resources")) or self.resources
+            nested = self.subinterp()
+            nested.render_contents(resources, [xobject], ctm=mult_matrix(tuple(matrix), self.ctm))
+            self.device.set_ctm(self.ctm)
+
+
+class _Fonts(dict[object, Any]):
+    """A page's fonts by name, each loaded when it is first used."""
+
+    def __init__(self, store: Any, specs: dict[Any, Any]) -> None:
+        super().__init__()
+        self.store = store
+        self.specs = specs
+
+    def __missing__(self, name: object) -> Any:
+        if name not in self.specs:
+            raise KeyError(name)
+        spec = self.specs[name]
+        objid = spec.objid if isinstance(spec, PDFObjRef) else None
+        font = self[name] = self.store.get_font(objid, dict_value(spec))
+        return font
+
+
+def _operators(names: str) -> dict[bytes, tuple[int, Any]]:
+    """Each operator's number of operands and the method that runs it."""
+    table = {}
+    for name in names.split():
+        method = getattr(
+            PageInterpreter, "do_" + name.replace("*", "_a").replace('"', "_w").replace("'", "_q")
+        )
+        table[name.encode()] = (method.__code__.co_argcount - 1, method)
+    return table
+
+
+OPERATORS = _operators(
+    "q Q cm BT ET Tc Tw Tz TL Tf Tr Ts Td TD Tm T* TJ Tj ' \" BDC BMC EMC EI Do "
+    "m l c v y h re S s f f* B B* b b* n"
+)
+OPERATORS[b"F"] = OPERATORS[b"f"]

@@ -1,0 +1,97 @@
+"""Bookmarks, each resolved to a page and a height on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pikepdf
+
+from mckennabot.extract.page import OutlineEntry
+
+MAX_ENTRIES = 20_000
+MAX_DEPTH = 64
+
+
+def read_outline(pdf: pikepdf.Pdf, pages: list[pikepdf.Page]) -> list[OutlineEntry]:
+    """The bookmarks that lead to a page of this document, in the order in which they are listed.
+
+    A broken outline gives what could be read of it; cycles and absurd lengths end it.
+    """
+    numbers = {page.obj.objgen: number for number, page in enumerate(pages, 1)}
+    named = _named(pdf)
+    entries: list[OutlineEntry] = []
+    try:
+        for level, item in _items(pdf.Root.get("/Outlines")):
+            found = _destination(item, named)
+            if found is None or found[0].objgen not in numbers:
+                continue
+            number = numbers[found[0].objgen]
+            title = str(item.get("/Title", "")).strip()
+            if title:
+                entries.append(OutlineEntry(level, title, number, _height(pages[number - 1], found)))
+    except (pikepdf.PdfError, ValueError, TypeError, KeyError, RuntimeError, UnicodeError):
+        pass
+    return entries
+
+
+def _items(root: Any) -> Iterator[tuple[int, pikepdf.Dictionary]]:
+    """Every item of the tree with its depth, each once."""
+    seen: set[tuple[int, int]] = set()
+    stack = [(1, root.get("/First"))] if isinstance(root, pikepdf.Dictionary) else []
+    while stack and len(seen) < MAX_ENTRIES:
+        level, item = stack.pop()
+        if not isinstance(item, pikepdf.Dictionary) or item.objgen in seen:
+            continue
+        seen.add(item.objgen)
+        yield level, item
+        stack.append((level, item.get("/Next")))
+        if level < MAX_DEPTH:
+            stack.append((level + 1, item.get("/First")))
+
+
+def _named(pdf: pikepdf.Pdf) -> dict[str, Any]:
+    """Named destinations, of both generations."""
+    named: dict[str, Any] = {}
+    try:
+        old = pdf.Root.get("/Dests")
+        if isinstance(old, pikepdf.Dictionary):
+            named.update({str(name)[1:]: value for name, value in old.items()})
+        names = pdf.Root.get("/Names")
+        tree = names.get("/Dests") if isinstance(names, pikepdf.Dictionary) else None
+        if isinstance(tree, pikepdf.Dictionary):
+            named.update(pikepdf.NameTree(tree).items())
+    except (pikepdf.PdfError, ValueError, TypeError, RuntimeError, UnicodeError):
+        pass
+    return named
+
+
+def _destination(item: pikepdf.Dictionary, named: dict[str, Any]) -> pikepdf.Array | None:
+    """The explicit destination of a bookmark: page, kind of view, coordinates."""
+    target: Any = item.get("/Dest")
+    if target is None:
+        action = item.get("/A")
+        if not isinstance(action, pikepdf.Dictionary) or action.get("/S") != "/GoTo":
+            return None
+        target = action.get("/D")
+    if isinstance(target, (pikepdf.String, pikepdf.Name)):
+        target = named.get(str(target).removeprefix("/"))
+    if isinstance(target, pikepdf.Dictionary):
+        target = target.get("/D")
+    if isinstance(target, pikepdf.Array) and len(target) and isinstance(target[0], pikepdf.Dictionary):
+        return target
+    return None
+
+
+def _height(page: pikepdf.Page, destination: pikepdf.Array) -> float | None:
+    """Y in page space of where the view starts; None if it is the whole page."""
+    at = {"/XYZ": 3, "/FitH": 2, "/FitBH": 2, "/FitR": 5}.get(
+        str(destination[1]) if len(destination) > 1 else ""
+    )
+    if at is None or len(destination) <= at or page.obj.get("/Rotate", 0) != 0:
+        return None
+    try:
+        box = [float(n) for n in page.cropbox]
+        return max(box[1], box[3]) - float(destination[at])
+    except (TypeError, ValueError):
+        return None
