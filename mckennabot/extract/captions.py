@@ -1,0 +1,126 @@
+"""Captions under pictures, and tables: text that stands beside the flow."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+
+from mckennabot.extract.lines import Line, Page
+from mckennabot.extract.measure import Measure, neighbours, same_size
+
+CAPTION, TABLE = "caption", "table"
+
+_NUMBERED = re.compile(
+    r"(?:fig(?:ure)?s?|plate|map|illustration|table|abb(?:ildung)?|tab(?:elle|leau)?|figura|tabla|tabella)\b\.?"
+    r"\s*(?:\d+|[ivxl]+|[a-z]\d*)(?:[.-]\d+)*\s*(?:[.:\u2013\u2014|]|$)",
+    re.IGNORECASE,
+)
+_TABLE_ROWS = 3
+
+
+def mark_captions(pages: list[Page], measure: Measure) -> None:
+    """Set the kind of captions and tables."""
+    for page in pages:
+        body = [line for line in page.lines if line.kind == "body" and not line.angle]
+        _mark_tables(page, body, measure)
+        blocks = _blocks([line for line in body if line.kind == "body"], measure)
+        for above, block in zip([None, *blocks], blocks, strict=False):
+            if (
+                _goes_on(above, block, measure)
+                or (_NUMBERED.match(block[0].text) and _stands_out(block, measure))
+                or (_beside_picture(block, page, measure) and _is_small_print(block, measure))
+            ):
+                _set(block, CAPTION)
+        _note_floats(page, measure)
+
+
+def _note_floats(page: Page, measure: Measure) -> None:
+    """Say of each line whether a picture, a caption or a table stands between it and the one before."""
+    tall = [box for box in page.images if box[3] - box[1] > 2 * measure.size]
+    floats = [line for line in page.lines if line.kind in (CAPTION, TABLE)]
+    for a, b in neighbours(page.lines):
+        b.after_float = any(a.y < line.y < b.y for line in floats) or any(
+            a.y - a.size < (y0 + y1) / 2 < b.y and x0 < b.right and x1 > b.left for x0, y0, x1, y1 in tall
+        )
+
+
+def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
+    """Lines parted where type, column or distance changes."""
+    blocks: list[list[Line]] = []
+    for line in lines:
+        last = blocks[-1][-1] if blocks else None
+        if (
+            last is not None
+            and last.column == line.column
+            and same_size(last.size, line.size)
+            and (last.font == line.font or last.size != measure.size)
+            and 0 <= line.y - last.y < 1.35 * measure.line_distance(line.size)
+        ):
+            blocks[-1].append(line)
+        else:
+            blocks.append([line])
+    return blocks
+
+
+def _goes_on(above: list[Line] | None, block: list[Line], measure: Measure) -> bool:
+    """Whether a block is the last line of the caption above it."""
+    if above is None or above[-1].kind != CAPTION or len(block) > 1:
+        return False
+    last, line = above[-1], block[0]
+    return last.column == line.column and 0 < line.y - last.y < 1.1 * measure.line_distance(measure.size)
+
+
+def _stands_out(block: list[Line], measure: Measure) -> bool:
+    first = block[0]
+    inset = first.x0 - first.left > 0.3 * first.size and first.right - block[-1].x1 > 0.3 * first.size
+    return not same_size(first.size, measure.size) or first.font != measure.font or inset or len(block) == 1
+
+
+def _beside_picture(block: list[Line], page: Page, measure: Measure) -> bool:
+    top, bottom = block[0].y - block[0].size, block[-1].y
+    left, right = min(line.x0 for line in block), max(line.x1 for line in block)
+    near = 3 * measure.line_distance(measure.size)
+    return any(
+        x0 < right
+        and x1 > left
+        and (-0.5 * measure.size < top - y1 < near or -0.5 * measure.size < y0 - bottom < 0.5 * near)
+        for x0, y0, x1, y1 in page.images
+        if x1 - x0 > 3 * measure.size and y1 - y0 > 3 * measure.size
+    )
+
+
+def _is_small_print(block: list[Line], measure: Measure) -> bool:
+    """Whether a block is no larger than the text, and set in another way."""
+    size = max(line.size for line in block)
+    if size > 1.02 * measure.size or len(block) > 8:
+        return False
+    text = " ".join(line.text for line in block)
+    centred = all(
+        abs((line.x0 - line.left) - (line.right - line.x1)) < line.size
+        and line.x0 - line.left > 0.5 * line.size
+        for line in block
+    )
+    return (
+        size < 0.93 * measure.size
+        or block[0].font != measure.font
+        or text.isupper()
+        or (centred and len(block) < 4)
+    )
+
+
+def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
+    """Runs of rows with wide gaps, between rules or under a numbered caption."""
+    for gapped, run in groupby(body, lambda line: line.gaps > 0):
+        rows = list(run)
+        if not gapped or len(rows) < _TABLE_ROWS:
+            continue
+        top, bottom = rows[0].y - 2 * measure.size, rows[-1].y + measure.size
+        ruled = sum(top < y0 < bottom for _, y0, _, _ in page.rules) >= 2
+        before = body[body.index(rows[0]) - 1] if rows[0] is not body[0] else None
+        if ruled or (before is not None and _NUMBERED.match(before.text)):
+            _set(rows, TABLE)
+
+
+def _set(lines: list[Line], kind: str) -> None:
+    for line in lines:
+        line.kind = kind

@@ -1,0 +1,288 @@
+"""Lines joined to paragraphs, and lines of verse kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from mckennabot.extract.headings import HEADING
+from mckennabot.extract.hyphens import Hyphens
+from mckennabot.extract.lines import Line
+from mckennabot.extract.measure import Measure, same_size
+from mckennabot.extract.unicode import SOFT_HYPHEN
+
+_ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
+_SENTENCE_END = re.compile(
+    r"[.!?:\u2026][\"'\u2019\u201d\u00bb)\]]*$|[\u201d\u00bb\"]$|\u2014[\"\u201d\u2019']?$"
+)
+
+
+@dataclass(slots=True)
+class Paragraph:
+    """Lines that make one paragraph.
+
+    Attributes:
+        text: the words, with line breaks where they are verse.
+        lines: what it is made of.
+        kind: of its lines.
+    """
+
+    text: str
+    lines: list[Line]
+    kind: str
+
+
+@dataclass(slots=True)
+class _Run:
+    """Consecutive lines of one page and column, one type size, with one left edge.
+
+    Attributes:
+        left, right: its own edges.
+        inset: whether its left edge stands off its column's.
+        verse: whether its lines are lines of verse.
+        hanging: whether its paragraphs begin at the left edge and go on to the right of it.
+    """
+
+    lines: list[Line]
+    left: float = 0.0
+    right: float = 0.0
+    inset: bool = False
+    verse: bool = False
+    hanging: bool = False
+
+
+def make_paragraphs(
+    flow: list[Line], starts: set[int], measure: Measure, hyphens: Hyphens
+) -> list[Paragraph]:
+    """Paragraphs in order.
+
+    Args:
+        flow: lines in reading order, headings and kept notes among them.
+        starts: ids of lines with which a paragraph begins whatever they look like.
+        measure: what is usual in the book.
+        hyphens: joins words that lines cut.
+    """
+    return [
+        Paragraph(_text(lines, verse, hyphens), lines, lines[0].kind)
+        for lines, verse in _grouped(flow, starts, measure)
+    ]
+
+
+def _text(lines: list[Line], verse: bool, hyphens: Hyphens) -> str:
+    text = ""
+    for line in lines:
+        words = hyphens.begin(line.initial, line.text)
+        if not text:
+            text = words
+        elif verse:
+            text = f"{text}\n{words}"
+        else:
+            text = hyphens.join(text, words)
+    return text.replace(SOFT_HYPHEN, "")
+
+
+def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[tuple[list[Line], bool]]:
+    lines: list[Line] = []
+    aside: list[list[Line]] = []
+    verse = False
+    run_before: _Run | None = None
+    for run in _runs(flow, starts, measure):
+        for number, line in enumerate(run.lines):
+            if line.kind not in ("body", HEADING):  # a kept note waits until the paragraph around it ends
+                if aside and aside[-1][-1].kind == line.kind and number:
+                    aside[-1].append(line)
+                else:
+                    aside.append([line])
+                continue
+            before = lines[-1] if lines else None
+            following = run.lines[number + 1] if number + 1 < len(run.lines) else None
+            if before is None or id(line) in starts:
+                new = True
+            elif number:
+                new = _begins_inside(before, line, following, run, measure)
+            else:
+                new = _begins_run(before, line, run_before, run, measure)
+            if new:
+                if lines:
+                    yield lines, verse
+                yield from ((part, False) for part in aside)
+                lines, aside, verse = [], [], run.verse
+            lines.append(line)
+        if run.lines[-1].kind in ("body", HEADING):
+            run_before = run
+    if lines:
+        yield lines, verse
+    yield from ((part, False) for part in aside)
+
+
+# Runs
+
+
+def _runs(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[_Run]:
+    stretch: list[Line] = []
+    for line in flow:
+        if stretch and (id(line) in starts or _apart(stretch[-1], line, measure)):
+            yield from _split(stretch, measure)
+            stretch = []
+        stretch.append(line)
+    if stretch:
+        yield from _split(stretch, measure)
+
+
+def _apart(a: Line, b: Line, measure: Measure) -> bool:
+    """Whether a gap, a change of type, or a page's or column's end parts two lines."""
+    if a.kind != b.kind or a.page != b.page or a.column != b.column or a.angle != b.angle:
+        return True
+    if not same_size(a.size, b.size) or bool(b.initial):
+        return True
+    return not 0 < b.y - a.y < _most_leading(measure) * measure.line_distance(max(a.size, b.size))
+
+
+def _most_leading(measure: Measure) -> float:
+    return 1.35 if measure.by_indent and not measure.by_space else 1.2
+
+
+def _split(lines: list[Line], measure: Measure) -> Iterator[_Run]:
+    """A stretch, parted where lines set off from the left edge begin and end."""
+    run: list[Line] = []
+    inset = False
+    for number, line in enumerate(lines):
+        now = _is_inset(lines, number, measure)
+        if run and now != inset:
+            yield _run(run, inset, measure)
+            run = []
+        inset = now
+        run.append(line)
+    yield _run(run, inset, measure)
+
+
+def _is_inset(lines: list[Line], number: int, measure: Measure) -> bool:
+    """Whether a line stands off its column's edge, and not only as a paragraph's first does."""
+    line = lines[number]
+    offset = line.x0 - line.left
+    slack = 0.3 * line.size
+    if offset <= slack:
+        return False
+    if measure.by_indent and abs(offset - measure.indent) < slack:
+        return False
+    beside = [lines[n] for n in (number - 1, number + 1) if 0 <= n < len(lines)]
+    # In a book without indents, one line alone may have one all the same.
+    return measure.by_indent or not beside or any(other.x0 - other.left > slack for other in beside)
+
+
+def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
+    first = lines[0]
+    left = min(line.x0 for line in lines) if inset else first.left
+    run = _Run(lines, left, first.right, inset)
+    if inset:
+        widest = max(line.x1 for line in lines)
+        margin = first.right - (left - first.left)
+        run.right = min(first.right, max(widest, min(margin, first.right)))
+    pairs = list(pairwise(lines))
+    short = [_short(a, b, run) for a, b in pairs]
+    run.verse = first.kind == "body" and _is_verse(lines, short, run, measure)
+    if not run.verse and pairs:
+        run.hanging = _is_hanging(pairs, short) or (
+            (inset or not measure.by_indent) and _is_item(lines, short)
+        )
+    if inset and not run.verse:
+        run.right = min(first.right, max(line.x1 for line in lines))
+    return run
+
+
+def _short(a: Line, b: Line, run: _Run) -> bool:
+    return a.x1 + a.space + b.head < run.right - 0.2 * a.size
+
+
+def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure) -> bool:
+    if len(lines) < 2:
+        return False
+    if not run.inset and measure.by_indent:
+        flush = [line.x0 - run.left < 0.3 * line.size for line in lines]
+        return len(lines) > 2 and all(flush) and all(short)
+    if not run.inset and len(lines) < 3 and lines[0].x1 > run.left + 0.6 * (run.right - run.left):
+        return False
+    return sum(short) >= 0.8 * len(short)
+
+
+def _is_item(lines: list[Line], short: list[bool]) -> bool:
+    """Whether a stretch is one paragraph whose first line alone begins at its left edge."""
+    rest = [line.x0 - lines[0].x0 for line in lines[1:]]
+    return not short[0] and min(rest) > 0.3 * lines[0].size and max(rest) - min(rest) < 0.3 * lines[0].size
+
+
+def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
+    out = [was_short for (a, b), was_short in zip(pairs, short, strict=False) if b.x0 - a.x0 > 0.3 * a.size]
+    back = [was_short for (a, b), was_short in zip(pairs, short, strict=False) if a.x0 - b.x0 > 0.3 * a.size]
+    return bool(out) and bool(back) and sum(out) < 0.5 * len(out) and sum(back) >= 0.5 * len(back)
+
+
+# Where paragraphs begin
+
+
+def _begins_inside(a: Line, b: Line, following: Line | None, run: _Run, measure: Measure) -> bool:
+    """Whether the second of two lines of one run begins a paragraph."""
+    if run.verse or b.kind == HEADING:
+        return False
+    if _is_cut(a, b):
+        return False
+    slack = 0.3 * b.size
+    indented, was_indented = b.x0 - run.left > slack, a.x0 - run.left > slack
+    short = _short(a, b, run)
+    if run.hanging:
+        return not indented and (was_indented or short)
+    if indented and not was_indented:
+        return True
+    if indented:
+        return short or bool(_SENTENCE_END.search(a.text)) or not measure.justified
+    if _ITEM.match(b.text) and short:
+        return True
+    if was_indented:
+        return measure.justified and short
+    if measure.justified or not measure.by_indent:
+        return short and (measure.justified or not measure.by_space)
+    return False
+
+
+def _begins_run(a: Line, b: Line, before: _Run | None, run: _Run, measure: Measure) -> bool:
+    """Whether a run's first line begins a paragraph, or goes on with the one before."""
+    if a.kind != b.kind or a.kind == HEADING or b.initial or before is None:
+        return True
+    below = a.page == b.page and a.column == b.column and b.y > a.y
+    if not same_size(a.size, b.size):
+        return True
+    if below and not b.after_float:
+        near = b.y - a.y < _most_leading(measure) * measure.line_distance(a.size)
+        return not (
+            near and len(before.lines) == 1 and before.inset and not run.inset and not _short(a, b, before)
+        )
+    if before.verse or run.verse:
+        return not _verse_goes_on(before, run)
+    if _is_cut(a, b):
+        return False
+    if before.inset != run.inset:
+        return True
+    slack = 0.3 * b.size
+    short = _short(a, b, before)
+    if before.hanging or run.hanging:
+        return b.x0 - run.left <= slack and short
+    if b.x0 - run.left > slack:
+        return True
+    if measure.justified:
+        return short
+    if measure.by_indent:
+        return False
+    return short and bool(_SENTENCE_END.search(a.text))
+
+
+def _verse_goes_on(before: _Run, run: _Run) -> bool:
+    a, b = before.lines[-1], run.lines[0]
+    offset = abs((a.x0 - a.left) - (b.x0 - b.left))
+    return run.inset == before.inset and offset < 2.5 * a.size and a.font == b.font and run.inset
+
+
+def _is_cut(a: Line, b: Line) -> bool:
+    """Whether the end of a line cuts a word."""
+    return a.text.endswith(("-", SOFT_HYPHEN)) and a.text[-2:-1].isalpha() and b.text[:1].islower()

@@ -1,0 +1,154 @@
+"""Glyphs that stand on one baseline, with what is raised beside them; drop caps taken out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from typing import NamedTuple
+
+from mckennabot.extract.page import Glyph
+
+
+class Ink(NamedTuple):
+    """A glyph in the space in which its text runs from left to right, y downwards.
+
+    Attributes:
+        raised: 1 where it stands above the baseline of its row, -1 below, 0 on it.
+    """
+
+    x0: float
+    x1: float
+    y: float
+    text: str
+    size: float
+    font: str
+    raised: int = 0
+
+
+Row = list[Ink]
+
+
+def upright(glyphs: list[Glyph], angle: int, width: float, height: float) -> list[Ink]:
+    """Glyphs that are read at one angle, turned to read from left to right.
+
+    Args:
+        glyphs: all of the angle.
+        angle: in degrees, clockwise.
+        width: of the page before turning.
+        height: of the page before turning.
+    """
+    if angle == 90:
+        return [Ink(g.y0, g.y1, width - g.baseline, g.text, g.size, g.font) for g in glyphs]
+    if angle == 270:
+        return [Ink(height - g.y1, height - g.y0, g.baseline, g.text, g.size, g.font) for g in glyphs]
+    if angle == 180:
+        return [Ink(width - g.x1, width - g.x0, height - g.baseline, g.text, g.size, g.font) for g in glyphs]
+    return [Ink(x0, x1, y, text, size, font) for text, x0, _, x1, _, y, size, font, _ in glyphs]
+
+
+def rows_of(inks: list[Ink]) -> tuple[list[Row], list[Ink]]:
+    """Rows from top to bottom, and the drop caps that stand beside them."""
+    by_baseline: dict[float, Row] = {}
+    for ink in inks:
+        by_baseline.setdefault(round(ink.y, 1), []).append(ink)
+    rows: list[Row] = []
+    sizes: list[float] = []
+    for baseline in sorted(by_baseline):
+        row = by_baseline[baseline]
+        size = _common_size(row)
+        if rows and baseline - rows[-1][0].y <= 0.2 * min(size, sizes[-1]):
+            rows[-1] += row
+            sizes[-1] = _common_size(rows[-1])
+        else:
+            rows.append(row)
+            sizes.append(size)
+    for row in rows:
+        row.sort()
+    caps = _take_drop_caps(rows, _common_size(inks) if inks else 0.0)
+    _attach_raised(rows, sizes)
+    return [row for row in rows if row], caps
+
+
+def _common_size(inks: Row) -> float:
+    first = inks[0].size
+    if all(ink.size == first for ink in inks):
+        return first
+    return Counter(ink.size for ink in inks).most_common(1)[0][0]
+
+
+_RAISED_AT_MOST = 4
+"""Glyphs in a note mark, an ordinal's ending, an exponent."""
+
+
+def _attach_raised(rows: list[Row], sizes: list[float]) -> None:
+    """Move short runs of small glyphs that stand above or below a row, close to its glyphs, into it."""
+    for number, (row, size) in enumerate(zip(rows, sizes, strict=False)):
+        for other in (number + 1, number + 2, number - 1):
+            if not 0 <= other < len(rows) or not rows[other] or not row or size > 0.85 * sizes[other]:
+                continue
+            drop = (rows[other][0].y - row[0].y) / sizes[other]
+            if -0.4 < drop < 0.8:
+                _move(row, rows[other], sizes[other], 1 if drop > 0 else -1)
+
+
+def _move(row: Row, target: Row, size: float, raised: int) -> None:
+    visible = [ink for ink in target if not ink.text.isspace()]
+    ends, starts = sorted(ink.x1 for ink in visible), [ink.x0 for ink in visible]
+    moved: Row = []
+    for run in _runs(row, size):
+        near = 0.5 * size
+        after = bisect_left(ends, run[0].x0 - near)
+        before = bisect_left(starts, run[-1].x1 - 0.1 * size)
+        touches = (after < len(ends) and ends[after] < run[0].x0 + 0.3 * size) or (
+            before < len(starts) and starts[before] < run[-1].x1 + near
+        )
+        if len(run) <= _RAISED_AT_MOST and touches:
+            moved += run
+    if moved:
+        target += [ink._replace(raised=raised) for ink in moved]
+        target.sort()
+        row[:] = [ink for ink in row if ink not in moved]
+
+
+def _runs(row: Row, size: float) -> list[Row]:
+    runs: list[Row] = []
+    for ink in row:
+        if ink.text.isspace():
+            continue
+        if runs and ink.x0 - runs[-1][-1].x1 < 0.2 * size:
+            runs[-1].append(ink)
+        else:
+            runs.append([ink])
+    return runs
+
+
+def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
+    """Remove the initials that reach up beside lines above their own baseline, and give them back."""
+    caps: list[Ink] = []
+    for number, row in enumerate(rows):
+        visible = [ink for ink in row if not ink.text.isspace()]
+        for place, ink in enumerate(visible):
+            if ink.size < 1.7 * body or not ink.text.strip("\"'\u2018\u201c\u00ab").isalpha():
+                continue
+            if place and ink.x0 - visible[place - 1].x1 < 1.5 * body:
+                continue
+            following = visible[place + 1] if place + 1 < len(visible) else None
+            if following and following.size * 1.7 > ink.size and following.x0 - ink.x1 < body:
+                continue
+            if _beside_lines(ink, rows[:number], body):
+                caps.append(ink)
+    for row in rows:
+        if any(ink in caps for ink in row):
+            row[:] = [ink for ink in row if ink not in caps]
+    return caps
+
+
+def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
+    top = cap.y - 0.95 * cap.size
+    return any(
+        -0.5 * body < ink.x0 - cap.x1 < 1.5 * body and ink.size * 1.7 < cap.size
+        for row in rows_above
+        if row and top < row[0].y < cap.y - 0.3 * body
+        for ink in row
+        if not ink.text.isspace()
+    )

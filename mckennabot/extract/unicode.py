@@ -1,0 +1,115 @@
+"""Characters as a reader means them: ligatures taken apart, code points that stand for nothing dropped."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+SOFT_HYPHEN = "\u00ad"
+
+# Presentation forms: ligatures such as U+FB01 and the shaped letters of Hebrew and Arabic.
+_FORMS = re.compile("[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufdff\ufe70-\ufefc]")
+# Controls, private use, surrogates, noncharacters, U+FFFD, and invisible marks of direction or order.
+_NOTHING = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
+    "\ue000-\uf8ff\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\uffff\U000e0000-\U0010ffff]"
+)
+_SPACE = re.compile("[\t-\r \x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
+
+
+def repair(text: str) -> tuple[str, int]:
+    r"""Text as it should have been, NFC, and the number of characters that were taken apart or dropped.
+
+    White space becomes single spaces. Soft hyphens stay, for whoever joins the lines:
+
+    >>> repair("of\ufb01ce\x00")
+    ('office', 2)
+    """
+    if text.isascii() and text.isprintable():
+        return (" ".join(text.split()) if "  " in text else text), 0
+    repaired = 0
+    text, count = _FORMS.subn(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    repaired += count
+    text, count = _NOTHING.subn("", text)
+    repaired += count
+    text = _SPACE.sub(" ", text).translate(_HYPHENS)
+    return unicodedata.normalize("NFC", text), repaired
+
+
+# Accents that a font draws as glyphs of their own, and what combines with the letter below.
+ACCENTS = {
+    "`": "\u0300",
+    "\u00b4": "\u0301",
+    "\u02b9": "\u0301",
+    "^": "\u0302",
+    "\u02c6": "\u0302",
+    "~": "\u0303",
+    "\u02dc": "\u0303",
+    "\u00af": "\u0304",
+    "\u02c9": "\u0304",
+    "\u02d8": "\u0306",
+    "\u02d9": "\u0307",
+    "\u00a8": "\u0308",
+    "\u02da": "\u030a",
+    "\u02dd": "\u030b",
+    "\u02c7": "\u030c",
+    "\u00b8": "\u0327",
+    "\u02db": "\u0328",
+}
+_DOTLESS = {"\u0131": "i", "\u0237": "j"}
+
+
+def accented(letter: str, accent: str) -> str:
+    """A letter and the spacing accent drawn over it, as one character where there is one.
+
+    >>> accented("\u0131", "\u00b4")
+    'í'
+    """
+    base = _DOTLESS.get(letter, letter)
+    return unicodedata.normalize("NFC", base + ACCENTS[accent])
+
+
+_SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "0123456789")
+
+
+def lowered(text: str) -> str:
+    """Superscript digits as plain ones."""
+    return text.translate(_SUPERSCRIPTS)
+
+
+def is_superscript(text: str) -> bool:
+    """Whether a glyph's text is a superscript digit of its own code point."""
+    return len(text) == 1 and lowered(text) != text
+
+
+def logical_order(tokens: list[str]) -> list[str]:
+    """Tokens seen from left to right, in the order in which a right-to-left line is read.
+
+    Runs of left-to-right words and numbers inside the line keep their order.
+    """
+    ordered: list[str] = []
+    run: list[str] = []
+    for token in reversed(tokens):
+        if _runs_left_to_right(token) or (run and token in ".,:/-'" and token):
+            run.append(token)
+        else:
+            ordered += reversed(run)
+            run = []
+            ordered.append(token.translate(_MIRROR))
+    return ordered + run[::-1]
+
+
+_MIRROR = str.maketrans("()[]{}<>\u00ab\u00bb\u2039\u203a", ")(][}{><\u00bb\u00ab\u203a\u2039")
+
+
+def _runs_left_to_right(token: str) -> bool:
+    return any(unicodedata.bidirectional(c) in ("L", "EN", "AN") for c in token)
+
+
+def runs_right_to_left(text: str) -> bool:
+    """Whether most of a line's letters belong to a right-to-left script."""
+    if text.isascii():
+        return False
+    strong = [unicodedata.bidirectional(c) for c in text if c.isalpha()]
+    return 2 * sum(d in ("R", "AL") for d in strong) > len(strong)

@@ -1,0 +1,160 @@
+"""A row of glyphs as words: where the spaces are, accents over their letters, note marks apart."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from mckennabot.extract.rows import Ink, Row
+from mckennabot.extract.unicode import (
+    ACCENTS,
+    accented,
+    is_superscript,
+    logical_order,
+    lowered,
+    repair,
+    runs_right_to_left,
+)
+
+GUTTER = 0.7
+"""Narrowest gap, in type sizes, that may part two columns."""
+WORD_GAP = 0.11
+"""Narrowest gap between words, in type sizes, where the file draws no spaces."""
+
+_MARK = re.compile(r"[\[(]?(?:\d{1,3}(?:,\d{1,3})*|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4})[\])]?")
+
+
+@dataclass(slots=True)
+class Fragment:
+    """A stretch of a row without a gap as wide as a gutter; the fields are those of a `Line`."""
+
+    text: str
+    x0: float
+    x1: float
+    baseline: float
+    faces: list[tuple[float, str]]
+    head: float
+    space: float
+    marks: tuple[tuple[int, str], ...]
+    repaired: int
+    unknown: int
+
+
+def fragments(row: Row) -> list[Fragment]:
+    """The row's stretches of words, from left to right."""
+    pieces: list[Row] = [[]]
+    spaces: list[list[int]] = [[]]  # for each piece, before which of its glyphs a space glyph stands
+    spaced = False
+    edge = float("-inf")
+    last: Ink | None = None
+    for ink in row:
+        x0, x1, _, text, size, _, _ = ink
+        if text == " " or (text and text.isspace()):
+            spaced = True
+            continue
+        if last is not None and text == last.text and x0 - last.x0 < 0.5 * (last.x1 - last.x0):
+            continue  # drawn twice to look bold
+        if pieces[-1] and x0 - edge > GUTTER * size:
+            pieces.append([])
+            spaces.append([])
+        elif spaced:
+            spaces[-1].append(len(pieces[-1]))
+        spaced = False
+        pieces[-1].append(ink)
+        edge = x1 if x1 > edge else edge
+        last = ink
+    if not pieces[0]:
+        return []
+    gaps = [[b[0] - a[1] for a, b in pairwise(piece)] for piece in pieces]
+    tracking = _tracking([gap for some in gaps for gap in some], pieces[0][0].size)
+    return [_fragment(*piece, tracking) for piece in zip(pieces, map(set, spaces), gaps, strict=False)]
+
+
+def _tracking(gaps: list[float], size: float) -> float:
+    """The space between letters of a row that is letter-spaced, else 0."""
+    usual = sorted(gaps)[len(gaps) // 2] if len(gaps) > 3 else 0.0
+    return usual if usual > 0.03 * size else 0.0
+
+
+def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> Fragment:
+    cut = _word_gap(inks, spaces, gaps, tracking)
+    parts: list[str] = []
+    raised: list[bool] = []
+    head = inks[-1].x1
+    widths: list[float] = []
+    for number, ink in enumerate(inks):
+        if number:
+            gap = gaps[number - 1]
+            if number in spaces or gap > cut:
+                if not widths:
+                    head = inks[number - 1].x1
+                widths.append(gap)
+                parts.append(" ")
+                raised.append(False)
+            elif gap < 0 and (letter := _combined(inks[number - 1], ink)):
+                parts[-1] = letter
+                continue
+        parts.append(ink.text)
+        raised.append(ink.raised > 0 or is_superscript(ink.text))
+    if runs_right_to_left("".join(parts)):
+        parts, raised = logical_order(parts), [False] * len(parts)
+    text, marks, repaired = _set_marks_apart(parts, raised)
+    on_line = [ink for ink in inks if not ink.raised] or inks
+    return Fragment(
+        text,
+        inks[0].x0,
+        max(ink.x1 for ink in inks),
+        median([ink.y for ink in on_line]) if len({ink.y for ink in on_line}) > 1 else on_line[0].y,
+        [(ink.size, ink.font) for ink in on_line],
+        head - inks[0].x0,
+        median(widths) if widths else 0.25 * inks[0].size,
+        marks,
+        repaired,
+        sum(not ink.text for ink in inks),
+    )
+
+
+def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> float:
+    """The gap above which a space stands in this row, beside the spaces that the file draws itself."""
+    size = max(inks[0].size, inks[-1].size)
+    if not gaps:
+        return size
+    if tracking:
+        inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
+        tracking = _tracking(inside, size) or max(0.0, min(tracking, min(inside, default=tracking)))
+    drawn = len(spaces) * 15 >= len(inks)
+    return tracking + (0.3 if drawn else WORD_GAP) * size
+
+
+def _combined(first: Ink, second: Ink) -> str | None:
+    """The accented letter that two glyphs drawn over each other make."""
+    for accent, letter in ((first, second), (second, first)):
+        if accent.text in ACCENTS and len(letter.text) == 1 and letter.text.isalpha():
+            middle = (accent.x0 + accent.x1) / 2
+            if letter.x0 < middle < letter.x1 and abs(accent.size - letter.size) < 0.2 * letter.size:
+                return accented(letter.text, accent.text)
+    return None
+
+
+def _set_marks_apart(parts: list[str], raised: list[bool]) -> tuple[str, tuple[tuple[int, str], ...], int]:
+    """The text without raised figures and signs, where those stood, and the characters repaired."""
+    if not any(raised):
+        text, repaired = repair("".join(parts))
+        return text.strip(), (), repaired
+    text, marks, total, number = "", [], 0, 0
+    while number < len(parts):
+        end = number
+        while end < len(parts) and raised[end] == raised[number]:
+            end += 1
+        piece, repaired = repair("".join(parts[number:end]))
+        total += repaired
+        bare = lowered(piece).strip()
+        fraction = end < len(parts) and parts[end] in "/\u2044" and parts[end]
+        if raised[number] and _MARK.fullmatch(bare) and not fraction:
+            marks.append((len(text.lstrip()), bare.strip("[]()")))
+        else:
+            text += piece
+        number = end
+    return text.strip(), tuple(marks), total
