@@ -98,7 +98,7 @@ def _is_sorted(lines: list[Line]) -> bool:
 def mark_matter(flow: list[Line], sections: list[Section], measure: Measure) -> None:
     """Set the kind of what does not belong to the book's own text, section by section."""
     top = [section for section in sections if section.level == 1 or section.part]
-    stops = [section.place for section in top[1:]] + [len(flow)]
+    stops = [*(section.place for section in top[1:]), len(flow)][: len(top)]
     for section, stop in zip(top, stops, strict=True):
         if section.kind == CONTENTS:
             _mark(flow[section.place : _listing_end(flow, section.place, stop)], CONTENTS)
@@ -185,13 +185,11 @@ def _mark_front(before: list[Line], measure: Measure) -> None:
 
 def _mark_title(flow: list[Line], measure: Measure) -> None:
     """The large lines at the head of a text without chapters, and what stands between them and the text."""
-    for place, line in enumerate(flow):
-        if _prose_lines([line]) and line.size < 1.08 * measure.size:
-            break
-    else:
-        return
-    title = flow[:place]
-    while title and title[-1].page == flow[place].page and title[-1].x0 - title[-1].left < title[-1].size:
+    text = next(
+        (n for n, line in enumerate(flow) if _prose_lines([line]) and line.size < 1.08 * measure.size), 0
+    )
+    title = flow[:text]
+    while title and title[-1].page == flow[text].page and title[-1].x0 - title[-1].left < title[-1].size:
         title.pop()  # a heading, or a short first line, of the text itself
     if title and max(line.size for line in title) > 1.3 * measure.size:
         _mark(title, FRONT)

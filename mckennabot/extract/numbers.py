@@ -43,15 +43,11 @@ def page_number(text: str) -> tuple[int, bool] | None:
     return None if value is None else (value, not match[1].isdigit())
 
 
-_CARDINALS = """
-    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty
-""".split()
-_ORDINALS = """
-    first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-    fifteenth sixteenth seventeenth eighteenth nineteenth twentieth
-""".split()
-_UNITS = {name: n for names in (_CARDINALS, _ORDINALS) for n, name in enumerate(names, 1)}
+_CARDINALS = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty"""
+_ORDINALS = """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth
+fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"""
+_UNITS = {name: n for names in (_CARDINALS, _ORDINALS) for n, name in enumerate(names.split(), 1)}
 _TENS = {
     "twenty": 20,
     "thirty": 30,

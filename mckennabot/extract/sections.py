@@ -31,12 +31,14 @@ _TITLES = {
     ),
     BOILERPLATE: (
         r"(the )?(full )?(project gutenberg|pg)(-?tm|™)?.{0,40}|.{0,20}full (project gutenberg )?licen[cs]e",
-        r"licen[cs]e|copyright( notice)?|legal notice|imprint|credits|transcriber'?s'? notes?|publisher'?s? note",
+        r"licen[cs]e|copyright( notice)?|legal notice|imprint|credits",
+        r"transcriber'?s'? notes?|publisher'?s? note",
         r"impressum|mentions légales|cr[ée]ditos",
     ),
     BACK: (
         r"((end|foot|descriptive|editorial|textual|author'?s?|explanatory) ?)?notes( (to|on) .{2,30})?",
-        r"(select(ed)? )?bibliography|references|works cited|sources|(a )?(further |suggested )?reading( list)?",
+        r"(select(ed)? )?bibliography|references|works cited|sources",
+        r"(a )?(further |suggested )?reading( list)?",
         r"glossary|errata|colophon|back ?matter|advertisements?|permissions|acknowledge?ments",
         r"about the (author|editor|translator|publisher)s?|(other (books|works)|also) (by|from) .{2,40}",
         r"list of (subscribers|works)|(picture |photo |illustration |text )credits",
