@@ -165,7 +165,8 @@ class ModelDir:
         Raises:
             UsageError: another process writes to this run, or the directory cannot be written to.
         """
-        path = self.path / ".lock"
+        # Beside the directory, which a run that starts over replaces.
+        path = self.path.with_name(f".{self.name}.lock")
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:

@@ -46,10 +46,10 @@ class FinetuneSettings:
         checkpoints: where base models and runs lie.
         base_url: where a base model that is not there is fetched from.
         fresh: start over instead of continuing the run.
-        batch_size: sequences per micro-batch.
+        batch_size: sequences per micro-batch; None is a good number for the model.
         accumulate: micro-batches per optimizer step.
         learning_rate: peak learning rate; None is a good one for the model.
-        warmup: steps over which the learning rate rises.
+        warmup: steps over which the learning rate rises, before it falls with the root of the step.
         block_size: tokens per sequence; None is the model's whole window.
         precision: auto, float32, bfloat16 or float16, of the matrix products; weights stay float32.
         val_fraction: share of the corpus held out.
@@ -58,6 +58,7 @@ class FinetuneSettings:
         sample_every: steps between drawn samples; 0 draws none.
         patience: validations without improvement before stopping; 0 never stops early.
         seed: of everything random.
+        dry_run: only say what would be done.
         engine: keras or gpt-2-simple.
     """
 
@@ -67,7 +68,7 @@ class FinetuneSettings:
     checkpoints: Path = CHECKPOINTS
     base_url: str = BASE_URL
     fresh: bool = False
-    batch_size: int = 1
+    batch_size: int | None = None
     accumulate: int = 1
     learning_rate: float | None = None
     warmup: int = 20

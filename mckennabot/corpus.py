@@ -88,9 +88,13 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"cannot read the corpus ({error.strerror})", path=path) from error
     except UnicodeDecodeError as error:
-        bad = error.object[error.start]
-        raise InputError(
-            f"not UTF-8: byte 0x{bad:02x} at offset {error.start}",
-            path=path,
-            hint=f"If it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {path} > fixed.txt",
-        ) from error
+        raise undecodable(path, error) from error
+
+
+def undecodable(path: Path, error: UnicodeDecodeError, offset: int = 0) -> InputError:
+    """What to tell the user of a file that is not UTF-8; `offset` is where the decoded bytes begin in it."""
+    return InputError(
+        f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset + error.start}",
+        path=path,
+        hint=f"If it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {path} > fixed.txt",
+    )

@@ -10,12 +10,16 @@ With E = n_embd, C = n_ctx, V = n_vocab, and one group for each layer i:
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckennabot.backend import import_tensorflow
 from mckennabot.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, Hparams
 from mckennabot.errors import ModelError
 from mckennabot.files import replacing
@@ -64,16 +68,31 @@ def read_weights(prefix: Path, hparams: Hparams) -> Iterator[tuple[str, Array]]:
     Raises:
         ModelError: a tensor is missing, damaged, or of another shape than `hparams` says.
     """
-    import tensorflow as tf
-
-    try:
-        reader = tf.train.load_checkpoint(str(prefix))
+    with _reading(prefix) as reader:
         stored = reader.get_variable_to_shape_map()
         for name, shape in shapes(hparams).items():
             if tuple(stored.get(name, ())) != shape:
                 found = stored.get(name, "not there")
                 raise ModelError(f"{name} should have the shape {list(shape)} and is {found}", path=prefix)
             yield name, reader.get_tensor(name).astype("float32", copy=False)
+
+
+def read_tensors(prefix: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the name and values of every tensor in a checkpoint.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    with _reading(prefix) as reader:
+        for name in sorted(reader.get_variable_to_shape_map()):
+            yield name, reader.get_tensor(name)
+
+
+@contextlib.contextmanager
+def _reading(prefix: Path) -> Iterator[Any]:
+    tf = import_tensorflow()
+    try:
+        yield tf.train.load_checkpoint(str(prefix))
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
         first_line = str(error).strip().split("\n")[0]
         raise ModelError(
@@ -92,8 +111,7 @@ def write_weights(prefix: Path, weights: Mapping[str, Any]) -> None:
 
 def write_tensors(prefix: Path, tensors: Mapping[str, Any]) -> None:
     """`write_weights` for tensors of any name."""
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     data, index = (prefix.with_name(prefix.name + suffix) for suffix in (DATA_SUFFIX, INDEX_SUFFIX))
     with replacing(index) as new_index, replacing(data) as new_data:
         stem = new_data.with_name(new_data.name + ".tmp")
@@ -116,11 +134,7 @@ def write_tensors(prefix: Path, tensors: Mapping[str, Any]) -> None:
 
 def _as_os_error(error: Any) -> OSError:
     """TensorFlow's own error for a failed write, as the operating system's."""
-    import errno
-    import os
-
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     full = isinstance(error, tf.errors.ResourceExhaustedError) or "No space" in error.message
     code = errno.ENOSPC if full else errno.EFBIG if "File too large" in error.message else errno.EIO
     return OSError(code, os.strerror(code))

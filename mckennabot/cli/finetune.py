@@ -2,12 +2,116 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
-from mckennabot.cli.options import chatter
+from mckennabot.cli.options import PATH, base_url, chatter, checkpoints
+from mckennabot.config import CORPUS_DIR, FinetuneSettings
+from mckennabot.corpus import EXTRACT_HINT
+from mckennabot.errors import InputError
+
+DEFAULTS = FinetuneSettings()
+COUNT = click.IntRange(min=0)
+AT_LEAST_ONE = click.IntRange(min=1)
+
+EPILOG = """
+\b
+Examples:
+  mckennabot finetune --steps 1000                       data/*.txt -> checkpoints/run1
+  mckennabot finetune --model tiny --run small book.txt  no download, from a random start
+
+CORPUS is text (.txt, or a directory of them), or gpt-2-simple's .npz and single-column .csv.
+The same command again goes on with the run up to --steps.
+"""
 
 
-@click.command()
+@click.command(epilog=EPILOG)
+@click.argument("corpus", nargs=-1, type=PATH)
+@click.option(
+    "--steps", type=AT_LEAST_ONE, default=DEFAULTS.steps, show_default=True, help="Steps of the whole run."
+)
+@click.option(
+    "--model",
+    metavar="NAME|PATH",
+    help="124M, 355M, 774M, 1558M, a model's directory, or tiny: a random start with a vocabulary of its own."
+    "  [default: what the run began with, else 124M, else tiny]",
+)
+@click.option("--run", default=DEFAULTS.run, show_default=True, help="The run's name.")
+@click.option("--fresh", is_flag=True, help="Start the run over.")
+@checkpoints
+@base_url
+@click.option("--batch-size", type=AT_LEAST_ONE, help="Sequences at a time.  [default: 1; tiny: 8]")
+@click.option(
+    "--accumulate",
+    type=AT_LEAST_ONE,
+    default=DEFAULTS.accumulate,
+    show_default=True,
+    help="Batches per optimizer step.",
+)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Peak learning rate.  [default: 0.0001; tiny: 0.002]",
+)
+@click.option(
+    "--warmup",
+    type=COUNT,
+    default=DEFAULTS.warmup,
+    show_default=True,
+    help="Steps over which the learning rate rises.",
+)
+@click.option("--block-size", type=AT_LEAST_ONE, help="Tokens per sequence.  [default: the model's window]")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+    default=DEFAULTS.precision,
+    show_default=True,
+    help="Of the matrix products.",
+)
+@click.option(
+    "--val-fraction",
+    type=click.FloatRange(0, 0.9),
+    default=DEFAULTS.val_fraction,
+    show_default=True,
+    help="Share of the corpus held out.",
+)
+@click.option(
+    "--eval-every",
+    type=COUNT,
+    default=DEFAULTS.eval_every,
+    show_default=True,
+    help="Steps between validations; 0: only at the end.",
+)
+@click.option(
+    "--save-every",
+    type=COUNT,
+    default=DEFAULTS.save_every,
+    show_default=True,
+    help="Steps between checkpoints; 0: only at the end.",
+)
+@click.option(
+    "--patience",
+    type=COUNT,
+    default=DEFAULTS.patience,
+    show_default=True,
+    help="Validations without improvement before stopping; 0: never.",
+)
+@click.option("--seed", type=COUNT, default=DEFAULTS.seed, show_default=True, help="Of everything random.")
+@click.option(
+    "--engine",
+    type=click.Choice(["keras", "gpt-2-simple"]),
+    default=DEFAULTS.engine,
+    show_default=True,
+    help="What trains.",
+)
 @chatter
-def finetune(verbose: bool, quiet: bool) -> None:
-    """To be filled in."""
+def finetune(corpus: tuple[Path, ...], verbose: bool, quiet: bool, **options: Any) -> None:
+    """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
+    paths = list(corpus) or sorted(CORPUS_DIR.glob("*.txt"))
+    if not paths:
+        raise InputError("no corpus (*.txt)", path=CORPUS_DIR, hint=EXTRACT_HINT)
+    from mckennabot.finetune import finetune as train
+
+    train(paths, FinetuneSettings(**options), quiet=quiet)

@@ -1,1 +1,41 @@
-"""A corpus to a run."""
+"""Corpus to run: fine-tune a GPT-2, or train a tiny one.
+
+prepare     which model, vocabulary and tokens        data        text -> tokens -> windows
+model       GPT-2 in Keras ops                        step        one compiled optimizer step
+trainer     the loop                                  run         the run directory, exact resuming
+metrics     metrics.jsonl                             progress    what is said on stderr
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mckennabot.config import FinetuneSettings
+
+
+def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool = False) -> Path:
+    """Begin a run, or go on with it to ``settings.steps``.
+
+    Args:
+        paths: the corpus: text files, directories of them, ``.npz`` or ``.csv`` (see `data.encode_corpus`).
+        settings: how.
+        quiet: no progress, only warnings.
+
+    Returns:
+        The run's directory.
+
+    Raises:
+        MckennabotError: a corpus, model or place that cannot be used; `Interrupted` after saving.
+    """
+    from mckennabot.finetune.interrupt import Interruption
+    from mckennabot.finetune.prepare import prepare
+    from mckennabot.finetune.progress import Progress
+    from mckennabot.finetune.run import open_run
+
+    progress = Progress(quiet)
+    with Interruption() as interruption, open_run(settings.checkpoints, settings.run) as run:
+        plan = prepare(paths, settings, run, progress)
+        from mckennabot.finetune.launch import launch
+
+        return launch(plan, run, progress, interruption).path

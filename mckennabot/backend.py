@@ -1,0 +1,36 @@
+"""The one place where TensorFlow starts, without the chatter that its C++ side prints while it does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+
+def import_tensorflow() -> Any:
+    """The `tensorflow` module; the first call takes seconds."""
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _silent_stderr():
+        import tensorflow
+    tensorflow.get_logger().setLevel("ERROR")
+    return tensorflow
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    # TF_CPP_MIN_LOG_LEVEL does not reach what is logged before TensorFlow has read it, so the
+    # descriptor itself goes nowhere for as long as the import takes. An import that fails raises.
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

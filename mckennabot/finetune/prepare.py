@@ -1,0 +1,175 @@
+"""What a run needs before its first step: which model, which vocabulary, which tokens, from where on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mckennabot.checkpoint import BASE_FILES, BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
+from mckennabot.config import FinetuneSettings
+from mckennabot.errors import ModelError, UsageError
+from mckennabot.finetune.data import Tokens, encode_corpus, texts
+from mckennabot.finetune.progress import Progress
+from mckennabot.finetune.run import Run, fingerprint
+from mckennabot.tokenizer import Tokenizer
+
+TINY = "tiny"
+DEFAULT_BASE = "124M"
+TINY_VOCABULARY = 1000
+TINY_SIZES = {"n_ctx": 256, "n_embd": 192, "n_head": 6, "n_layer": 4}
+TINY_BATCH, TINY_RATE = 8, 2e-3
+BASE_BATCH, BASE_RATE = 1, 1e-4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's ingredients.
+
+    Attributes:
+        origin: the base model's name or path, or ``tiny``.
+        base: the directory to start from; None for ``tiny`` and for a run that goes on.
+        continues: whether the run is there already.
+        hparams: the model's sizes.
+        tokenizer: its vocabulary.
+        tokens: the whole corpus [n].
+        settings: with nothing left to choose.
+        info: what run.json says.
+    """
+
+    origin: str
+    base: ModelDir | None
+    continues: bool
+    hparams: Hparams
+    tokenizer: Tokenizer
+    tokens: Tokens
+    settings: FinetuneSettings
+    info: dict[str, Any]
+
+
+def prepare(paths: Sequence[Path], settings: FinetuneSettings, run: Run, progress: Progress) -> Plan:
+    """Read the corpus and choose the model.
+
+    Raises:
+        InputError: the corpus cannot be used.
+        ModelError: the base model or the run cannot be used.
+        UsageError: the run is there and was begun with something else.
+    """
+    continues = _exists(run) and not settings.fresh
+    if continues:
+        origin, base = _same_origin(run, settings), None
+        tokenizer, hparams = Tokenizer.load(run.path), run.hparams()
+    else:
+        origin, base = find_base(settings, progress)
+        if base is None:
+            tokenizer = Tokenizer.train(texts(paths), TINY_VOCABULARY)
+            hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
+        else:
+            tokenizer, hparams = Tokenizer.load(base.path), base.hparams()
+    if tokenizer.size > hparams.n_vocab:
+        raise ModelError(
+            f"a vocabulary of {tokenizer.size} for a model of {hparams.n_vocab} tokens",
+            path=run.path if base is None else base.path,
+        )
+    tokens = encode_corpus(paths, tokenizer)
+    whole = _complete(settings, origin, hparams)
+    info = {
+        "model": origin,
+        "settings": {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(whole).items()},
+        "corpus": {
+            "fingerprint": fingerprint(tokens),
+            "tokens": len(tokens),
+            "files": [str(path) for path in paths],
+        },
+    }
+    if continues:
+        _same_data(run, info)
+    return Plan(origin, base, continues, hparams, tokenizer, tokens, whole, info)
+
+
+def find_base(settings: FinetuneSettings, progress: Progress) -> tuple[str, ModelDir | None]:
+    """The base model's name and directory; None for ``tiny``.
+
+    Raises:
+        ModelError: a model was asked for and is not to be had.
+    """
+    name = settings.model
+    if name == TINY:
+        return TINY, None
+    wanted = name or DEFAULT_BASE
+    for path in (settings.checkpoints / wanted, Path(wanted)):
+        if (path / "hparams.json").is_file():
+            return wanted, ModelDir(path)
+    if name is not None:
+        raise ModelError(
+            f"no base model {name!r} in {settings.checkpoints}",
+            hint=f"Put {' '.join(BASE_FILES)} into {settings.checkpoints / name}, or use --model tiny.",
+        )
+    progress.warn(
+        f"No base model {DEFAULT_BASE} in {settings.checkpoints}: training a tiny one instead (--model tiny)."
+    )
+    return TINY, None
+
+
+def _exists(run: Run) -> bool:
+    """Whether the run is there to be continued.
+
+    Raises:
+        UsageError: something else is there.
+        ModelError: it has lost its weights.
+    """
+    if run.steps():
+        return True
+    if (run.path / f"{BASE_WEIGHTS}{INDEX_SUFFIX}").exists():
+        raise UsageError("that is a base model, not a run", path=run.path, hint="Choose another --run.")
+    if (run.path / "hparams.json").exists():
+        raise ModelError(
+            "the run has no complete weights", path=run.path, hint="Move it away, or choose another --run."
+        )
+    if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        raise UsageError("something that is no run is there", path=run.path, hint="Choose another --run.")
+    return False
+
+
+def _same_origin(run: Run, settings: FinetuneSettings) -> str:
+    began = run.run_info().get("model")
+    if settings.model not in (None, began) and began is not None:
+        raise UsageError(
+            f"the run began with the model {began}, not {settings.model}",
+            path=run.path,
+            hint="Leave out --model to go on; or start over with --fresh, or under another --run.",
+        )
+    return str(began or settings.model or run.name)
+
+
+def _same_data(run: Run, info: dict[str, Any]) -> None:
+    """Refuse to go on where held-out text would be trained on."""
+    before = run.run_info()
+    held_out = before.get("settings", {}).get("val_fraction")
+    what = None
+    if before and before.get("corpus", {}).get("fingerprint") != info["corpus"]["fingerprint"]:
+        what = "the corpus is not the one that the run began with"
+    elif held_out not in (None, info["settings"]["val_fraction"]):
+        what = f"the run began with --val-fraction {held_out}"
+    if what:
+        raise UsageError(
+            what,
+            path=run.path,
+            hint=f"Start over with --fresh; or begin a new run from it: --run NAME --model {run.path}",
+        )
+
+
+def _complete(settings: FinetuneSettings, origin: str, hparams: Hparams) -> FinetuneSettings:
+    batch, rate = (TINY_BATCH, TINY_RATE) if origin == TINY else (BASE_BATCH, BASE_RATE)
+    block = settings.block_size or hparams.n_ctx
+    if block > hparams.n_ctx:
+        raise UsageError(f"--block-size {block} is more than the model's {hparams.n_ctx} positions")
+    return dataclasses.replace(
+        settings,
+        model=origin,
+        batch_size=settings.batch_size or batch,
+        learning_rate=settings.learning_rate or rate,
+        block_size=block,
+    )

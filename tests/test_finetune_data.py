@@ -1,0 +1,132 @@
+"""Text to tokens to windows."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mckennabot.corpus import SEPARATOR
+from mckennabot.errors import InputError
+from mckennabot.finetune.data import PIECE, Windows, encode_corpus, held_out_windows, split, texts
+from mckennabot.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="module")
+def tokenizer(corpus_text: str) -> Tokenizer:
+    return Tokenizer.train([corpus_text], 300)
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_each_segment_follows_the_one_real_boundary_token(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    path = write(tmp_path / "a.txt", f"\n One two.\n\n{SEPARATOR}\n\nThree.\n{SEPARATOR}{SEPARATOR}\n")
+    tokens = encode_corpus([path], tokenizer).tolist()
+    assert tokenizer.decode(tokens) == f"{SEPARATOR}One two.{SEPARATOR}Three."
+    assert tokens.count(tokenizer.eot) == 2
+
+
+def test_tokens_of_a_long_text_are_those_of_the_whole(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    rng = np.random.default_rng(0)
+    words = ["river", "sea's", "  two", "\n\n", "\u00a0x", "—", "123,4", "I'll", "ñandú", "\t", "東京"]
+    text = "Start" + "".join(rng.choice(words, 80_000).tolist()) + " end."
+    assert len(text.encode()) > 4 * PIECE
+    tokens = encode_corpus([write(tmp_path / "a.txt", text)], tokenizer)
+    assert tokens.tolist() == [tokenizer.eot, *tokenizer.encode(text)]
+
+
+def test_text_without_spaces_is_read_in_pieces_too(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    text = "東京" * (12 * PIECE) + SEPARATOR + "b" * PIECE
+    tokens = encode_corpus([write(tmp_path / "a.txt", text)], tokenizer).tolist()
+    assert tokenizer.decode(tokens) == SEPARATOR + text
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\r"])
+def test_foreign_line_ends_and_a_byte_order_mark_change_nothing(
+    newline: str, tmp_path: Path, tokenizer: Tokenizer, corpus_text: str
+) -> None:
+    long = corpus_text * 40
+    plain = write(tmp_path / "plain.txt", long)
+    foreign = write(tmp_path / "foreign.txt", "\ufeff" + long.replace("\n", newline))
+    assert np.array_equal(encode_corpus([plain], tokenizer), encode_corpus([foreign], tokenizer))
+
+
+def test_a_bad_byte_is_named_with_its_offset_wherever_it_is(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    for before in ("é" * 5, "é" * PIECE + "x"):
+        path = write(tmp_path / "latin.txt", before.encode() + "caf\xe9 au lait".encode("latin-1"))
+        with pytest.raises(InputError, match=rf"0xe9 at offset {len(before.encode()) + 3}.*latin\.txt"):
+            encode_corpus([path], tokenizer)
+
+
+@pytest.mark.parametrize("content", ["", " \n\n", f"{SEPARATOR}\n\n{SEPARATOR}"])
+def test_a_corpus_without_words_is_an_error(content: str, tmp_path: Path, tokenizer: Tokenizer) -> None:
+    with pytest.raises(InputError, match="empty"):
+        encode_corpus([write(tmp_path / "a.txt", content)], tokenizer)
+
+
+def test_directories_npz_and_csv_are_corpora(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    books = tmp_path / "books"
+    books.mkdir()
+    write(books / "1.txt", "One.")
+    write(books / "2.txt", "Two.")
+    np.savez_compressed(tmp_path / "three.npz", np.array([tokenizer.eot, *tokenizer.encode("Three.")]))
+    with (tmp_path / "four.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["text"], ["Four,\nfour."], ["Five."]])
+    paths = [books, tmp_path / "three.npz", tmp_path / "four.csv"]
+    expected = "".join(SEPARATOR + text for text in ("One.", "Two.", "Three.", "Four,\nfour.", "Five."))
+    assert tokenizer.decode(encode_corpus(paths, tokenizer).tolist()) == expected
+
+
+def test_token_ids_that_the_vocabulary_lacks_are_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    np.savez(tmp_path / "a.npz", np.array([5, 50256]))
+    with pytest.raises(InputError, match="outside the model's vocabulary"):
+        encode_corpus([tmp_path / "a.npz"], tokenizer)
+    with pytest.raises(InputError, match="vocabulary that made them"):
+        list(texts([tmp_path / "a.npz"]))
+    write(tmp_path / "b.npz", "text")
+    with pytest.raises(InputError, match=r"not a \.npz"):
+        encode_corpus([tmp_path / "b.npz"], tokenizer)
+
+
+def test_an_epoch_draws_every_window_once_and_the_next_one_shifts() -> None:
+    tokens = np.arange(1003, dtype=np.int32)
+    windows = Windows(tokens, 100, seed=1)
+    epochs = [windows.batch(epoch * windows.per_epoch, windows.per_epoch) for epoch in range(3)]
+    for epoch in epochs:
+        inputs = epoch[:, :-1]
+        assert len(np.unique(inputs)) == inputs.size == 1000
+        assert np.array_equal((inputs + 1) % 1003, epoch[:, 1:])
+    assert len({int(epoch[0, 0]) for epoch in epochs}) == 3
+    offsets = {int(start) % 100 for epoch in epochs for start in [epoch[:, 0].min()]}
+    assert len(offsets) > 1
+
+
+def test_a_window_depends_on_its_number_and_the_seed_alone() -> None:
+    tokens = np.arange(5000, dtype=np.int32)
+    whole = Windows(tokens, 64, seed=3).batch(0, 200)
+    assert np.array_equal(Windows(tokens, 64, seed=3).batch(90, 20), whole[90:110])
+    assert not np.array_equal(Windows(tokens, 64, seed=4).batch(0, 200), whole)
+
+
+def test_a_corpus_shorter_than_a_window_gives_shorter_windows() -> None:
+    tokens = np.array([9, 1, 2], np.int32)
+    windows = Windows(tokens, 1024, seed=0)
+    batch = windows.batch(0, 4)
+    assert batch.shape == (4, 4)
+    assert all(sorted(row[:-1]) == [1, 2, 9] and row[0] == row[-1] for row in batch.tolist())
+
+
+def test_held_out_text_is_the_end_of_the_corpus_and_none_of_a_tiny_one() -> None:
+    tokens = np.arange(10_000, dtype=np.int32)
+    training, held_out = split(tokens, 0.05)
+    assert np.array_equal(np.concatenate([training, held_out]), tokens)
+    assert len(held_out) == 500
+    covered = np.concatenate([window[1:] for window in held_out_windows(held_out, 64, 100)])
+    assert np.array_equal(covered, held_out[1:])
+    assert len(held_out_windows(held_out, 64, 3)) == 3
+    assert len(split(tokens[:40], 0.05)[1]) == 0
