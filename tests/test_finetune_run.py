@@ -157,7 +157,7 @@ def test_a_missing_base_model_lists_what_to_put_there(train: Any) -> None:
 def test_one_sentence_trains_and_is_learnt(train: Any, tmp_path: Path) -> None:
     sentence = tmp_path / "sentence.txt"
     sentence.write_text("The sea is awake.")
-    run = train(100, paths=[sentence], model="tiny", block_size=None)
+    run = train(100, paths=[sentence], model="tiny", block_size=None, learning_rate=None)
     assert lines(run)[-1]["loss"] < 0.5
     assert "val_loss" not in lines(run)[-1]
     assert Tokenizer.load(run.path).size == run.hparams().n_vocab
