@@ -90,15 +90,18 @@ class GenerateSettings:
 
     Attributes:
         length: new tokens at most.
+        min_length: new tokens before which nothing ends a text.
+        finish_sentence: go on past `length` to the end of the sentence, at most 60 tokens.
         temperature: 0 is greedy.
         top_k: tokens to choose from; 0 is all.
-        top_p: probability mass to choose from; 1 is all.
-        repetition_penalty: above 1 makes repeated tokens less likely.
+        top_p: probability mass to choose from, of those; 1 is all.
+        repetition_penalty: above 1 makes tokens less likely that were drawn before.
         seed: None draws a new one, which is reported.
         nsamples: texts per prefix.
         batch_size: texts drawn at a time.
         stop: texts that end a text.
         ignore_eot: go on past ``<|endoftext|>``.
+        keep_prefix: keep the prefix's start in sight where a text is longer than the model's window.
         run: a run's name; None is the latest.
         model: a base model's name, instead of a run.
         checkpoints: where base models and runs lie.
@@ -108,8 +111,10 @@ class GenerateSettings:
     """
 
     length: int = 200
+    min_length: int = 1
+    finish_sentence: bool = False
     temperature: float = 0.8
-    top_k: int = 0
+    top_k: int = 200
     top_p: float = 0.95
     repetition_penalty: float = 1.0
     seed: int | None = None
@@ -117,6 +122,7 @@ class GenerateSettings:
     batch_size: int = 8
     stop: tuple[str, ...] = ()
     ignore_eot: bool = False
+    keep_prefix: bool = False
     run: str | None = None
     model: str | None = None
     checkpoints: Path = CHECKPOINTS

@@ -104,6 +104,19 @@ class Tokenizer:
         """The vocabulary's own spelling of a token, such as ``Ġthe``."""
         return str(self._backend.id_to_token(token_id))
 
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token stands for, such as ``b" the"``; often not whole UTF-8 characters."""
+        return bytes(map(_BYTE_OF.__getitem__, self.token(token_id)))
+
+
+def _byte_spellings() -> dict[str, int]:
+    """GPT-2's printable character for each byte: itself where it is one, else the next from U+0100 on."""
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(b): b for b in printable} | {chr(0x100 + i): b for i, b in enumerate(others)}
+
+
+_BYTE_OF = _byte_spellings()
 
 _HINT = "Copy encoder.json and vocab.bpe from the base model, or start from --model tiny."
 

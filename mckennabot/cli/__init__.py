@@ -38,6 +38,13 @@ class Group(click.Group):
         """In the order they were added."""
         return list(self.commands)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would end a closed pipe with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return _close_quietly()
+
 
 @click.group(
     cls=Group,
@@ -67,8 +74,6 @@ def main(argv: list[str] | None = None) -> NoReturn:
     verbose = any(arg in ("-v", "--verbose") for arg in (argv if argv is not None else sys.argv[1:]))
     try:
         code = cli.main(argv, prog_name="mckennabot", standalone_mode=False, auto_envvar_prefix="MCKENNABOT")
-    except BrokenPipeError:
-        code = _close_quietly()
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:

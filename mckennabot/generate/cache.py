@@ -1,0 +1,204 @@
+"""The derived inference cache: ``ct2-<step>-<precision>/`` in the model directory, deletable at any time.
+
+A cache is used only if it was made from exactly these weights and is exactly as it was made. It is
+written under a temporary name and renamed, by one process at a time: others wait and then find it.
+Where the model directory cannot hold it, it goes to the user's cache directory, else to a temporary
+one that ends with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mckennabot.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
+from mckennabot.errors import ModelError, ResourceError
+from mckennabot.files import sync, write_error
+from mckennabot.generate.convert import MODEL_FILES, convert_quietly
+from mckennabot.generate.tell import Tell
+from mckennabot.tokenizer import VOCABULARY_FILES
+
+FORMAT = 1
+RECORD = "cache.json"
+
+
+@contextlib.contextmanager
+def converted(model: ModelDir, weights: Path, precision: str, tell: Tell) -> Iterator[Path]:
+    """A directory with `weights` as a CTranslate2 model, made where there is none yet.
+
+    Args:
+        model: the base model or run.
+        weights: prefix of one of its checkpoints.
+        precision: int8, float16 or float32.
+        tell: told once that a conversion begins, and why.
+
+    Raises:
+        ModelError: the checkpoint is damaged.
+        ResourceError: no place can hold the conversion, or memory ran out.
+    """
+    step = weights.name.removeprefix("model-") if weights.name.startswith("model-") else "base"
+    name = f"ct2-{step}-{precision}"
+    source = _fingerprint(model, weights)
+    places = (model.path, _user_cache(model))
+    kept = next((place / name for place in places if _intact(place / name, source)), None)
+    if kept is None:
+        kept = _keep(model, weights, precision, [place / name for place in places], source, tell)
+    if kept is not None:
+        yield kept
+        return
+    with _temporary() as directory:
+        try:
+            _convert(model, weights, precision, directory)
+        except OSError as error:
+            raise write_error(error, directory) from error
+        yield directory
+
+
+def _keep(
+    model: ModelDir, weights: Path, precision: str, directories: list[Path], source: str, tell: Tell
+) -> Path | None:
+    """Build the cache in the first place that takes it; None where none does."""
+    for directory in directories:
+        try:
+            with _only_one(directory.parent):
+                if not _intact(directory, source):
+                    why = " again: its cache does not fit the weights" if directory.exists() else ""
+                    tell.progress(f"converting {weights} to {precision}, once per checkpoint{why}")
+                    _build(model, weights, precision, directory, source)
+            return directory
+        except OSError as error:
+            tell.warning(f"the conversion cannot be kept ({error.strerror}): {directory}")
+    return None
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """A directory that ends with the block, in memory where the machine offers that."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(
+        prefix="mckennabot-", dir=memory if os.access(memory, os.W_OK) else None
+    ) as directory:
+        yield Path(directory)
+
+
+def _fingerprint(model: ModelDir, weights: Path) -> str:
+    """Changes with any tensor: TensorFlow's index file holds the checksum of each."""
+    digest = hashlib.sha256(f"{FORMAT}".encode())
+    try:
+        for path in (
+            weights.with_name(weights.name + INDEX_SUFFIX),
+            model.path / "hparams.json",
+            *(model.path / name for name in VOCABULARY_FILES),
+        ):
+            digest.update(path.read_bytes())
+        digest.update(str(weights.with_name(weights.name + DATA_SUFFIX).stat().st_size).encode())
+    except OSError as error:
+        raise ModelError(
+            f"cannot read the model ({error.strerror})", path=error.filename, hint="Use another --checkpoint."
+        ) from error
+    return digest.hexdigest()
+
+
+def _user_cache(model: ModelDir) -> Path:
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return root / "mckennabot" / hashlib.sha256(str(model.path.resolve()).encode()).hexdigest()[:16]
+
+
+def _intact(directory: Path, source: str) -> bool:
+    """Whether the cache was made from `source` and no file has changed since.
+
+    A file whose size, times and inode are those recorded is taken as unchanged; any other is read
+    and compared by its digest, so a cache that was copied still counts.
+    """
+    try:
+        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+        return bool(record["source"] == source) and all(
+            _stamp(directory / name) == record["files"][name]["stamp"]
+            or _digest(directory / name) == record["files"][name]["digest"]
+            for name in MODEL_FILES
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _stamp(path: Path) -> list[int]:
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _only_one(place: Path) -> Iterator[None]:
+    """Hold the right to build in `place`; the operating system lets go when the process ends."""
+    place.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place / ".ct2.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _build(model: ModelDir, weights: Path, precision: str, directory: Path, source: str) -> None:
+    """Write the cache; the caller holds the lock, so what killed builders left can go."""
+    for leftover in directory.parent.glob(".ct2-*.part"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    temporary = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.part")
+    temporary.mkdir()
+    try:
+        _convert(model, weights, precision, temporary)
+        record: dict[str, Any] = {"format": FORMAT, "source": source, "files": {}}
+        for name in MODEL_FILES:
+            sync(temporary / name)
+            record["files"][name] = {
+                "digest": _digest(temporary / name),
+                "stamp": _stamp(temporary / name),
+            }
+        (temporary / RECORD).write_text(json.dumps(record), encoding="utf-8")
+        sync(temporary / RECORD)
+        if directory.exists():
+            shutil.rmtree(directory)
+        temporary.rename(directory)
+        sync(directory.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _remove_orphans(model, directory.parent)
+
+
+def _remove_orphans(model: ModelDir, place: Path) -> None:
+    """Delete caches of steps whose weights are gone."""
+    steps = {*map(str, model.steps()), "base"}
+    for cache in place.glob("ct2-*-*"):
+        if cache.name.split("-")[1] not in steps:
+            shutil.rmtree(cache, ignore_errors=True)
+
+
+def _convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> None:
+    """Convert in a process of its own, which takes TensorFlow's memory with it when it ends."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            pool.submit(convert_quietly, model, weights, precision, directory).result()
+        except (BrokenProcessPool, MemoryError) as error:
+            raise ResourceError(
+                "out of memory while converting the weights", path=weights, hint="Use a smaller model."
+            ) from error

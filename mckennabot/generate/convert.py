@@ -1,0 +1,85 @@
+"""A checkpoint's tensors to a CTranslate2 model.
+
+CTranslate2's own converter for OpenAI's layout sets attributes that its specification no longer has.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mckennabot.checkpoint import ModelDir
+from mckennabot.corpus import SEPARATOR
+from mckennabot.errors import ModelError
+from mckennabot.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from mckennabot.weights import Array
+
+MODEL_FILES = ("config.json", "model.bin", "vocabulary.json")
+
+
+def convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> None:
+    """Write `weights` as a CTranslate2 model into an empty directory.
+
+    Args:
+        model: the directory that gives sizes and vocabulary.
+        weights: prefix of the checkpoint to read.
+        precision: int8, float16 or float32, of the matrices.
+        directory: where to write `MODEL_FILES`.
+
+    Raises:
+        ModelError: the checkpoint is damaged.
+        OSError: the disk is full, or cannot be written to.
+    """
+    from ctranslate2.specs import TransformerDecoderModelSpec
+    from ctranslate2.specs.common_spec import Activation
+
+    from mckennabot.weights import read_weights
+
+    hparams = model.hparams()
+    tokenizer = Tokenizer.load(model.path)
+    if tokenizer.size != hparams.n_vocab:
+        raise ModelError(
+            f"the vocabulary has {tokenizer.size} tokens, and the model {hparams.n_vocab}", path=model.path
+        )
+    values = dict(read_weights(weights, hparams))
+    spec = TransformerDecoderModelSpec.from_config(
+        hparams.n_layer, hparams.n_head, pre_norm=True, activation=Activation.GELUTanh
+    )
+    _fill(spec.decoder, values)
+    spec.config.bos_token = spec.config.eos_token = spec.config.unk_token = SEPARATOR
+    spec.register_vocabulary([tokenizer.token(i) for i in range(hparams.n_vocab)])
+    spec.validate()
+    spec.optimize(quantization=None if precision == "float32" else precision)
+    spec.save(str(directory))
+
+
+def convert_quietly(model: ModelDir, weights: Path, precision: str, directory: Path) -> None:
+    """`convert`, for a process of its own: TensorFlow's memory goes with it, and so does its chatter."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    convert(model, weights, precision, directory)
+
+
+def _fill(decoder: Any, values: Mapping[str, Array]) -> None:
+    """Hand over each tensor under CTranslate2's name; its matrices are [out, in], OpenAI's [1, in, out]."""
+
+    def norm(spec: Any, name: str) -> None:
+        spec.gamma, spec.beta = values[f"{name}/g"], values[f"{name}/b"]
+
+    def linear(spec: Any, name: str) -> None:
+        spec.weight, spec.bias = values[f"{name}/w"][0].T, values[f"{name}/b"]
+
+    decoder.scale_embeddings = False
+    decoder.embeddings.weight = decoder.projection.weight = values["model/wte"]
+    decoder.position_encodings.encodings = values["model/wpe"]
+    norm(decoder.layer_norm, "model/ln_f")
+    for i, layer in enumerate(decoder.layer):
+        norm(layer.self_attention.layer_norm, f"model/h{i}/ln_1")
+        linear(layer.self_attention.linear[0], f"model/h{i}/attn/c_attn")
+        linear(layer.self_attention.linear[1], f"model/h{i}/attn/c_proj")
+        norm(layer.ffn.layer_norm, f"model/h{i}/ln_2")
+        linear(layer.ffn.linear_0, f"model/h{i}/mlp/c_fc")
+        linear(layer.ffn.linear_1, f"model/h{i}/mlp/c_proj")

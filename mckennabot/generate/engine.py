@@ -1,0 +1,202 @@
+"""CTranslate2 at work: token ids in, token ids out, as they are drawn.
+
+CTranslate2 draws at random from a generator of its worker thread, seeded when that thread begins. So
+an engine is made with its seed, and its draws depend on that and on the calls made since, on nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from mckennabot.errors import ResourceError, UsageError
+
+T = TypeVar("T")
+
+OnToken = Callable[[int, int, float], tuple[T, bool]]
+"""(row, token id, log-probability in nats) -> (what to hand on, whether the row is complete)."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How each token is chosen.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the likeliest token.
+        top_k: tokens to choose from; 0 is all.
+        top_p: probability mass to choose from, of those; 1 is all.
+        repetition_penalty: above 1 makes tokens less likely that were drawn before.
+        end: the token that ends a text; None if nothing does.
+        seed: of the random numbers, below 2**32 - 1.
+    """
+
+    temperature: float
+    top_k: int
+    top_p: float
+    repetition_penalty: float
+    end: int | None
+    seed: int
+
+
+class CTranslate2Engine:
+    """A model in memory, on the GPU where there is one.
+
+    Close it (it is a context manager) before the interpreter ends: CTranslate2's threads must not
+    outlive it.
+    """
+
+    def __init__(self, directory: Path, precision: str, tokens: Sequence[str], sampling: Sampling) -> None:
+        """Load a model.
+
+        Args:
+            directory: a CTranslate2 model.
+            precision: int8, float16 or float32.
+            tokens: the vocabulary's spelling of each id.
+            sampling: how tokens are chosen.
+
+        Raises:
+            ResourceError: the model does not fit into memory.
+        """
+        ctranslate2 = _ctranslate2()
+        self._tokens = tokens
+        self._sampling = sampling
+        ctranslate2.set_random_seed(sampling.seed)
+        try:
+            self._generator = ctranslate2.Generator(
+                str(directory), device=device(), compute_type=precision, intra_threads=_threads()
+            )
+        except (RuntimeError, MemoryError) as error:
+            if "memory" in str(error) or "alloc" in str(error):
+                raise _out_of_memory(error) from error
+            raise
+
+    def __enter__(self) -> CTranslate2Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        del self._generator
+
+    def draw(
+        self, prompts: Sequence[Sequence[int]], *, most: int, least: int, on_token: OnToken[T]
+    ) -> Iterator[T]:
+        """Continue every prompt, and hand on what `on_token` makes of each new token.
+
+        `on_token` decides in CTranslate2's thread, at once, so that when a row ends, and with it what
+        the other rows draw, does not depend on how fast the caller takes the results.
+
+        Args:
+            prompts: rows of at least one token id; with `most` new ones they must fit the model's window.
+            most: new tokens per row at most.
+            least: new tokens per row before the end token may be drawn.
+            on_token: called for each new token, the end token included.
+
+        Raises:
+            ResourceError: memory ran out.
+        """
+        events: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
+        cancelled = threading.Event()
+
+        def step(result: Any) -> bool:
+            if cancelled.is_set():
+                return True
+            try:
+                value, complete = on_token(result.batch_id, result.token_id, result.log_prob)
+            except BaseException as error:
+                cancelled.set()
+                events.put(error)
+                return True
+            events.put((value,))
+            return complete
+
+        def work() -> None:
+            try:
+                self._generate(prompts, most, least, step)
+            except Exception as error:
+                events.put(error)
+            events.put(None)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            while (event := events.get()) is not None:
+                if isinstance(event, BaseException):
+                    raise _out_of_memory(event) if "memory" in str(event) else event
+                yield event[0]
+        finally:
+            cancelled.set()
+            worker.join()
+
+    def _generate(
+        self, prompts: Sequence[Sequence[int]], most: int, least: int, step: Callable[[Any], bool]
+    ) -> None:
+        sampling = self._sampling
+        greedy = sampling.temperature == 0
+        self._generator.generate_batch(
+            [[self._tokens[i] for i in prompt] for prompt in prompts],
+            max_length=most,
+            min_length=min(least, most),
+            end_token=[] if sampling.end is None else [sampling.end],
+            sampling_topk=1 if greedy else min(sampling.top_k, len(self._tokens)),
+            sampling_topp=sampling.top_p,
+            sampling_temperature=1 if greedy else sampling.temperature,
+            repetition_penalty=sampling.repetition_penalty,
+            include_prompt_in_result=False,
+            return_scores=True,
+            callback=step,
+        )
+
+
+def device() -> str:
+    """Where models run: ``cuda`` where CTranslate2 finds a GPU, else ``cpu``."""
+    return "cuda" if _ctranslate2().get_cuda_device_count() > 0 else "cpu"
+
+
+def choose_precision(asked: str, parameters: int) -> str:
+    """The precision to convert to.
+
+    Args:
+        asked: auto, int8, float16 or float32.
+        parameters: of the model.
+
+    Raises:
+        UsageError: float16 was asked for, and there is no GPU.
+    """
+    on = device()
+    if asked == "float16" and on == "cpu":
+        raise UsageError("float16 needs a CUDA GPU", hint="Use --precision int8 or float32.")
+    if asked != "auto":
+        return asked
+    if on == "cuda":
+        return "float16"
+    return "int8" if parameters >= INT8_FROM else "float32"
+
+
+INT8_FROM = 20_000_000
+"""Parameters from which reading the weights, which int8 makes shorter, is what takes the time."""
+
+
+def _ctranslate2() -> Any:
+    import ctranslate2
+
+    return ctranslate2
+
+
+def _threads() -> int:
+    """One per core that this process may use; more than eight no longer help a single text."""
+    if os.environ.get("OMP_NUM_THREADS"):
+        return 0
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+def _out_of_memory(error: BaseException) -> ResourceError:
+    return ResourceError(
+        f"out of memory ({str(error).splitlines()[0]})", hint="Use a smaller --batch-size or model."
+    )

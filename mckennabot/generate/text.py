@@ -1,0 +1,105 @@
+"""One text while it is drawn: token ids in, whole characters out, and the decision when it is complete."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Sequence
+
+from mckennabot.config import GenerateSettings
+from mckennabot.tokenizer import Tokenizer
+
+SENTENCE_TOKENS = 60
+"""How far past its length a text may go to finish its sentence."""
+
+# Closing marks belong to the sentence; only white space after them shows that it has ended.
+_SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)")
+
+
+class Text:
+    """A prefix and its continuation.
+
+    Attributes:
+        prefix: the text it starts with.
+        prompt: how many of `ids` are the prefix's.
+        ids: every token of it.
+        text: the continuation so far.
+        stop: why it ended: ``end-of-text``, ``stop``, ``sentence`` or ``length``; None while it goes on.
+        log_probability: of the tokens drawn, in nats, under the model itself (temperature 1).
+    """
+
+    def __init__(
+        self, prefix: str, prompt: Sequence[int], tokenizer: Tokenizer, settings: GenerateSettings
+    ) -> None:
+        self.prefix = prefix
+        self.prompt = len(prompt)
+        self.ids = list(prompt)
+        self.text = ""
+        self.stop: str | None = None
+        self.log_probability = 0.0
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._shown = 0
+        self._full: int | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens drawn."""
+        return len(self.ids) - self.prompt
+
+    @property
+    def most(self) -> int:
+        """Tokens that it may still take."""
+        settings = self._settings
+        return settings.length + settings.finish_sentence * SENTENCE_TOKENS - self.tokens
+
+    @property
+    def least(self) -> int:
+        """Tokens that it needs before it may end."""
+        return max(0, self._settings.min_length - self.tokens)
+
+    def push(self, token: int, log_probability: float) -> str:
+        """Take a token; what of the text can now be shown, which no later token takes back."""
+        settings = self._settings
+        if token == self._tokenizer.eot and not settings.ignore_eot:
+            self.text += self._decoder.decode(b"", final=True)
+            self.stop = "end-of-text"
+            return self._show(len(self.text))
+        before = len(self.text)
+        self.ids.append(token)
+        self.log_probability += log_probability
+        self.text += self._decoder.decode(self._tokenizer.token_bytes(token))
+        if self.tokens >= settings.min_length:
+            self._look_for_end(before)
+        return self._show(len(self.text) - (0 if self.stop else self._undecided()))
+
+    def _look_for_end(self, before: int) -> None:
+        """Set `stop` and cut the text if the characters from `before` on end it."""
+        settings = self._settings
+        found = [self.text.find(stop, max(0, before - len(stop) + 1)) for stop in settings.stop]
+        if (cut := min((at for at in found if at >= 0), default=None)) is not None:
+            self.text, self.stop = self.text[:cut], "stop"
+        elif settings.finish_sentence and self._full is not None and (end := self._sentence_end()):
+            self.text, self.stop = self.text[:end], "sentence"
+        elif self.most == 0:
+            self.stop = "length"
+        if self._full is None and self.tokens >= settings.length:
+            self._full = len(self.text)
+
+    def _sentence_end(self) -> int | None:
+        """Where the first sentence ends at or after the full length; None where none does yet."""
+        assert self._full is not None
+        ends = (match.end() for match in _SENTENCE_END.finditer(self.text, max(0, self._full - 8)))
+        return next((end for end in ends if end >= self._full), None)
+
+    def _undecided(self) -> int:
+        """How many characters at the end may turn out to be the start of a stop text."""
+        stops = self._settings.stop
+        longest = min(len(self.text), max(map(len, stops), default=1) - 1)
+        return next((n for n in range(longest, 0, -1) if any(s.startswith(self.text[-n:]) for s in stops)), 0)
+
+    def _show(self, end: int) -> str:
+        piece = self.text[self._shown : end]
+        self._shown = max(self._shown, end)
+        return piece

@@ -1,0 +1,234 @@
+"""`mckennabot generate`: what it prints, what it refuses, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+
+@pytest.fixture
+def small(cli: Cli, base_model: Path) -> Cli:
+    """The command line where the small base model lies in `checkpoints`."""
+    (cli.cwd / "checkpoints").symlink_to(base_model.parent)
+    return cli
+
+
+def draw(small: Cli, *args: str, **more: str) -> str:
+    return small("generate", "-q", "--model", "small", *args, **more).stdout  # type: ignore[arg-type]
+
+
+def test_the_text_is_the_prefix_and_what_follows(small: Cli) -> None:
+    args = ("--prefix", " The  river 🜏e\u0301 \u05e9", "--seed", "3", "--length", "12")
+    whole = draw(small, *args)
+    assert whole.startswith(args[1])
+    assert whole == args[1] + draw(small, *args, "--no-prefix")
+    assert len(whole) > len(args[1]) + 1
+
+
+def test_a_seed_gives_the_same_texts_in_a_new_process_and_each_sample_differs(small: Cli) -> None:
+    args = ("--nsamples", "5", "--batch-size", "2", "--length", "20", "--format", "jsonl", "--ignore-eot")
+    first, again, other = (draw(small, *args, "--seed", seed) for seed in ("7", "7", "8"))
+    assert first == again != other
+    lines = [json.loads(line) for line in first.splitlines()]
+    assert len({line["text"] for line in lines}) == 5
+    assert [line["index"] for line in lines] == [0, 1, 2, 3, 4]
+
+
+def test_json_lines_say_where_a_text_comes_from(small: Cli) -> None:
+    [line] = map(
+        json.loads, draw(small, "--prefix", "The", "--length", "5", "--format", "jsonl").splitlines()
+    )
+    assert line["prefix"] == "The"
+    assert line["text"].startswith("The")
+    assert (line["run"], line["step"]) == ("small", None)
+    assert line["tokens"] <= 5
+    assert line["stop"] in ("length", "end-of-text")
+    assert line["log_probability"] < 0
+    assert line["seed"] >= 0
+
+
+def test_several_texts_are_divided_and_in_order(small: Cli) -> None:
+    prefixes = [f"{n}th river" for n in range(64)]
+    args = ("--prefix-file", "-", "--length", "3", "--stop", "=", "--batch-size", "10")
+    texts = draw(small, *args, stdin="\n".join(prefixes) + "\n").split("\n====================\n")
+    assert [text[: len(p)] for text, p in zip(texts, prefixes, strict=True)] == prefixes
+
+
+def test_a_text_goes_on_past_the_models_window(small: Cli) -> None:
+    args = ("--format", "jsonl", "--ignore-eot", "--length", "300", "--seed", "1")
+    for more in ((), ("--keep-prefix",)):
+        line = json.loads(draw(small, *args, "--prefix", "The sea", *more))
+        assert (line["tokens"], line["stop"]) == (300, "length")
+    done = small(
+        "generate", "-q", "--model", "small", "--prefix", "sky " * 100, "--length", "4", "--nsamples", "2"
+    )
+    assert done.stderr.count("longer than the model's window of 64 tokens") == 1
+
+
+def test_a_run_in_gpt_2_simples_layout_is_the_default_and_is_named(cli: Cli, base_model: Path) -> None:
+    run = cli.cwd / "checkpoints" / "run1"
+    run.mkdir(parents=True)
+    for path in base_model.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copy(path, run / path.name.replace("model.ckpt", "model-7"))
+    (run / "checkpoint").write_text('model_checkpoint_path: "model-7"\n', encoding="utf-8")
+    (run / "counter").write_text("7\n", encoding="utf-8")
+    done = cli("generate", "--length", "3")
+    assert "checkpoints/run1/model-7, seed" in done.stderr
+    assert len(list(run.glob("ct2-7-float32"))) == 1
+    assert "converting" not in cli("generate", "--length", "3").stderr
+    # A truncated or an altered cache is built again, said once; so is one of other weights.
+    cache = run / "ct2-7-float32" / "model.bin"
+    whole = cache.read_bytes()
+    for damaged in (whole[:-100], whole[:5000] + b"\x01\x02\x03" + whole[5003:]):
+        cache.write_bytes(damaged)
+        assert cli("generate", "--length", "3").stderr.count("does not fit the weights") == 1
+        assert cache.read_bytes() == whole
+    (run / "model-7.data-00000-of-00001").write_bytes(b"short")
+    assert "damaged" in cli("generate", code=4).stderr
+    assert "no checkpoint '8' (steps there: 7)" in cli("generate", "--checkpoint", "8", code=4).stderr
+
+
+def test_nothing_to_load_says_which_commands_make_it(cli: Cli) -> None:
+    assert "mckennabot finetune" in cli("generate", code=4).stderr
+    assert "no model 'nowhere'" in cli("generate", "--run", "nowhere", code=4).stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--length", "0"),
+        ("--temperature", "-1"),
+        ("--temperature", "nan"),
+        ("--top-p", "0"),
+        ("--top-p", "1.1"),
+        ("--top-k", "-1"),
+        ("--repetition-penalty", "0"),
+        ("--seed", "4294967295"),
+        ("--nsamples", "0"),
+        ("--batch-size", "0"),
+        ("--stop", ""),
+        ("--min-length", "9", "--length", "8"),
+        ("--run", "a", "--model", "b"),
+        ("--prefix", "a", "--prefix-file", "b"),
+        ("--precision", "float16"),
+    ],
+)
+def test_options_out_of_range_are_usage_errors(small: Cli, args: tuple[str, ...]) -> None:
+    if "--run" not in args:
+        args = ("--model", "small", *args)
+    assert small("generate", *args, code=2).stdout == ""
+
+
+def test_an_output_file_is_whole_and_never_overwritten_unasked(small: Cli) -> None:
+    args = ("generate", "-q", "--model", "small", "--length", "5", "--seed", "1", "-o", "out/text.txt")
+    (small.cwd / "out").mkdir()
+    assert small(*args).stdout == ""
+    path = small.cwd / "out" / "text.txt"
+    first = path.read_text(encoding="utf-8")
+    path.write_text("mine", encoding="utf-8")
+    assert "--force" in small(*args, code=2).stderr
+    assert path.read_text(encoding="utf-8") == "mine"
+    small(*args, "--force")
+    assert path.read_text(encoding="utf-8") == first
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_closed_pipe_ends_it_quietly(small: Cli) -> None:
+    process = small.start("generate", "-q", "--model", "small", "--length", "1000000", "--ignore-eot")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert len(process.stdout.read(10)) == 10
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(30) == 0
+
+
+def test_ctrl_c_keeps_what_was_drawn(small: Cli) -> None:
+    process = small.start("generate", "-q", "--model", "small", "--length", "1000000", "--ignore-eot")
+    assert process.stdout is not None
+    head = process.stdout.read(50)
+    process.send_signal(signal.SIGINT)
+    rest, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert len(head + rest) > 50
+    assert rest.endswith(b"\n")
+    assert stderr.decode().strip() == "Error: interrupted"
+
+
+def test_a_terminal_that_is_not_utf8_is_no_reason_to_fail(small: Cli) -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        small.argv("generate", "-q", "--model", "small", "--prefix", "“rivers” 🜏", "--length", "3"),
+        cwd=small.cwd,
+        env={
+            **small.env,
+            "LC_ALL": "C",
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            "PYTHONIOENCODING": "latin-1",
+        },
+        stdout=follower,
+        stderr=subprocess.PIPE,
+    )
+    os.close(follower)
+    assert process.communicate(timeout=60)[1] == b""
+    assert process.returncode == 0
+    assert b"?rivers? ?" in os.read(leader, 1000)
+    os.close(leader)
+
+
+def test_a_cached_run_does_not_load_what_training_needs(small: Cli) -> None:
+    draw(small, "--length", "1")
+    code = (
+        "import sys; from mckennabot.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "finally: print(*{'tensorflow', 'keras', 'torch', 'transformers'} & {*sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "generate", "-q", "--model", "small", "--length", "1"],
+        cwd=small.cwd,
+        env=small.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "\n"
+
+
+def test_two_processes_on_a_fresh_model_both_draw(cli: Cli, base_model: Path) -> None:
+    fresh = cli.cwd / "checkpoints" / "fresh"
+    shutil.copytree(base_model, fresh, ignore=shutil.ignore_patterns("ct2*", ".ct2*"))
+    both = [cli.start("generate", "--model", "fresh", "--length", "3", "--seed", "1") for _ in range(2)]
+    done = [process.communicate(timeout=100) for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert done[0][0] == done[1][0] != b""
+    assert sorted(err.count(b"converting") for _, err in done) == [0, 1]
+    assert sorted(path.name for path in fresh.glob("*ct2*")) == [".ct2.lock", "ct2-base-float32"]
+
+
+def test_a_model_directory_that_cannot_hold_the_cache_is_no_reason_to_fail(
+    cli: Cli, base_model: Path
+) -> None:
+    fresh = cli.cwd / "checkpoints" / "fresh"
+    shutil.copytree(base_model, fresh, ignore=shutil.ignore_patterns("ct2*", ".ct2*"))
+    (fresh / ".ct2.lock").mkdir()  # a name that cannot be opened, to root either
+    env = {"XDG_CACHE_HOME": str(cli.cwd / "cache")}
+    args = ("generate", "--model", "fresh", "--length", "3")
+    assert cli(*args, env=env).stderr.count("Warning: the conversion cannot be kept") == 1
+    assert "onver" not in cli(*args, env=env).stderr
+    (cli.cwd / "file").touch()
+    env = {"XDG_CACHE_HOME": str(cli.cwd / "file")}
+    assert cli(*args, env=env).stderr.count("Warning") == 2
