@@ -6,6 +6,7 @@
 The same source and the same release of typst give the same bytes. The source is a small part of
 Markdown, read by `read_book` here and nowhere else, so that tests know the book's exact text:
 
+    ---  title, subtitle, author  ---
     # A heading              begins a chapter
     > a quotation            its paragraphs are parted by a lone >
     | a line of verse        | begins each line of a stanza
@@ -86,7 +87,7 @@ def read_book(path: Path = SOURCE) -> Book:
             else:
                 blocks += read_chunk(chunk)
         chapters.append(Chapter(heading.strip(), blocks))
-    return Book(dict(line.split(": ", 1) for line in front.strip().splitlines()), chapters, notes)
+    return Book(dict(line.split(": ", 1) for line in front.strip("-\n").splitlines()), chapters, notes)
 
 
 def read_chunk(chunk: str) -> list[Block]:

@@ -1,4 +1,4 @@
-"""A book in PDF -> segments of clean paragraphs.
+"""A book in PDF or another format -> segments of clean paragraphs.
 
 page        what the reader hands on for each page: glyphs, pictures, rules
 pdf         reads them out of a file
@@ -6,6 +6,8 @@ rows, words, lines, unicode   glyphs -> lines of text, page by page, in worker p
 columns, furniture, measure, notes, captions, headings, chapters, matter   what each line is
 paragraphs, hyphens           lines -> paragraphs
 book        all of that in order: pages of lines -> segments, and a report
+html, epub, text, decode, wraps   other formats -> blocks: paragraphs and headings
+documents, divisions          blocks -> segments, and a report
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from mckennabot.config import ExtractSettings
 from mckennabot.extract.book import Book, shape
+from mckennabot.extract.documents import READERS, extract_document
 from mckennabot.extract.lines import page_lines
 
 __all__ = ["Book", "extract_book"]
@@ -26,13 +29,15 @@ def extract_book(
     """Turn a book into text.
 
     Args:
-        source: a PDF.
+        source: a PDF, or what `mckennabot.extract.documents` reads.
         settings: what to read, and how to cut and clean it.
         progress: is told how many pages are done, of how many.
 
     Raises:
         InputError: the file cannot be read.
     """
+    if source.suffix.lower() in READERS:
+        return extract_document(source, settings)
     from mckennabot.extract.pdf.document import open_document
 
     document = open_document(source, settings.password)

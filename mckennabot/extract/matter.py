@@ -12,7 +12,7 @@ from mckennabot.extract.measure import Measure
 from mckennabot.extract.numbers import number
 from mckennabot.extract.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX, PART, Section
 
-_LEGAL = re.compile(
+LEGAL = re.compile(
     r"project gutenberg|copyright|©|all rights reserved|isbn|library of congress|public[- ]domain|e-?text\b|"
     r"printed (in|and bound)|first (published|edition|printing)|published by|creative commons|"
     r"alle rechte|tous droits|dépôt légal|reservados",
@@ -32,7 +32,7 @@ _REFERENCES = re.compile(
 
 def is_legal(lines: Iterable[Line]) -> bool:
     """Whether words of law and trade stand in these lines."""
-    return any(_LEGAL.search(line.text) for line in lines)
+    return any(LEGAL.search(line.text) for line in lines)
 
 
 def mark_listings(pages: list[Page]) -> None:

@@ -1,0 +1,68 @@
+"""What the readers of text, HTML and EPUB hand on: paragraphs and headings in reading order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+BODY = "body"
+
+
+@dataclass(slots=True)
+class Block:
+    """A paragraph, a stanza or a heading.
+
+    Attributes:
+        text: its words; line breaks are verse's.
+        kind: body, or what it was taken for (see `mckennabot.extract.kinds`).
+        level: of a heading, 1 for the outermost; 0 for text.
+        place: number of the document of an EPUB that it stands in, from 1; 1 in other sources.
+        ids: names by which links lead here, as ``file#id``.
+        linked: whether all of it is links to other places in the book.
+    """
+
+    text: str
+    kind: str = BODY
+    level: int = 0
+    place: int = 1
+    ids: frozenset[str] = frozenset()
+    linked: bool = False
+
+    @property
+    def words(self) -> int:
+        """How many words it has."""
+        return len(self.text.split())
+
+
+class TocEntry(NamedTuple):
+    """A line of a table of contents that readers' software shows.
+
+    Attributes:
+        level: depth, 1 for the outermost.
+        title: its words.
+        place: number of the document it leads to.
+        target: ``file#id`` in it, or ``file``.
+    """
+
+    level: int
+    title: str
+    place: int
+    target: str
+
+
+class Source(NamedTuple):
+    """A source as it was read, before anything is left out.
+
+    Attributes:
+        blocks: in reading order.
+        toc: its table of contents; empty where it has none.
+        notes: where the marks of notes lead, as ``file#id``.
+        places: how many documents it is made of.
+        failed: documents that could not be read, with the reason.
+    """
+
+    blocks: list[Block]
+    toc: list[TocEntry]
+    notes: frozenset[str]
+    places: int
+    failed: dict[int, str]

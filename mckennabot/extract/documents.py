@@ -1,0 +1,197 @@
+"""Text, Markdown, HTML and EPUB to a book: the same cleaning for all, after each has been read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from mckennabot.config import ExtractSettings
+from mckennabot.errors import InputError
+from mckennabot.extract.blocks import BODY, Block, Source
+from mckennabot.extract.book import Book
+from mckennabot.extract.divisions import Division, divide
+from mckennabot.extract.headings import HEADING
+from mckennabot.extract.kinds import kept_kinds
+from mckennabot.extract.notes import FOOTNOTE
+from mckennabot.extract.report import Chapter, Removed, Report
+from mckennabot.extract.sections import BOILERPLATE
+from mckennabot.extract.unicode import SOFT_HYPHEN, repair
+
+MAX_BYTES = 32 << 20
+"""Of a text or HTML file: War and Peace takes four million."""
+
+
+def extract_document(path: Path, settings: ExtractSettings) -> Book:
+    """A book from an EPUB, HTML, Markdown or text file, by its suffix.
+
+    Raises:
+        InputError: the file cannot be read, is not what its suffix says, or holds no text.
+    """
+    try:
+        return shape(READERS[path.suffix.lower()](path), settings)
+    except InputError as error:
+        raise InputError(error.what, path=error.path or path, hint=error.hint) from error
+
+
+def shape(source: Source, settings: ExtractSettings) -> Book:
+    """Leave out what does not belong to a book's text, and part it into segments."""
+    report = Report(pages=source.places, failed_pages=dict(source.failed))
+    blocks = [block for block in source.blocks if _repair(block, report)]
+    _mark_gutenberg(blocks)
+    _mark_notes(blocks, source.notes)
+    report.note_marks = len(source.notes)
+    starts = divide(blocks, source.toc)
+    kept = kept_kinds(settings.keep) | {BODY, HEADING}
+    segments: list[list[str]] = []
+    place = 0
+    for number, block in enumerate(blocks):
+        if block.kind not in kept:
+            _count_removed(report, block)
+            continue
+        division = starts.get(number)
+        begins = {
+            "chapter": division is not None and division.chapter,
+            "section": division is not None,
+            "page": block.place != place,
+            "none": False,
+        }[settings.segment]
+        if begins or not segments:
+            segments.append([])
+        segments[-1].append(block.text)
+        place = block.place
+        _count(report, block, division)
+    if not segments:
+        raise InputError("no text is left of the document", hint="Look at what was left out with --report.")
+    return Book(segments, report, [])
+
+
+def _read_file(read: Callable[[bytes], Source]) -> Callable[[Path], Source]:
+    def read_file(path: Path) -> Source:
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book", path=path)
+            return read(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"cannot read the file ({error.strerror})", path=path) from error
+
+    return read_file
+
+
+def _html(data: bytes) -> Source:
+    from mckennabot.extract.html import read_html_file
+
+    blocks, notes = read_html_file(data)
+    return Source(blocks, [], frozenset(notes), 1, {})
+
+
+def _text(data: bytes) -> Source:
+    from mckennabot.extract.text import read_text
+
+    if re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html)\b", data[:1000], re.IGNORECASE):
+        return _html(data)
+    return Source(read_text(data), [], frozenset(), 1, {})
+
+
+def _markdown(data: bytes) -> Source:
+    from mckennabot.extract.text import read_markdown
+
+    return Source(read_markdown(data), [], frozenset(), 1, {})
+
+
+def _epub(path: Path) -> Source:
+    from mckennabot.extract.epub import read_epub
+
+    return read_epub(path)
+
+
+READERS: dict[str, Callable[[Path], Source]] = {
+    ".epub": _epub,
+    **dict.fromkeys((".html", ".htm", ".xhtml"), _read_file(_html)),
+    ".txt": _read_file(_text),
+    **dict.fromkeys((".md", ".markdown"), _read_file(_markdown)),
+}
+"""What reads a source, by its suffix in lower case."""
+
+
+# Cleaning
+
+_ORNAMENT = re.compile(r"[\s*•·~_=#+—–-]+")
+_START = re.compile(
+    r"\*\*\*\s*start of (the|this) project gutenberg|\*end\*?\s*the small print", re.IGNORECASE
+)
+_END = re.compile(
+    r"\*\*\*\s*end of (the|this) project gutenberg|"
+    r"end of (the |this )?project gutenberg|\W*start: full license",
+    re.IGNORECASE,
+)
+_CREDITS = re.compile(
+    r"(this )?(e-?(text|book)|html version) (was )?(prepared|produced|transcribed)|produced by|"
+    r"transcribed (by|from)|\[?transcriber",
+    re.IGNORECASE,
+)
+
+
+def _repair(block: Block, report: Report) -> bool:
+    """Mend a block's characters; whether anything but an ornament is left of it."""
+    lines = []
+    for line in block.text.split("\n"):
+        mended, count = repair(line)
+        report.repaired += count
+        lines.append(mended.replace(SOFT_HYPHEN, "").strip())
+    block.text = "\n".join(line for line in lines if line)
+    return bool(block.text) and not _ORNAMENT.fullmatch(block.text)
+
+
+def _mark_gutenberg(blocks: list[Block]) -> None:
+    """Set the kind of what Project Gutenberg puts before and after its texts, where it says so."""
+    early, late = len(blocks) // 4 + 40, len(blocks) // 2
+    starts = [n for n, block in enumerate(blocks[:early]) if _START.search(block.text)]
+    ends = [n for n, block in enumerate(blocks) if n > late and _END.match(block.text)]
+    first, last = (starts[-1] + 1 if starts else 0), (ends[0] if ends else len(blocks))
+    for block in [*blocks[:first], *blocks[last:]]:
+        block.kind = BOILERPLATE
+    if starts:
+        for block in blocks[first : first + 5]:
+            if block.kind == BODY and not block.level and _CREDITS.match(block.text):
+                block.kind = BOILERPLATE
+
+
+_MOST_NOTE_WORDS = 1000
+"""What is longer is no note, though a note's mark should lead to it."""
+
+
+def _mark_notes(blocks: list[Block], targets: frozenset[str]) -> None:
+    """Set the kind of what the marks of notes lead to."""
+    for target in targets:
+        found = [block for block in blocks if target in block.ids]
+        if any(block.level for block in found) or sum(block.words for block in found) > _MOST_NOTE_WORDS:
+            continue
+        for block in found:
+            if block.kind == BODY:
+                block.kind = FOOTNOTE
+
+
+# The account
+
+
+def _count(report: Report, block: Block, division: Division | None) -> None:
+    report.words += block.words
+    report.paragraphs += 1
+    if division is not None and division.chapter:
+        report.chapters.append(Chapter(division.title, block.place, block.place))
+    if report.chapters:
+        chapter = report.chapters[-1]
+        chapter.last_page = block.place
+        chapter.words += block.words
+        chapter.paragraphs += 1
+
+
+def _count_removed(report: Report, block: Block) -> None:
+    removed = report.removed.setdefault(block.kind, Removed())
+    removed.lines += block.text.count("\n") + 1
+    removed.words += block.words
+    if not removed.pages or removed.pages[-1] != block.place:
+        removed.pages.append(block.place)
+    if len(removed.samples) < 5:
+        removed.samples.append((block.place, block.text[:200]))

@@ -1,0 +1,296 @@
+"""EPUB: a zip archive of XHTML documents, the order to read them in, and a table of contents."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urldefrag
+
+from mckennabot.errors import InputError
+from mckennabot.extract.blocks import BODY, Block, Source, TocEntry
+from mckennabot.extract.decode import decode
+from mckennabot.extract.html import parse, read_html, without_prolog
+from mckennabot.extract.notes import FOOTNOTE
+from mckennabot.extract.sections import BACK, CONTENTS, FRONT, INDEX
+
+MAX_DOCUMENT = 32 << 20
+"""Bytes that one document may unpack to: War and Peace takes four million."""
+MAX_BOOK = 256 << 20
+MAX_FILES = 50_000
+MAX_SPINE = 20_000
+
+_DOCUMENTS = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "")
+# Scrambled fonts are no protection of the text.
+_FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
+_DRM_HINT = "mckennabot cannot open it; get the book without copy protection (DRM)."
+# Of <guide> and landmarks.
+_REFERENCES = {
+    **dict.fromkeys(["cover", "title-page", "titlepage", "copyright-page", "dedication"], FRONT),
+    **dict.fromkeys(["toc", "loi", "lot"], CONTENTS),
+    **dict.fromkeys(["glossary", "bibliography", "acknowledgements", "colophon"], BACK),
+    "index": INDEX,
+    "notes": FOOTNOTE,
+    "endnotes": FOOTNOTE,
+    "rearnotes": FOOTNOTE,
+}
+_FILE_NAMES = (
+    (
+        re.compile(
+            r"(\d+[_-])?(cover|(half[_-]?)?title[_-]?(page)?|copyright|imprint|nav)\d*", re.IGNORECASE
+        ),
+        FRONT,
+    ),
+    (re.compile(r"(\d+[_-])?(toc|contents)\d*", re.IGNORECASE), CONTENTS),
+)
+
+
+class _Package(NamedTuple):
+    """What the package document says.
+
+    Attributes:
+        spine: names in the archive of what to read, in order.
+        nav, ncx: names of the table of contents of EPUB 3 and 2; "" where there is none.
+        kinds: of documents that the guide knows, by name.
+    """
+
+    spine: list[str]
+    nav: str
+    ncx: str
+    kinds: dict[str, str]
+
+
+def read_epub(path: Path) -> Source:
+    """The blocks of an EPUB in the order of its spine.
+
+    Nothing is unpacked to the disk, pictures are not read, and what one document or all of them may
+    unpack to is bounded. A document that is missing or damaged is reported, and the rest read.
+
+    Raises:
+        InputError: no EPUB, protected against copying, damaged, or without text.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _Reader(archive, path).read()
+    except (zipfile.BadZipFile, UnicodeError, NotImplementedError) as error:
+        raise InputError(f"not an EPUB ({error})", path=path, hint="An EPUB is a zip archive.") from error
+    except OSError as error:
+        raise InputError(f"cannot read the EPUB ({error.strerror or error})", path=path) from error
+
+
+class _Reader:
+    """Reads one archive."""
+
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        self._archive, self._path = archive, path
+        names = archive.namelist()
+        if len(names) > MAX_FILES:
+            raise self._error(f"the EPUB holds {len(names):,} files: that is no book")
+        self._names = {posixpath.normpath(name): name for name in reversed(names)}
+        self._folded = {name.casefold(): name for name in self._names}
+        self._left = MAX_BOOK
+
+    def read(self) -> Source:
+        self._refuse_drm()
+        package = self._package()
+        places = {name: place for place, name in reversed(list(enumerate(package.spine, 1)))}
+        blocks: list[Block] = []
+        notes: set[str] = set()
+        failed: dict[int, str] = {}
+        kinds = dict(package.kinds)
+        toc = self._toc(package, places, kinds)
+        for place, name in enumerate(package.spine, 1):
+            try:
+                data = self._bytes(name)
+            except _UnreadableError as error:
+                failed[place] = f"{name}: {error}"
+                continue
+            read, marks = read_html(data, file=name, place=place, resolve=_resolver(name))
+            if kind := kinds.get(name) or ("" if kinds else _kind_by_name(name)):
+                for block in read:
+                    block.kind = kind if block.kind == BODY else block.kind
+            blocks += read
+            notes |= marks
+        if not blocks:
+            reason = f" ({next(iter(failed.values()))})" if failed else ""
+            raise self._error(f"no text in the EPUB{reason}")
+        return Source(blocks, toc, frozenset(notes), len(package.spine), failed)
+
+    def _error(self, what: str, hint: str | None = None) -> InputError:
+        return InputError(what, path=self._path, hint=hint)
+
+    def _bytes(self, name: str) -> bytes:
+        """A file of the archive, by its name there."""
+        found = self._names.get(name) or self._names.get(self._folded.get(name.casefold(), ""))
+        if found is None:
+            raise _UnreadableError("not in the archive")
+        most = min(MAX_DOCUMENT, self._left)
+        try:
+            with self._archive.open(found) as file:
+                data = file.read(most + 1)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError) as error:
+            raise _UnreadableError(f"damaged ({error})") from error
+        except RuntimeError as error:  # zipfile says so when a password is needed
+            raise self._error("the EPUB is encrypted", _DRM_HINT) from error
+        if len(data) > most:
+            raise self._error(f"{name} unpacks to more than {most >> 20} MB: that is no book")
+        self._left -= len(data)
+        return data
+
+    def _xml(self, name: str) -> Any:
+        """The root of an XML file; no entity is resolved, nothing fetched. None if there is none."""
+        from lxml import etree
+
+        parser = etree.XMLParser(
+            recover=True,
+            resolve_entities=False,
+            load_dtd=False,
+            no_network=True,
+            huge_tree=False,
+            remove_comments=True,
+        )
+        try:
+            return etree.fromstring(
+                without_prolog(decode(self._bytes(name))).encode("utf-8", "replace"), parser
+            )
+        except (etree.XMLSyntaxError, ValueError):
+            return None
+
+    def _refuse_drm(self) -> None:
+        if "META-INF/encryption.xml" in self._names:
+            root = self._xml("META-INF/encryption.xml")
+            ways = [
+                e.get("Algorithm") or ""
+                for d in _all(root, "EncryptedData")
+                for e in _all(d, "EncryptionMethod")
+            ]
+            if any(way not in _FONT_SCRAMBLING for way in ways):
+                raise self._error("the EPUB is protected against copying (DRM)", _DRM_HINT)
+        if "META-INF/sinf.xml" in self._names:
+            raise self._error("the EPUB is protected against copying (DRM)", _DRM_HINT)
+
+    def _package(self) -> _Package:
+        name = self._package_name()
+        try:
+            root = self._xml(name)
+        except _UnreadableError as error:
+            raise self._error(f"not an EPUB: its package document {name} is {error}") from error
+        items = {e.get("id"): e for e in _all(root, "item")}
+        resolve = _resolver(name)
+        spine, seen = [], set()
+        spine_element = next(_all(root, "spine"), None)
+        for reference in _all(spine_element, "itemref"):
+            item = items.get(reference.get("idref"))
+            if item is None or not item.get("href") or (item.get("media-type") or "") not in _DOCUMENTS:
+                continue
+            document = urldefrag(resolve(item.get("href")))[0]
+            if document not in seen:
+                spine.append(document)
+                seen.add(document)
+        if not spine:
+            raise self._error("not an EPUB: it does not say what to read (no spine)")
+        if len(spine) > MAX_SPINE:
+            raise self._error(f"the EPUB is made of {len(spine):,} documents: that is no book")
+        nav = next((e for e in items.values() if "nav" in (e.get("properties") or "").split()), None)
+        ncx = items.get(spine_element.get("toc")) if spine_element is not None else None
+        if ncx is None:
+            ncx = next((e for e in items.values() if e.get("media-type") == "application/x-dtbncx+xml"), None)
+        kinds = {
+            urldefrag(resolve(e.get("href")))[0]: _REFERENCES[(e.get("type") or "").lower()]
+            for e in _all(next(_all(root, "guide"), None), "reference")
+            if (e.get("type") or "").lower() in _REFERENCES and e.get("href")
+        }
+        nav_name, ncx_name = (
+            urldefrag(resolve(e.get("href")))[0] if e is not None and e.get("href") else ""
+            for e in (nav, ncx)
+        )
+        return _Package(spine, nav_name, ncx_name, kinds)
+
+    def _package_name(self) -> str:
+        if "META-INF/container.xml" in self._names:
+            try:
+                for root in _all(self._xml("META-INF/container.xml"), "rootfile"):
+                    if root.get("full-path"):
+                        return posixpath.normpath(unquote(root.get("full-path")))
+            except _UnreadableError:
+                pass
+        packages = sorted(name for name in self._names if name.lower().endswith(".opf"))
+        if not packages:
+            raise self._error("not an EPUB: there is no package document in the archive")
+        return packages[0]
+
+    def _toc(self, package: _Package, places: dict[str, int], kinds: dict[str, str]) -> list[TocEntry]:
+        """The table of contents; the landmarks beside it add to the kinds of documents."""
+        entries: list[TocEntry] = []
+        for name, read in ((package.nav, self._nav), (package.ncx, self._ncx)):
+            if not name or entries:
+                continue
+            try:
+                found = list(read(name, kinds))
+            except _UnreadableError:
+                continue
+            for level, title, target in found:
+                if title and (place := places.get(urldefrag(target)[0])):
+                    entries.append(TocEntry(level, title, place, target))
+        return entries
+
+    def _nav(self, name: str, kinds: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+        tree = parse(self._bytes(name))
+        resolve = _resolver(name)
+        for nav in _all(tree, "nav"):
+            types = (nav.get("epub:type") or nav.get("role") or "toc").replace("doc-", "").split()
+            for link in _all(nav, "a"):
+                if not (href := link.get("href")):
+                    continue
+                if "toc" in types:
+                    level = sum(_local(e.tag) == "ol" for e in link.iterancestors())
+                    yield level, " ".join("".join(link.itertext()).split()), resolve(href)
+                elif "landmarks" in types:
+                    for kind in (link.get("epub:type") or "").split():
+                        if kind in _REFERENCES:
+                            kinds.setdefault(urldefrag(resolve(href))[0], _REFERENCES[kind])
+
+    def _ncx(self, name: str, kinds: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+        del kinds
+        resolve = _resolver(name)
+        for point in _all(self._xml(name), "navPoint"):
+            children = {_local(e.tag): e for e in point}
+            if "content" in children and children["content"].get("src") and "navLabel" in children:
+                level = 1 + sum(_local(e.tag) == "navPoint" for e in point.iterancestors())
+                title = " ".join("".join(children["navLabel"].itertext()).split())
+                yield level, title, resolve(children["content"].get("src"))
+
+
+class _UnreadableError(Exception):
+    """A file of the archive is missing or damaged."""
+
+
+def _resolver(name: str) -> Callable[[str], str]:
+    """What makes a link that stands in a document a ``file#id`` of the archive."""
+    folder = posixpath.dirname(name)
+
+    def resolve(href: str) -> str:
+        file, fragment = urldefrag(href)
+        target = posixpath.normpath(posixpath.join(folder, unquote(file))) if file else name
+        return f"{target}#{unquote(fragment)}" if fragment else target
+
+    return resolve
+
+
+def _all(element: Any, tag: str) -> Iterator[Any]:
+    """The elements of a name below one, whatever their namespace."""
+    if element is not None:
+        yield from (e for e in element.iter() if _local(e.tag) == tag)
+
+
+def _local(tag: object) -> str:
+    return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
+
+
+def _kind_by_name(name: str) -> str:
+    stem = posixpath.splitext(posixpath.basename(name))[0]
+    return next((kind for pattern, kind in _FILE_NAMES if pattern.fullmatch(stem)), "")

@@ -1,0 +1,162 @@
+"""Plain text and Markdown as blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from mckennabot.extract.blocks import BODY, Block
+from mckennabot.extract.captions import CAPTION
+from mckennabot.extract.decode import decode_file
+from mckennabot.extract.headings import describe
+from mckennabot.extract.html import read_html
+from mckennabot.extract.notes import FOOTNOTE
+from mckennabot.extract.sections import BOILERPLATE, FRONT, title_kind
+from mckennabot.extract.wraps import joined, margin
+
+_ITALICS = re.compile(r"(?<![\w_])_(?=[^\s_])([^_]{1,2000}?)(?<=[^\s_])_(?![\w_])")
+_NOTE = re.compile(r"\[(?:footnote\s*)?[\^*]?(\w{1,4}|[*†‡§]+)(?::|\])\s", re.IGNORECASE)
+_BRACKETED = ((re.compile(r"\[footnote\b", re.IGNORECASE), FOOTNOTE),
+    (re.compile(r"\[illustration\b", re.IGNORECASE), CAPTION),
+    (re.compile(r"\[transcriber", re.IGNORECASE), BOILERPLATE))  # fmt: skip
+
+
+def read_text(data: bytes) -> list[Block]:
+    """The blocks of plain text: hard wraps joined, verse kept, headings found by words and space.
+
+    Raises:
+        InputError: it is no text.
+    """
+    text = decode_file(data)
+    lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
+    width = margin([line.strip() for a, line in pairwise(["", *lines]) if line])
+    chunks = list(_chunks(lines, width))
+    notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
+    blocks = []
+    for above, chunk in chunks:
+        text = joined(chunk, width) if width else "\n".join(line.strip() for line in chunk)
+        level = _level(chunk, above, width)
+        text = _ITALICS.sub(r"\1", " ".join(text.split()) if level else text)
+        kind = _kind(text, notes)
+        if kind != FOOTNOTE:
+            text = _without_marks(text, notes)
+        blocks.append(Block(text, kind, level if kind == BODY else 0))
+    return blocks
+
+
+def read_markdown(data: bytes) -> list[Block]:
+    """The blocks of Markdown, without its marks.
+
+    Raises:
+        InputError: it is no text.
+    """
+    from markdown_it import MarkdownIt
+
+    text = decode_file(data)
+    front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
+    if front:
+        text = text[front.end() :]
+    text = _LINE_BLOCK.sub(_hard_breaks, text)
+    text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
+    html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    blocks, _ = read_html(html)
+    notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
+    for block in blocks:
+        if match := _MARKDOWN_NOTE.match(block.text):
+            block.kind, block.text = FOOTNOTE, block.text[match.end() :]
+        elif "[^" in block.text:
+            block.text = re.sub(r"\s?\[\^(\w{1,40})\]", lambda m: "" if m[1] in notes else m[0], block.text)
+    return [Block(front[1], FRONT), *blocks] if front else blocks
+
+
+# Pandoc's lines of verse, "| " before each; a table's rows end in | as well.
+_LINE_BLOCK = re.compile(r"(?:^\| [^\n]*[^|\s][ \t]*(?:\n|\Z)){2,}", re.MULTILINE)
+_NOTE_DEFINITION = re.compile(r"^( {0,3})\[\^(\w{1,40})\]:", re.MULTILINE)
+_MARKDOWN_NOTE = re.compile(r"\[\^(\w{1,40})\]:\s*")
+
+
+def _hard_breaks(match: re.Match[str]) -> str:
+    return "\\\n".join(line[2:].strip() for line in match[0].splitlines()) + "\n"
+
+
+def _chunks(lines: list[str], width: int) -> Iterator[tuple[int, list[str]]]:
+    """Paragraphs as lines, each with the number of empty lines above it."""
+    chunk: list[str] = []
+    above = 0
+    stops = any(not line for line in lines)
+    for line in lines:
+        if not line.strip():
+            if chunk:
+                yield from _parts(chunk, above, width, stops)
+                chunk, above = [], 0
+            above += 1
+            continue
+        chunk.append(line)
+    if chunk:
+        yield from _parts(chunk, above, width, stops)
+
+
+def _parts(chunk: list[str], above: int, width: int, stops: bool) -> Iterator[tuple[int, list[str]]]:
+    """A run of lines as paragraphs: where lines are paragraphs, or indents begin them."""
+    if not width:
+        long = any(len(line) > 100 for line in chunk)
+        parts = [[line] for line in chunk] if long or not stops else [chunk]
+    else:
+        indents = [len(line) - len(line.lstrip()) for line in chunk]
+        flush = min(indents)
+        firsts = [n for n, indent in enumerate(indents) if 1 < indent - flush < 10]
+        # Indents begin paragraphs where the lines before them end anywhere, and not two in a row.
+        apart = [n for n in firsts if n and n - 1 not in firsts and n + 1 not in firsts]
+        if (
+            len(chunk) > 3
+            and len(apart) >= 0.7 * len([n for n in firsts if n])
+            and len(firsts) < 0.4 * len(chunk)
+        ):
+            cuts = sorted({0, *firsts})
+            parts = [chunk[a:b] for a, b in pairwise([*cuts, len(chunk)])]
+        else:
+            parts = [chunk]
+    for part in parts:
+        yield above, part
+        above = 0
+
+
+def _level(chunk: list[str], above: int, width: int) -> int:
+    """The level of a heading; 0 for text."""
+    if len(chunk) > 3 or len(chunk[0]) > 90:
+        return 0
+    text = " ".join(" ".join(chunk).split()).strip("_ ")
+    words = text.split()
+    if not text or len(words) > 16 or not any(c.isalpha() or c.isdigit() for c in text):
+        return 0
+    kind, count = describe(text)
+    if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or (text[0].isalpha() and text[0].islower()):
+        return 0
+    if kind == "part" and count is not None:
+        return 1
+    bare = kind == "chapter" and count is not None
+    if (bare or kind == "named") and (len(words) < 12 and (above > 1 or len(words) < 4 or text.isupper())):
+        return 2
+    if title_kind(text) and len(words) < 6:
+        return 2
+    sentence = text.endswith((".", ":", "?", "!", "”", '"')) and not text.isupper()
+    if above > 2 and not sentence:
+        return 3
+    return 3 if text.isupper() and above > 1 and len(text) > 3 else 0
+
+
+def _kind(text: str, notes: set[str]) -> str:
+    if text[0] == "[" and text.endswith("]"):
+        for pattern, kind in _BRACKETED:
+            if pattern.match(text):
+                return kind
+    return FOOTNOTE if (match := _NOTE.match(text)) and match[1] in notes else BODY
+
+
+def _without_marks(text: str, notes: set[str]) -> str:
+    return (
+        re.sub(r"\s?\[(\w{1,4}|[*†‡§]+)\]", lambda m: "" if m[1] in notes else m[0], text)
+        if "[" in text
+        else text
+    )

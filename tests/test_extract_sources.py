@@ -1,0 +1,507 @@
+"""Sources beyond PDF: EPUB, HTML, Markdown and text give the same book, and no file of theirs does harm."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import re
+import textwrap
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from mckennabot.config import ExtractSettings
+from mckennabot.errors import InputError
+from mckennabot.extract.documents import extract_document
+from scripts.make_sample import SOURCE, Book, read_book
+
+CONTAINER = """<?xml version="1.0"?>
+<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
+<rootfile full-path="OEBPS/book.opf" media-type="application/oebps-package+xml"/></rootfiles></container>"""
+XHTML = """<?xml version="1.0" encoding="utf-8"?><!DOCTYPE html>
+<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops">
+<head><title>A title that is no text</title></head><body>{}</body></html>"""
+LONG = "The lamp hums on one note while nobody in the room considers it for longer than a moment. " * 5
+LONG = LONG.strip()
+
+
+@pytest.fixture(scope="module")
+def book() -> Book:
+    return read_book()
+
+
+def segments(path: Path, *keep: str, segment: str = "chapter") -> list[list[str]]:
+    return extract_document(path, ExtractSettings(segment=segment, keep=frozenset(keep))).segments
+
+
+def from_html(tmp_path: Path, body: str, *keep: str) -> list[list[str]]:
+    path = tmp_path / "page.html"
+    path.write_text(f"<!doctype html><title>No text</title><body>{body}", encoding="utf-8")
+    return segments(path, *keep)
+
+
+def from_text(tmp_path: Path, text: str | bytes, suffix: str = ".txt") -> list[list[str]]:
+    path = tmp_path / f"book{suffix}"
+    path.write_bytes(text.encode("utf-8") if isinstance(text, str) else text)
+    return segments(path)
+
+
+def package(spine: list[str], *, extra: str = "", guide: str = "", toc: str = "") -> str:
+    items = "".join(
+        f'<item id="i{n}" href="{name}" media-type="application/xhtml+xml"/>' for n, name in enumerate(spine)
+    )
+    references = "".join(f'<itemref idref="i{n}"/>' for n in range(len(spine)))
+    return (
+        '<?xml version="1.0"?><package xmlns="http://www.idpf.org/2007/opf" version="3.0"><metadata/>'
+        f"<manifest>{items}{extra}</manifest><spine{toc}>{references}</spine>{guide}</package>"
+    )
+
+
+def make_epub(path: Path, documents: dict[str, str], **how: str) -> Path:
+    """An EPUB with these documents as its spine; other files by their whole names."""
+    files = {
+        "META-INF/container.xml": CONTAINER,
+        "OEBPS/book.opf": package([n for n in documents if "/" not in n], **how),
+        **{
+            n if "/" in n else f"OEBPS/{n}": text if "/" in n else XHTML.format(text)
+            for n, text in documents.items()
+        },
+    }
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/epub+zip", zipfile.ZIP_STORED)
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+# The same book
+
+
+def as_html(text: str, notes: dict[str, str], number: int) -> str:
+    """One chapter's marked text as inline HTML, with links to notes in notes.xhtml."""
+    text = re.sub(r"\*([^*]+)\*", r"<em>\1</em>", html.escape(text))
+    link = r'<a epub:type="noteref" id="r\1" href="notes.xhtml#n\1"><sup>\1</sup></a>'
+    return re.sub(r"\[\^(\d+)\]", link, text).replace("\n", "<br/>\n")
+
+
+def test_epub_gives_the_samples_text_word_for_word(book: Book, tmp_path: Path) -> None:
+    documents = {
+        "title.xhtml": f"<h1>{book.front['title']}</h1><p>by {book.front['author']}</p>",
+        "toc.xhtml": "<nav epub:type='toc'><ol>"
+        + "".join(f'<li><a href="c{n}.xhtml">{c.heading}</a></li>' for n, c in enumerate(book.chapters))
+        + "</ol></nav>",
+    }
+    for number, chapter in enumerate(book.chapters):
+        body = [f"<h2>{chapter.heading}</h2>"]
+        for block in chapter.blocks:
+            tag = {"verse": "blockquote", "quote": "blockquote", "attribution": "p"}.get(block.kind, "p")
+            body.append(f"<{tag}>{as_html(block.text, book.notes, number)}</{tag}>")
+        documents[f"c{number}.xhtml"] = "\n".join(body)
+    documents["notes.xhtml"] = "".join(
+        f'<p id="n{n}"><a href="c1.xhtml#r{n}">{n}</a>. {as_html(text, {}, 0)}</p>'
+        for n, text in book.notes.items()
+    )
+    nav = '<item id="nav" href="toc.xhtml" properties="nav" media-type="application/xhtml+xml"/>'
+    path = make_epub(tmp_path / "book.epub", documents, extra=nav)
+    assert segments(path) == book.segments()
+    kept = [p for segment in segments(path, "footnotes") for p in segment]
+    assert sum("leaves on this line twice" in p for p in kept) == 1
+
+
+def test_markdown_gives_the_samples_text_word_for_word(book: Book) -> None:
+    assert segments(SOURCE) == book.segments()
+    assert any("Five Evenings" in p for segment in segments(SOURCE, "front-matter") for p in segment)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_gutenbergs_text_gives_the_samples_text_word_for_word(
+    book: Book, tmp_path: Path, newline: str
+) -> None:
+    lines = [
+        f"The Project Gutenberg eBook of {book.front['title']}", "", "This eBook is for anyone anywhere.", "",
+        "*** START OF THE PROJECT GUTENBERG EBOOK THE HUM OF THE LAMP ***", "", "Produced by nobody", "", "",
+        book.front["title"].upper(), "", f"by {book.front['author']}", "", "", "CONTENTS", "",
+        *(f" {chapter.heading.upper()}" for chapter in book.chapters), "",
+    ]  # fmt: skip
+    for chapter in book.chapters:
+        lines += ["", "", "", chapter.heading.upper(), "", ""]
+        for block in chapter.blocks:
+            text = re.sub(r"\[\^(\d+)\]", r"[\1]", block.text).replace("*", "_")
+            if block.kind == "verse":
+                lines += [f"    {line}" for line in text.split("\n")]
+            else:
+                lines += textwrap.wrap(text, 72, break_on_hyphens=False)
+            lines.append("")
+    for number, note in book.notes.items():
+        lines += [*textwrap.wrap(f"[{number}] {note.replace('*', '_')}", 72), ""]
+    lines += [
+        "*** END OF THE PROJECT GUTENBERG EBOOK THE HUM OF THE LAMP ***",
+        "",
+        "START: FULL LICENSE",
+        "",
+        LONG,
+        "",
+    ]
+    expected = [[s[0].upper(), *s[1:]] for s in book.segments()]
+    assert from_text(tmp_path, newline.join(lines)) == expected
+
+
+# EPUB
+
+
+def test_the_table_of_contents_makes_chapters_of_documents_without_headings(tmp_path: Path) -> None:
+    ncx = (
+        '<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap>'
+        + "".join(
+            f'<navPoint><navLabel><text>{title}</text></navLabel><content src="{src}"/></navPoint>'
+            for title, src in (
+                ("Cover", "a.xhtml"),
+                ("One", "b.xhtml"),
+                ("Two", "b.xhtml#two"),
+                ("Three", "c%20d.xhtml"),
+            )
+        )
+        + "</navMap></ncx>"
+    )
+    documents = {
+        "a.xhtml": "<p>A Picture of a Lamp</p>",
+        "b.xhtml": f'<p class="x">One</p><p>{LONG}</p><p id="two">Two</p><p>{LONG}</p>',
+        "c d.xhtml": f"<p>{LONG}</p>",
+        "OEBPS/toc.ncx": ncx,
+    }
+    extra = '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/>'
+    path = make_epub(tmp_path / "book.epub", documents, extra=extra, toc=' toc="ncx"')
+    assert segments(path) == [["One", LONG], ["Two", LONG], ["Three", LONG]]
+
+
+def test_parts_and_sections_are_told_from_chapters(tmp_path: Path) -> None:
+    chapter = f"<p>{LONG}</p><h3>A Section</h3><p>{LONG}</p>"
+    documents = {
+        f"{n}.xhtml": (f"<h1>Part {n // 2 + 1}</h1>" if n % 2 == 0 else "")
+        + f"<h2>Chapter {n + 1}</h2>{chapter}"
+        for n in range(4)
+    }
+    path = make_epub(tmp_path / "book.epub", documents)
+    assert [s[0] for s in segments(path)] == [f"Chapter {n}" for n in range(1, 5)]
+    assert [s[0] for s in segments(path, segment="section")][:3] == ["Chapter 1", "A Section", "Chapter 2"]
+    assert len(segments(path, segment="none")) == 1
+    assert len(segments(path, segment="page")) == 4
+
+
+def test_what_the_book_says_is_no_text_is_left_out_and_kept_when_asked_for(tmp_path: Path) -> None:
+    documents = {
+        "x1.xhtml": "<section epub:type='titlepage'><p>The Lamp, a Book</p></section>",
+        "x2.xhtml": "<p>All rights withheld.</p>",
+        "x3.xhtml": f"<h1>Chapter 1</h1><p>{LONG}<span epub:type='pagebreak' title='7'>7</span></p>",
+        "x4.xhtml": f"<h1>Chapter 2</h1><p>{LONG}</p>",
+        "x5.xhtml": "<section epub:type='index'><h1>Finding Things</h1><p>Lamp, 3</p></section>",
+    }
+    guide = '<guide><reference type="copyright-page" href="x2.xhtml"/></guide>'
+    path = make_epub(tmp_path / "book.epub", documents, guide=guide)
+    assert segments(path) == [["Chapter 1", LONG], ["Chapter 2", LONG]]
+    kept = [p for s in segments(path, "front-matter", "index") for p in s]
+    assert kept == [
+        "The Lamp, a Book",
+        "All rights withheld.",
+        "Chapter 1",
+        LONG,
+        "Chapter 2",
+        LONG,
+        "Finding Things",
+        "Lamp, 3",
+    ]
+    report = extract_document(path, ExtractSettings()).report
+    assert {kind: removed.words for kind, removed in report.removed.items()} == {
+        "front-matter": 7, "index": 4, "page-number": 1,
+    }  # fmt: skip
+
+
+def test_a_missing_document_is_reported_and_the_rest_read(tmp_path: Path) -> None:
+    path = make_epub(
+        tmp_path / "whole.epub", {"a.xhtml": f"<h1>A</h1><p>{LONG}</p>", "b.xhtml": f"<p>{LONG}</p>"}
+    )
+    damaged = tmp_path / "damaged.epub"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(damaged, "w") as new:
+        for name in old.namelist():
+            if name != "OEBPS/a.xhtml":
+                new.writestr(name, old.read(name))
+    book = extract_document(damaged, ExtractSettings())
+    assert book.segments == [[LONG]]
+    assert "a.xhtml" in book.report.failed_pages[1]
+
+
+def test_links_out_of_the_archive_read_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secret.xhtml").write_text(f"<p>Secret. {LONG}</p>", encoding="utf-8")
+    spine = ["a.xhtml", "../../secret.xhtml", f"{tmp_path}/secret.xhtml", "file:///etc/passwd"]
+    path = make_epub(tmp_path / "book.epub", {"a.xhtml": f"<p>{LONG}</p>", "OEBPS/book.opf": package(spine)})
+    book = extract_document(path, ExtractSettings())
+    assert book.segments == [[LONG]]
+    assert len(book.report.failed_pages) == 3
+
+
+def encryption(algorithm: str) -> str:
+    return (
+        '<encryption xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><EncryptedData '
+        f'xmlns="http://www.w3.org/2001/04/xmlenc#"><EncryptionMethod Algorithm="{algorithm}"/>'
+        '<CipherData><CipherReference URI="OEBPS/a.xhtml"/></CipherData></EncryptedData></encryption>'
+    )
+
+
+def test_copy_protection_is_named_and_scrambled_fonts_are_none(tmp_path: Path) -> None:
+    documents = {"a.xhtml": f"<p>{LONG}</p>"}
+    aes = {"META-INF/encryption.xml": encryption("http://www.w3.org/2001/04/xmlenc#aes128-cbc")}
+    with pytest.raises(InputError, match=r"DRM.*locked\.epub"):
+        segments(make_epub(tmp_path / "locked.epub", {**documents, **aes}))
+    fonts = {"META-INF/encryption.xml": encryption("http://www.idpf.org/2008/embedding")}
+    assert segments(make_epub(tmp_path / "fonts.epub", {**documents, **fonts})) == [[LONG]]
+
+
+def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mckennabot.extract import epub
+
+    monkeypatch.setattr(epub, "MAX_DOCUMENT", 1 << 20)
+    bomb = make_epub(tmp_path / "bomb.epub", {"a.xhtml": "<p>boom</p>" * 200_000})
+    assert bomb.stat().st_size < 20_000
+    with pytest.raises(InputError, match="unpacks to more than 1 MB"):
+        segments(bomb)
+
+
+def test_entities_are_not_multiplied(tmp_path: Path) -> None:
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    bomb = f'<!DOCTYPE p [<!ENTITY e0 "boom">{entities}<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+    documents = {
+        "OEBPS/a.xhtml": f"{bomb}<html><body><p>&e11;&x; {LONG}</p></body></html>",
+        "OEBPS/book.opf": package(["a.xhtml"])
+        .replace("<package", f"{bomb.replace('p [', 'package [')}<package")
+        .replace("<metadata/>", "<metadata><title>&e11;</title></metadata>"),
+    }  # fmt: skip
+    (text,) = segments(make_epub(tmp_path / "book.epub", documents))
+    assert LONG in text[0]
+    assert len(text[0]) < len(LONG) + 50
+    assert "root:" not in text[0]
+
+
+def corrupt(data: bytes) -> bytes:
+    at = data.index(b"META-INF/container.xml") + 40
+    return data[:at] + bytes(40) + data[at + 40 :]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "not an EPUB"),
+        (b"%PDF-1.7 and so on", "not an EPUB"),
+        (b"PK\x03\x04 cut short", "not an EPUB"),
+        ({"readme.txt": "no book"}, "no package document"),
+        ({"META-INF/container.xml": CONTAINER}, "package document OEBPS/book.opf is not in"),
+        ({"META-INF/container.xml": CONTAINER, "OEBPS/book.opf": "<package"}, "no spine"),
+        (
+            {"META-INF/container.xml": CONTAINER, "OEBPS/book.opf": package(["gone.xhtml"])},
+            "no text.*gone.xhtml",
+        ),
+        ({"book.opf": package(["a.xhtml"]), "a.xhtml": ""}, "no text"),
+    ],
+)
+def test_what_is_no_epub_is_one_clear_error(
+    tmp_path: Path, content: bytes | dict[str, str], says: str
+) -> None:
+    path = tmp_path / "bad.epub"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in content.items():
+                archive.writestr(name, text)
+    with pytest.raises(InputError, match=says) as caught:
+        segments(path)
+    assert caught.value.path == path
+    assert len(caught.value.lines()) <= 3
+
+
+def test_no_cut_or_flipped_byte_of_an_epub_ends_in_anything_but_a_clear_error(tmp_path: Path) -> None:
+    whole = make_epub(tmp_path / "whole.epub", {"a.xhtml": f"<h1>A</h1><p>{LONG}</p>"}).read_bytes()
+    damaged = tmp_path / "damaged.epub"
+    for at in range(0, len(whole), 7):
+        for data in (whole[:at], whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]):
+            damaged.write_bytes(data)
+            with contextlib.suppress(InputError):
+                segments(damaged)
+
+
+# HTML
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<p>One\n   line,&nbsp;<b>and</b> <i>an</i>other.</p>Loose<div>words</div>",
+         ["One line, and another.", "Loose", "words"]),
+        ("<p>Unclosed<p>paragraphs &amp; <em>tags", ["Unclosed", "paragraphs & tags"]),
+        ("<p>of&#xFB01;ce, soft&shy;ly, &ldquo;quoted&rdquo;</p>", ["office, softly, “quoted”"]),
+        ("<div class='poem'><div class='stanza'><span>One,<br></span><span>two.<br></span></div></div>",
+         ["One,\ntwo."]),
+        ("<div class='stanza'><p>One line,</p><p>two lines.</p></div>", ["One line,\ntwo lines."]),
+        ("<blockquote class='verse'><p>a<br>b</p><p>c<br>d</p></blockquote>", ["a\nb", "c\nd"]),
+        ("<p>One paragraph.<br><br>Another one.</p>", ["One paragraph.", "Another one."]),
+        ("<pre>Two lines,\n   as typed.\n\nAnd more.</pre>", ["Two lines,\nas typed.", "And more."]),
+        ("<ul><li>first</li><li><p>second</p><p>goes on</p></li></ul>", ["first", "second", "goes on"]),
+        ("<p><img alt='O' class='dropcap'>nce there was</p>", ["Once there was"]),
+        ("<p>read<script>var x = '<p>no</p>'</script><style>p{}</style> this</p>", ["read this"]),
+        ("<p>Seen.</p><p hidden>Not.</p><p style='display: none'>Not.</p>", ["Seen."]),
+        ("<p>before<span class='pagenum'>[Pg 12]</span> after</p>", ["before after"]),
+        ("<p>text</p><hr><p>* * *</p><p>—</p><p>“…!”</p>", ["text", "“…!”"]),
+        ("<p>漢<ruby>字<rt>じ</rt></ruby></p>", ["漢字"]),
+    ],
+)  # fmt: skip
+def test_html_as_a_reader_sees_it(tmp_path: Path, body: str, expected: list[str]) -> None:
+    assert from_html(tmp_path, body) == [expected]
+
+
+NOTES = {
+    "Gutenberg": (
+        '<p>Word.<a name="FA_1"></a><a href="#F_1" class="fnanchor">[1]</a> More.</p>'
+        '<div class="footnote"><p><a name="F_1"></a><a href="#FA_1"><span class="label">[1]</span></a> '
+        "A note.</p></div>"
+    ),
+    "Pandoc": (
+        '<p>Word.<a href="#fn1" class="footnote-ref" id="fnref1"><sup>1</sup></a> More.</p>'
+        '<section class="footnotes" role="doc-endnotes"><ol><li id="fn1"><p>A note.'
+        '<a href="#fnref1" role="doc-backlink">↩︎</a></p></li></ol></section>'
+    ),
+    "by hand": (
+        '<p id="t">Word.<sup><a id="r" href="#n">*</a></sup> More.</p><p>Between.</p>'
+        '<p><a id="n" href="#r">*</a> A note.</p>'
+    ),
+    "aside": (
+        '<p>Word.<a epub:type="noteref" href="#n">1</a> More.</p>'
+        '<aside id="n" epub:type="footnote">A note.</aside>'
+    ),
+    "inside": '<p>Word.<span class="footnote">A note.</span> More.</p>',
+}
+
+
+@pytest.mark.parametrize("how", NOTES)
+def test_notes_leave_the_flow_and_come_back(tmp_path: Path, how: str) -> None:
+    (text,) = from_html(tmp_path, NOTES[how])
+    assert text[0] == "Word. More."
+    assert not any("note" in p for p in text)
+    (kept,) = from_html(tmp_path, NOTES[how], "footnotes")
+    assert "Word. More." in kept
+    assert sum("A note." in p for p in kept) == 1
+
+
+def test_a_link_that_only_looks_like_a_notes_removes_no_text(tmp_path: Path) -> None:
+    links = 'See chapter <a href="#c2">2</a>, [<a href="#c2">2</a>].'
+    body = f'<h2>One</h2><p>{LONG}</p><p>{links}</p><h2 id="c2">Two</h2><p>{LONG}</p>'
+    text = " ".join(p for s in from_html(tmp_path, body) for p in s)
+    assert "See chapter 2" in text
+    assert "Two" in text
+    assert LONG in text
+
+
+def test_headings_make_chapters_and_the_lists_before_them_go(tmp_path: Path) -> None:
+    body = "<h1>The Lamp</h1><p>by Nobody</p><h2>Contents</h2><ul>" + "".join(
+        f'<li><a href="#c{n}">Chapter {n}</a></li>' for n in (1, 2)
+    )
+    body += "</ul>" + "".join(f'<h2 id="c{n}">Chapter {n}<br>The Title</h2><p>{LONG}</p>' for n in (1, 2))
+    assert from_html(tmp_path, body) == [[f"Chapter {n} The Title", LONG] for n in (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<div>" * 100_000, "<" * 1_000_000, "<!--" * 200_000, "<a href='#x'>[1]</a>" * 20_000, "&" * 500_000,
+     "<table><tr><td>" * 20_000, "<a id=x>" * 50_000 + "end", "<p class='poem'>x" * 20_000,
+     "<ol><li id=a>" * 5_000],
+)  # fmt: skip
+def test_no_html_takes_long(tmp_path: Path, body: str) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(f"<p>First words.</p>{body}", encoding="utf-8")
+    book = extract_document(path, ExtractSettings())  # the suite's time limit is the measure
+    assert book.segments[0][0].startswith("First words.")
+
+
+# Text and Markdown
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("L’élève naïf — “déjà vu”, cœur.\n\nFin.", "utf-8"),
+        ("L’élève naïf — “déjà vu”, cœur.\n\nFin.", "utf-8-sig"),
+        ("L’élève naïf — “déjà vu”, cœur.\n\nFin.", "utf-16"),
+        ("L’élève naïf — “déjà vu”, cœur.\n\nFin.", "utf-16-le"),
+        ("L’élève naïf — “déjà vu”, cœur.\n\nFin.", "cp1252"),
+        ("Größer als früher, sagte der Käfer.\n\nEnde.", "latin-1"),
+        (
+            "Все счастливые семьи похожи друг на друга, каждая несчастливая семья несчастлива.\n\nКонец.",
+            "cp1251",
+        ),
+    ],
+)
+def test_text_is_read_in_its_encoding_without_being_told(tmp_path: Path, text: str, encoding: str) -> None:
+    assert from_text(tmp_path, text.encode(encoding)) == [text.split("\n\n")]
+
+
+@pytest.mark.parametrize("declared", ["utf-8", "iso-8859-1", "no-such-code", "zip", "utf-7"])
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_a_wrong_declaration_does_no_harm(tmp_path: Path, declared: str, encoding: str) -> None:
+    path = tmp_path / "page.html"
+    path.write_bytes(f'<meta charset="{declared}"><p>“naïf café”</p>'.encode(encoding))
+    assert segments(path) == [["“naïf café”"]]
+
+
+def test_one_paragraph_on_each_line_stays_so(tmp_path: Path) -> None:
+    lines = [f"{LONG} {n}" for n in range(5)]
+    assert from_text(tmp_path, "\n".join(lines)) == [lines]
+
+
+def test_indents_begin_paragraphs_where_no_line_is_empty(tmp_path: Path) -> None:
+    paragraphs = [f"{LONG} {n}" for n in range(4)]
+    lines = [line for p in paragraphs for line in textwrap.wrap(p, 70, initial_indent="   ")]
+    assert from_text(tmp_path, "\n".join(lines)) == [paragraphs]
+
+
+def test_a_corpus_of_ours_is_read_as_it_was_written(tmp_path: Path, book: Book) -> None:
+    paragraphs = [p for s in book.segments() for p in s[1:]]
+    assert from_text(tmp_path, "\n\n".join(paragraphs)) == [paragraphs]
+
+
+def test_a_boundary_token_in_the_words_is_only_text(tmp_path: Path) -> None:
+    from mckennabot import corpus
+
+    text = corpus.render(from_text(tmp_path, "One <|endoftext|> two.\n\n<|endoftext|>\n\nThree."))
+    assert len(corpus.parse(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        ("*One* __two__ `three` [four](http://x) ![five](y.png) \\*six\\*", ["One two three four *six*"]),
+        ("hard\nwrapped\n\nkept  \nlines", ["hard wrapped", "kept\nlines"]),
+        ("> quoted\n> words\n\n- one\n- two\n\n---\n\n1. three", ["quoted words", "one", "two", "three"]),
+        ("```python\nx = 1\n\ny = 2\n```\n\ntext", ["x = 1", "y = 2", "text"]),
+        ("| a line of verse\n| and another\n\ntext", ["a line of verse\nand another", "text"]),
+        ("Word.[^n] More[^x].\n\n[^n]: A note.\n", ["Word. More[^x]."]),
+        ("<div>in\nHTML</div>\n\n<!-- no -->text", ["in HTML", "text"]),
+        ("---\ntitle: T\n---\ntext", ["text"]),
+    ],
+)
+def test_markdowns_marks_go_and_its_words_stay(tmp_path: Path, markdown: str, expected: list[str]) -> None:
+    assert from_text(tmp_path, markdown, ".md") == [expected]
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".md", ".html"])
+@pytest.mark.parametrize("content", [b"", b" \n\n", bytes(range(32)) * 50, b"%PDF-1.4\n%\xff"])
+def test_what_is_no_text_is_one_clear_error(tmp_path: Path, suffix: str, content: bytes) -> None:
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        segments(path)
+    assert caught.value.path == path
+
+
+def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    for name in ("gone.txt", "gone.epub", "gone.html"):
+        with pytest.raises(InputError, match=r"cannot read.*gone"):
+            segments(tmp_path / name)
