@@ -1,0 +1,307 @@
+"""What of a text is copied from the corpus, and which of its words the corpus does not have.
+
+The corpus is kept as an index: the words as numbers, and its suffix array, the positions of all
+words in the order of what follows them. A text's longest match at a word is found by bisection. Both
+arrays are linear in the corpus, and 1 M words take a second or two. (Suffix array libraries sort
+bytes, of which a word has several.)
+
+Case and punctuation do not count: ``Don't`` and ``dont`` are one word, so are ``Self-Made`` and
+``selfmade``.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mckennabot.corpus import Segment
+from mckennabot.errors import ModelError
+from mckennabot.files import replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ints = npt.NDArray[np.int32]
+
+FILE = "originality.npz"
+COPIED_FROM = 8
+"""Words in a row from which a match counts as copied; shorter ones are how the language goes."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run of words stands in the corpus.
+
+    Attributes:
+        file: the corpus file's name.
+        segment: counted from 1.
+        paragraph: within the segment, counted from 1.
+    """
+
+    file: str
+    segment: int
+    paragraph: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive words that also stand in the corpus.
+
+    Attributes:
+        start: first character in the text.
+        end: after the last character.
+        words: how many.
+        place: the first word's, where the corpus has the run.
+    """
+
+    start: int
+    end: int
+    words: int
+    place: Place
+
+
+@dataclass(frozen=True)
+class Report:
+    """How original a text is.
+
+    Attributes:
+        words: how many the text has.
+        longest: its longest run of words from the corpus; None where no word is from there.
+        copied: the runs of `COPIED_FROM` words or more that no longer run contains, in order.
+        share: of the words that stand in such a run, 0 to 1.
+        new: start and end of each word that the corpus does not have.
+    """
+
+    words: int
+    longest: Run | None
+    copied: list[Run]
+    share: float
+    new: list[tuple[int, int]]
+
+
+class Index:
+    """The corpus, searchable by runs of words."""
+
+    def __init__(
+        self, vocabulary: Sequence[str], ids: Ints, order: Ints, paragraphs: Ints, files: Sequence[str]
+    ) -> None:
+        """Take what `build` or `load` made.
+
+        Args:
+            vocabulary: the distinct words; word i has the number i + 1.
+            ids: [words] the corpus as numbers, 0 between segments.
+            order: [words] the suffix array of `ids`.
+            paragraphs: [paragraphs, 4] position in `ids` of each one's first word, and its file,
+                segment and paragraph number.
+            files: names of the corpus files.
+        """
+        self._number = {word: i for i, word in enumerate(vocabulary, 1)}
+        self._ids = ids
+        self._order = order
+        self._paragraphs = paragraphs
+        self._files = files
+
+    @classmethod
+    def build(cls, corpora: Iterable[tuple[str, Iterable[Segment]]]) -> Index:
+        """Index the segments of each corpus file.
+
+        Args:
+            corpora: file name and segments, as `mckennabot.corpus.parse` gives them.
+        """
+        import numpy as np
+
+        number: dict[str, int] = {}
+        ids: list[int] = []
+        paragraphs: list[tuple[int, int, int, int]] = []
+        files: list[str] = []
+        for file, segments in corpora:
+            for s, segment in enumerate(segments, 1):
+                for p, paragraph in enumerate(segment, 1):
+                    paragraphs.append((len(ids), len(files), s, p))
+                    ids += [number.setdefault(key, len(number) + 1) for key, _, _ in words(paragraph)]
+                ids.append(0)
+            files.append(file)
+        array = np.array(ids, np.int32)
+        places = np.array(paragraphs, np.int32).reshape(-1, 4)
+        return cls(list(number), array, _suffix_array(array), places, files)
+
+    def save(self, run: Path) -> None:
+        """Write the index into a run's directory.
+
+        Raises:
+            ResourceError, UsageError: the disk is full or cannot be written to.
+        """
+        import numpy as np
+
+        with replacing(run / FILE) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file,
+                ids=self._ids,
+                order=self._order,
+                paragraphs=self._paragraphs,
+                vocabulary=_packed(self._number),
+                files=_packed(self._files),
+            )
+
+    @classmethod
+    def load(cls, run: Path) -> Index:
+        """Read the index of a run.
+
+        Raises:
+            ModelError: the run has none, or it is damaged.
+        """
+        import numpy as np
+
+        path = run / FILE
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            return cls(
+                _unpacked(arrays["vocabulary"]),
+                arrays["ids"],
+                arrays["order"],
+                arrays["paragraphs"],
+                _unpacked(arrays["files"]),
+            )
+        except FileNotFoundError as error:
+            raise ModelError(
+                "no index of a corpus to compare with", path=run, hint="Only runs of `finetune` have one."
+            ) from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ModelError(
+                "the index of the corpus is damaged", path=path, hint="The next `finetune` makes a new one."
+            ) from error
+
+    def report(self, text: str, start: int = 0) -> Report:
+        """Compare a text with the corpus.
+
+        Args:
+            text: any text.
+            start: words that end at this character or before are left out, such as a prefix's.
+        """
+        import numpy as np
+
+        found = [word for word in words(text) if word[2] > start]
+        pattern = np.array([self._number.get(key, -1) for key, _, _ in found], np.int32)
+        matches = [self._longest_match(pattern[i:]) for i in range(len(pattern))]
+        runs: list[Run] = []
+        covered = np.zeros(len(found), bool)
+        end = 0
+        for i, (length, position) in enumerate(matches):
+            if length and i + length > end:
+                end = i + length
+                runs.append(Run(found[i][1], found[end - 1][2], length, self._place(position)))
+                if length >= COPIED_FROM:
+                    covered[i:end] = True
+        return Report(
+            words=len(found),
+            longest=max(runs, key=lambda run: run.words, default=None),
+            copied=[run for run in runs if run.words >= COPIED_FROM],
+            share=float(covered.mean()) if found else 0.0,
+            new=[(a, b) for (_, a, b), number in zip(found, pattern, strict=True) if number < 0],
+        )
+
+    def _longest_match(self, pattern: Ints) -> tuple[int, int]:
+        """How many words of `pattern`'s start stand in the corpus in a row, and one position of them."""
+        low, high = 0, len(self._order)
+        best = (0, 0)
+        # The suffix that shares most with the pattern is a neighbour of the place where it would stand.
+        while low < high:
+            middle = (low + high) // 2
+            position = int(self._order[middle])
+            length = _shared(self._ids[position:], pattern)
+            best = max(best, (length, -position))
+            if length == len(pattern):
+                break
+            if position + length == len(self._ids) or self._ids[position + length] < pattern[length]:
+                low = middle + 1
+            else:
+                high = middle
+        return best[0], -best[1]
+
+    def _place(self, position: int) -> Place:
+        import numpy as np
+
+        row = int(np.searchsorted(self._paragraphs[:, 0], position, side="right")) - 1
+        _, file, segment, paragraph = (int(n) for n in self._paragraphs[row])
+        return Place(self._files[file], segment, paragraph)
+
+
+def words(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text as they are compared, each with its start and end.
+
+    >>> words("“Don’t!” said crypto-geometers")
+    [('dont', 1, 6), ('said', 9, 13), ('cryptogeometers', 14, 30)]
+    """
+    return [(_compared(match[0]), match.start(), match.end()) for match in _patterns()[0].finditer(text)]
+
+
+@functools.lru_cache(1 << 16)
+def _compared(word: str) -> str:
+    return unicodedata.normalize("NFC", _patterns()[1].sub("", word).casefold())
+
+
+@functools.cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A word, and what inside one does not count. Python's own class of letters lacks combining marks."""
+    marks = "".join(map(chr, (c for c in range(0x300, 0x20000) if unicodedata.category(chr(c))[0] == "M")))
+    inner = "'’ʼ\u00ad‐‑-"
+    letter = f"(?:[^\\W_]|[{marks}])"
+    return re.compile(f"[^\\W_]{letter}*(?:[{inner}]{letter}+)*"), re.compile(f"[{inner}]")
+
+
+def _shared(one: Ints, other: Ints) -> int:
+    """How many numbers two arrays have in common from their starts on."""
+    done, step = 0, 16
+    while True:
+        a, b = one[done : done + step], other[done : done + step]
+        size = min(len(a), len(b))
+        differs = (a[:size] != b[:size]).nonzero()[0]
+        if len(differs):
+            return done + int(differs[0])
+        done += size
+        if size < step:
+            return done
+        step *= 2
+
+
+def _suffix_array(ids: Ints) -> Ints:
+    """Positions in the order of the numbers from there on, by prefix doubling.
+
+    >>> import numpy as np
+    >>> _suffix_array(np.array([2, 1, 2, 1]))
+    array([3, 1, 2, 0], dtype=int32)
+    """
+    import numpy as np
+
+    n = len(ids)
+    rank = np.unique(ids, return_inverse=True)[1].astype(np.int64) + 1
+    order = np.argsort(rank, kind="stable")
+    width = 1
+    while width < n and int(rank.max()) < n:
+        following = np.zeros(n, np.int64)
+        following[:-width] = rank[width:]
+        key = rank * (n + 1) + following
+        order = np.argsort(key, kind="stable")
+        ranked = key[order]
+        rank[order] = np.concatenate(([1], 1 + np.cumsum(ranked[1:] != ranked[:-1])))
+        width *= 2
+    return order.astype(np.int32)
+
+
+def _packed(strings: Iterable[str]) -> npt.NDArray[np.uint8]:
+    import numpy as np
+
+    return np.frombuffer("\n".join(strings).encode("utf-8", "surrogateescape"), np.uint8)
+
+
+def _unpacked(packed: npt.NDArray[np.uint8]) -> list[str]:
+    text = packed.tobytes().decode("utf-8", "surrogateescape")
+    return text.split("\n") if text else []
