@@ -58,6 +58,8 @@ class FinetuneSettings:
         sample_every: steps between drawn samples; 0 draws none.
         patience: validations without improvement before stopping; 0 never stops early.
         seed: of everything random.
+        grad_checkpoint: compute each layer twice instead of keeping what it computed; for large models.
+        tensorboard: write event files too.
         dry_run: only say what would be done.
         engine: keras or gpt-2-simple.
     """
@@ -80,6 +82,8 @@ class FinetuneSettings:
     sample_every: int = 200
     patience: int = 5
     seed: int = 0
+    grad_checkpoint: bool = False
+    tensorboard: bool = False
     dry_run: bool = False
     engine: str = "keras"
 

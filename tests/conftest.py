@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from mckennabot.checkpoint import ModelDir
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -102,6 +106,31 @@ def base_model(tmp_path_factory: pytest.TempPathFactory, corpus_text: str) -> Pa
         capture_output=True,
     )
     return directory
+
+
+@pytest.fixture
+def train(tmp_path: Path, corpus: Path, base_model: Path) -> Callable[..., ModelDir]:
+    """Fine-tune the small base model on the small corpus, in this process."""
+
+    def run(steps: int, paths: list[Path] | None = None, **changes: Any) -> ModelDir:
+        from mckennabot.config import FinetuneSettings
+        from mckennabot.finetune import finetune
+
+        settings = {
+            "model": str(base_model),
+            "checkpoints": tmp_path / "checkpoints",
+            "batch_size": 2,
+            "block_size": 32,
+            "sample_every": 0,
+            "precision": "float32",
+            "eval_every": 5,
+            "learning_rate": 1e-2,
+            "warmup": 3,
+            **changes,
+        }
+        return ModelDir(finetune(paths or [corpus], FinetuneSettings(steps=steps, **settings), quiet=True))
+
+    return run
 
 
 # In a process of its own, so that pytest's never imports TensorFlow and gpt-2-simple side by side.

@@ -10,34 +10,12 @@ import numpy as np
 import pytest
 
 from mckennabot.checkpoint import ModelDir
-from mckennabot.config import FinetuneSettings
 from mckennabot.errors import InputError, ModelError, UsageError
-from mckennabot.finetune import finetune
 from mckennabot.tokenizer import Tokenizer
 from mckennabot.weights import read_weights
 from tests.conftest import Cli
 
 STEPS = 12
-
-
-@pytest.fixture
-def train(tmp_path: Path, corpus: Path, base_model: Path) -> Any:
-    """Fine-tune the small base model on the small corpus, in this process."""
-
-    def run(steps: int = STEPS, paths: list[Path] | None = None, **changes: Any) -> ModelDir:
-        settings = {
-            "model": str(base_model),
-            "checkpoints": tmp_path / "checkpoints",
-            "batch_size": 2,
-            "block_size": 32,
-            "eval_every": 5,
-            "learning_rate": 1e-2,
-            "warmup": 3,
-            **changes,
-        }
-        return ModelDir(finetune(paths or [corpus], FinetuneSettings(steps=steps, **settings), quiet=True))
-
-    return run
 
 
 def lines(run: ModelDir) -> list[dict[str, Any]]:
@@ -49,7 +27,7 @@ def latest(run: ModelDir) -> dict[str, np.ndarray]:
 
 
 def test_a_base_model_is_tuned_and_the_run_says_how(train: Any) -> None:
-    run = train()
+    run = train(STEPS)
     record = lines(run)
     assert [line["step"] for line in record] == list(range(1, STEPS + 1))
     assert {"step", "loss", "learning_rate", "tokens", "seconds", "tokens_per_second"} <= set(record[0])
@@ -66,14 +44,14 @@ def test_a_base_model_is_tuned_and_the_run_says_how(train: Any) -> None:
 
 
 def test_a_run_continued_ends_where_one_never_stopped_does(train: Any) -> None:
-    calm = train(run="calm", accumulate=2)
+    calm = train(STEPS, run="calm", accumulate=2)
     for steps in (3, 7, STEPS):
         stopped = train(steps, run="stopped", accumulate=2)
     for name, value in latest(calm).items():
         np.testing.assert_allclose(latest(stopped)[name], value, atol=1e-5, err_msg=name)
     assert [line["loss"] for line in lines(calm)] == pytest.approx([line["loss"] for line in lines(stopped)])
     before = (stopped.path / "metrics.jsonl").read_bytes()
-    train(run="stopped", accumulate=2)
+    train(STEPS, run="stopped", accumulate=2)
     assert (stopped.path / "metrics.jsonl").read_bytes() == before
 
 

@@ -92,6 +92,13 @@ The same command again goes on with the run up to --steps.
     help="Steps between checkpoints; 0: only at the end.",
 )
 @click.option(
+    "--sample-every",
+    type=COUNT,
+    default=DEFAULTS.sample_every,
+    show_default=True,
+    help="Steps between drawn samples; 0: never.",
+)
+@click.option(
     "--patience",
     type=COUNT,
     default=DEFAULTS.patience,
@@ -99,6 +106,9 @@ The same command again goes on with the run up to --steps.
     help="Validations without improvement before stopping; 0: never.",
 )
 @click.option("--seed", type=COUNT, default=DEFAULTS.seed, show_default=True, help="Of everything random.")
+@click.option("--grad-checkpoint", is_flag=True, help="Less memory, more time: for 774M and 1558M.")
+@click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard too.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would take: tokens, epochs, memory, time.")
 @click.option(
     "--engine",
     type=click.Choice(["keras", "gpt-2-simple"]),

@@ -154,13 +154,29 @@ def _read_npz(path: Path, tokenizer: Tokenizer) -> Tokens:
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError("not a .npz file of token ids", path=path) from error
     whole = np.concatenate([chunk.ravel() for chunk in chunks]) if chunks else np.zeros(0, np.int32)
+    if not whole.size:
+        return whole.astype(np.int32)
     if whole.dtype.kind not in "iu":
         raise InputError("the .npz file holds no integers", path=path)
-    if whole.size and (whole.min() < 0 or whole.max() >= tokenizer.size):
+    if whole.min() < 0 or whole.max() >= tokenizer.size:
         raise InputError(
             f"the .npz file holds token ids outside the model's vocabulary of {tokenizer.size}", path=path
         )
-    return whole.astype(np.int32)
+    return _real_boundaries(whole.astype(np.int32), tokenizer)
+
+
+def _real_boundaries(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
+    """The one boundary token for what gpt-2-simple's encoder spells out in seven, and one in front."""
+    spelt = [i for part in ("<|", "endoftext", "|>") for i in tokenizer.encode(part)]
+    found = np.ones(max(0, len(tokens) - len(spelt) + 1), bool)
+    for i, token in enumerate(spelt):
+        found &= tokens[i : i + len(found)] == token
+    keep = np.ones(len(tokens), bool)
+    for i in range(1, len(spelt)):
+        keep[np.flatnonzero(found) + i] = False
+    tokens[: len(found)][found] = tokenizer.eot
+    tokens = tokens[keep]
+    return tokens if tokens[0] == tokenizer.eot else np.concatenate([[tokenizer.eot], tokens], dtype=np.int32)
 
 
 def split(tokens: Tokens, val_fraction: float) -> tuple[Tokens, Tokens]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.checkpoint import ModelDir
+from mckennabot.finetune import precision
 from mckennabot.finetune.data import Windows, split
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.prepare import Plan
@@ -32,7 +33,7 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption)
     import_tensorflow()
     from mckennabot.finetune import model as gpt2
     from mckennabot.finetune.step import TensorFlowStep
-    from mckennabot.finetune.trainer import Trainer
+    from mckennabot.finetune.trainer import Data, Trainer
 
     values: Iterable[tuple[str, Any]]
     if plan.continues:
@@ -41,14 +42,15 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption)
         values = read_weights(plan.base.weights(), plan.hparams)
     else:
         values = gpt2.random_values(plan.hparams, settings.seed).items()
-    model = gpt2.GPT2(plan.hparams, values)
-    engine = TensorFlowStep(model, "float32")
-    if moments is not None:
-        engine.restore(moments)
     training, held_out = split(plan.tokens, settings.val_fraction)
     windows = Windows(training, settings.block_size or plan.hparams.n_ctx, settings.seed)
     if not len(held_out):
         progress.say("The corpus is too small to hold any of it out: no validation.")
+    model = gpt2.GPT2(plan.hparams, values)
+    dtype = precision.choose(settings.precision)
+    engine = TensorFlowStep(model, dtype, settings.batch_size or 1, settings.grad_checkpoint)
+    if moments is not None:
+        engine.restore(moments)
     if not plan.continues:
 
         def write_tiny(new: ModelDir) -> None:
@@ -57,7 +59,8 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption)
             write_weights(new.path / "model-0", model.params)
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    return Trainer(run, engine, state, windows, held_out, settings, plan.info, progress, interruption).train()
+    data = Data(windows, training, held_out, plan.tokenizer)
+    return Trainer(run, engine, state, data, settings, plan.info, progress, interruption).train()
 
 
 def _pick_up(run: Run, progress: Progress) -> tuple[State, Any]:

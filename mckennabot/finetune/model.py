@@ -1,6 +1,6 @@
 """GPT-2 in Keras 3: variables under OpenAI's names, and pure functions over them on any backend.
 
-Shapes below: B sequences, T positions, E = n_embd, H = n_head, D = E / H, V = n_vocab.
+Shapes below: B sequences, T positions, E = n_embd, H = n_head, D = E / H, V = n_vocab, L = n_layer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mckennabot.checkpoint import Hparams
 from mckennabot.weights import shapes
 
 Params = Mapping[str, Any]
-"""Tensors or variables by OpenAI's names, float32."""
+"""Tensors by OpenAI's names."""
 
 IGNORED = -1
 """A target that counts for nothing: padding."""
@@ -60,44 +60,77 @@ def random_values(hparams: Hparams, seed: int) -> dict[str, np.ndarray[Any, np.d
     return values
 
 
-def hidden(params: Params, tokens: Any, hparams: Hparams, dtype: str = "float32") -> Any:
-    """The last layer's normed output [B, T, E] for tokens [B, T].
+def cast(params: Params, dtype: str) -> dict[str, Any]:
+    """The weights of matrix products in `dtype`, once for all their uses; the rest as it is."""
+    products = ("/w", "c_attn/b", "c_proj/b", "c_fc/b")
+    return {
+        name: ops.cast(value, dtype) if name.endswith(products) else ops.convert_to_tensor(value)
+        for name, value in params.items()
+    } | {"head": ops.cast(params["model/wte"], dtype)}
+
+
+def hidden(weights: Params, tokens: Any, hparams: Hparams, remat: bool = False) -> Any:
+    """The last layer's normed output [B, T, E] for tokens [B, T], T at most n_ctx.
 
     Args:
-        params: the model's variables.
-        tokens: token ids [B, T], T at most n_ctx.
+        weights: from `cast`; the residual stream and the norms are float32 whatever their dtype.
+        tokens: token ids.
         hparams: the model's sizes.
-        dtype: of the matrix products; the residual stream and the norms are float32.
+        remat: compute each layer again for its gradient instead of keeping what it computed.
     """
-    x = ops.take(params["model/wte"], tokens, axis=0) + params["model/wpe"][: tokens.shape[1]]
+    x = ops.take(weights["model/wte"], tokens, axis=0) + weights["model/wpe"][: tokens.shape[1]]
     for i in range(hparams.n_layer):
-        x = block(params, f"model/h{i}", x, hparams.n_head, dtype)
-    return _norm(params, "model/ln_f", x)
+        layer = layer_weights(weights, i)
+        if remat:
+            names = list(layer)
+            again = keras.remat(
+                lambda x, *values, names=names: block(
+                    dict(zip(names, values, strict=True)), x, hparams.n_head
+                )
+            )
+            x = again(x, *layer.values())
+        else:
+            x = block(layer, x, hparams.n_head)
+    return norm(weights, "model/ln_f", x)
 
 
-def block(params: Params, name: str, x: Any, n_head: int, dtype: str) -> Any:
+def layer_weights(weights: Params, i: int) -> dict[str, Any]:
+    """The weights of layer i under the names that `block` uses, such as ``attn/c_attn/w``."""
+    prefix = f"model/h{i}/"
+    return {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+
+
+def block(layer: Params, x: Any, n_head: int) -> Any:
     """One transformer layer [B, T, E] -> [B, T, E]."""
-    qkv = _dense(params, f"{name}/attn/c_attn", _norm(params, f"{name}/ln_1", x), dtype)
-    x = x + _dense(params, f"{name}/attn/c_proj", _attention(qkv, n_head), dtype)
-    h = _dense(params, f"{name}/mlp/c_fc", _norm(params, f"{name}/ln_2", x), dtype)
-    return x + _dense(params, f"{name}/mlp/c_proj", ops.gelu(h, approximate=True), dtype)
+    qkv = dense(layer, "attn/c_attn", norm(layer, "ln_1", x))
+    x = x + ops.cast(dense(layer, "attn/c_proj", attention(qkv, n_head)), "float32")
+    return mlp(layer, x)
 
 
-def loss(params: Params, tokens: Any, targets: Any, hparams: Hparams, dtype: str = "float32") -> Any:
+def mlp(layer: Params, x: Any) -> Any:
+    """The second half of a layer."""
+    h = ops.gelu(dense(layer, "mlp/c_fc", norm(layer, "ln_2", x)), approximate=True)
+    return x + ops.cast(dense(layer, "mlp/c_proj", h), "float32")
+
+
+def loss(weights: Params, tokens: Any, targets: Any, hparams: Hparams, remat: bool = False) -> Any:
     """Summed cross-entropy, in nats, of targets [B, T] after tokens [B, T]; `IGNORED` ones count nothing."""
-    x = hidden(params, tokens, hparams, dtype)
-    wte = ops.cast(params["model/wte"], dtype)
-    logits = ops.cast(ops.matmul(ops.cast(x, dtype), ops.transpose(wte)), "float32")
+    logits = head(weights, hidden(weights, tokens, hparams, remat))
     real = ops.not_equal(targets, IGNORED)
     each = keras.losses.sparse_categorical_crossentropy(ops.maximum(targets, 0), logits, from_logits=True)
     return ops.sum(ops.where(real, each, 0.0))
 
 
-def _attention(qkv: Any, n_head: int) -> Any:
+def head(weights: Params, x: Any) -> Any:
+    """Logits [..., V], float32, of hidden states [..., E]."""
+    table = weights["head"]
+    return ops.cast(ops.matmul(ops.cast(x, table.dtype), ops.transpose(table)), "float32")
+
+
+def attention(qkv: Any, n_head: int) -> Any:
     """Causal self-attention over [B, T, 3E], giving [B, T, E]."""
     batch, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    parts = ops.reshape(qkv, (batch, length, 3, n_head, width // n_head))
-    q, k, v = ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), axis=0)  # [B, H, T, D] each
+    q, k, v = split_heads(qkv, n_head)
     scores = ops.matmul(q * (width // n_head) ** -0.5, ops.swapaxes(k, -1, -2))
     positions = np.arange(length)
     scores = ops.where(positions[:, None] >= positions, scores, -1e4)
@@ -105,15 +138,47 @@ def _attention(qkv: Any, n_head: int) -> Any:
     return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, width))
 
 
-def _norm(params: Params, name: str, x: Any) -> Any:
+def split_heads(qkv: Any, n_head: int) -> Any:
+    """Queries, keys and values [B, H, T, D] out of [B, T, 3E]."""
+    batch, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    parts = ops.reshape(qkv, (batch, length, 3, n_head, width // n_head))
+    return ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), axis=0)
+
+
+def next_logits(weights: Params, token: Any, position: Any, cache: Any, hparams: Hparams) -> tuple[Any, Any]:
+    """Logits [V] of what follows one token, and the cache with its keys and values in it.
+
+    Args:
+        weights: from `cast`.
+        token: a token id [1, 1].
+        position: how many tokens came before, a scalar.
+        cache: keys and values [L, 2, H, C, D] of the tokens before; anything beyond them.
+        hparams: the model's sizes.
+    """
+    x = ops.take(weights["model/wte"], token, axis=0) + ops.take(weights["model/wpe"], position, axis=0)
+    past = ops.arange(cache.shape[3]) <= position
+    layers = []
+    for i in range(hparams.n_layer):
+        layer = layer_weights(weights, i)
+        q, k, v = split_heads(dense(layer, "attn/c_attn", norm(layer, "ln_1", x)), hparams.n_head)
+        kv = ops.slice_update(cache[i], (0, 0, position, 0), ops.concatenate([k, v], axis=0))
+        layers.append(kv)
+        scores = ops.einsum("hqd,hcd->hqc", q[0] * q.shape[-1] ** -0.5, kv[0])
+        shares = ops.softmax(ops.where(past, scores, -1e4), axis=-1)
+        mixed = ops.reshape(ops.matmul(shares, kv[1]), (1, 1, hparams.n_embd))
+        x = mlp(layer, x + dense(layer, "attn/c_proj", mixed))
+    return head(weights, norm(weights, "model/ln_f", x))[0, 0], ops.stack(layers)
+
+
+def norm(weights: Params, name: str, x: Any) -> Any:
     """Layer normalisation over E, in float32."""
     mean = ops.mean(x, axis=-1, keepdims=True)
     centred = x - mean
     variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    return centred * ops.rsqrt(variance + 1e-5) * params[f"{name}/g"] + params[f"{name}/b"]
+    return centred * ops.rsqrt(variance + 1e-5) * weights[f"{name}/g"] + weights[f"{name}/b"]
 
 
-def _dense(params: Params, name: str, x: Any, dtype: str) -> Any:
-    """Linear layer of x [B, T, in], computed in `dtype`."""
-    w = ops.cast(params[f"{name}/w"], dtype)[0]
-    return ops.matmul(ops.cast(x, dtype), w) + ops.cast(params[f"{name}/b"], dtype)
+def dense(weights: Params, name: str, x: Any) -> Any:
+    """Linear layer of x [B, T, in], in the weights' dtype."""
+    w = weights[f"{name}/w"][0]
+    return ops.matmul(ops.cast(x, w.dtype), w) + weights[f"{name}/b"]

@@ -86,6 +86,7 @@ def prepare(paths: Sequence[Path], settings: FinetuneSettings, run: Run, progres
     }
     if continues:
         _same_data(run, info)
+        _say_what_changed(run, info, progress)
     return Plan(origin, base, continues, hparams, tokenizer, tokens, whole, info)
 
 
@@ -159,6 +160,16 @@ def _same_data(run: Run, info: dict[str, Any]) -> None:
             path=run.path,
             hint=f"Start over with --fresh; or begin a new run from it: --run NAME --model {run.path}",
         )
+
+
+def _say_what_changed(run: Run, info: dict[str, Any], progress: Progress) -> None:
+    before, now = run.run_info().get("settings", {}), info["settings"]
+    for name in ("batch_size", "accumulate", "learning_rate", "warmup", "block_size", "precision", "seed"):
+        if before.get(name, now[name]) != now[name]:
+            flag = name.replace("_", "-")
+            progress.warn(
+                f"Changed since {run.name} was last trained: --{flag} {before[name]} -> {now[name]}"
+            )
 
 
 def _complete(settings: FinetuneSettings, origin: str, hparams: Hparams) -> FinetuneSettings:

@@ -1,18 +1,17 @@
-"""One optimizer step, compiled whole: gradients, clipping, Adam. One class per Keras backend.
+"""One optimizer step, compiled whole: gradients, clipping, Adam.
 
-Adam is PyTorch's and TensorFlow's: betas 0.9 and 0.999. A step whose loss or gradient is not finite
-changes nothing; the caller reads the loss and stops.
+A step whose loss or gradient is not finite changes nothing; the caller reads the loss and stops.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import keras  # noqa: TID253 - owns Keras, with model.py
 import numpy as np
 
+from mckennabot.backend import import_tensorflow
 from mckennabot.finetune import model as gpt2
 
 if TYPE_CHECKING:
@@ -20,82 +19,118 @@ if TYPE_CHECKING:
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 MAX_NORM = 1.0
+LOSS_SCALE = 2.0**15
+"""float16 gradients are kept from vanishing by this factor, halved when one overflows."""
+
+
+class OutOfDeviceMemory(Exception):  # noqa: N818
+    """A micro-batch does not fit; nothing has changed."""
 
 
 class TensorFlowStep:
-    """Training and evaluation of one model on the TensorFlow backend.
+    """Training, evaluation and drawing with one model on the TensorFlow backend.
 
     Attributes:
         model: the model that is trained.
+        micro_batch: sequences at a time; more than that are accumulated.
         asynchronous: whether the device works on while Python goes on.
     """
 
-    def __init__(self, model: gpt2.GPT2, dtype: str) -> None:
-        import tensorflow as tf
-
+    def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
+        tf = import_tensorflow()
         self.model = model
+        self.micro_batch = micro_batch
         self.asynchronous = bool(tf.config.list_physical_devices("GPU"))
-        self._dtype = dtype
+        self._dtype, self._remat = dtype, remat
         self._moments = {
-            slot: {name: tf.Variable(tf.zeros_like(v)) for name, v in model.params.items()} for slot in "mv"
+            f"{name}/{slot}": tf.Variable(tf.zeros_like(value))
+            for slot in "mv"
+            for name, value in model.params.items()
         }
+        if dtype == "float16":
+            self._moments["loss_scale"] = tf.Variable(LOSS_SCALE)
         self._sums: dict[str, Any] = {}  # of gradients, where a step has several micro-batches
-        self._train = tf.function(self._train_one, jit_compile=False)
-        self._add = tf.function(self._add_gradients, jit_compile=False)
-        self._apply = tf.function(self._apply_sums, jit_compile=False)
-        self._evaluate = tf.function(self._loss, jit_compile=False)
+        self._train, self._add, self._apply, self._evaluate, self._next = (
+            tf.function(function, jit_compile=False)
+            for function in (
+                self._train_one,
+                self._add_gradients,
+                self._apply_sums,
+                self._loss,
+                self._next_logits,
+            )
+        )
 
-    def train(self, batches: Sequence[Tokens], learning_rate: float, step: int) -> Any:
-        """Take optimizer step `step` (counted from 1) on micro-batches [B, T + 1] of equal size.
+    def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
+        """Take optimizer step `step` (counted from 1) on windows [n, T + 1], n a multiple of `micro_batch`.
 
         Returns:
             The mean loss in nats per token; reading it as a float waits for the device.
-        """
-        rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
-        if len(batches) == 1:
-            return self._train(batches[0], rate)
-        import tensorflow as tf
 
-        if not self._sums:
-            self._sums = {n: tf.Variable(tf.zeros_like(v)) for n, v in self.model.params.items()}
-            self._sums["loss"] = tf.Variable(0.0)
-        for batch in batches:
-            self._add(batch)
-        return self._apply(np.float32(1 / len(batches)), rate)
+        Raises:
+            OutOfDeviceMemory: with a smaller `micro_batch` it may fit.
+        """
+        tf = import_tensorflow()
+        rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
+        parts = np.split(batch, len(batch) // self.micro_batch)
+        try:
+            if len(parts) == 1:
+                return self._train(batch, rate)
+            if not self._sums:
+                self._sums = {n: tf.Variable(tf.zeros_like(v)) for n, v in self.model.params.items()}
+                self._sums["loss"] = tf.Variable(0.0)
+            for total in self._sums.values():
+                total.assign(tf.zeros_like(total))
+            for part in parts:
+                self._add(part)
+            return self._apply(np.float32(1 / len(parts)), rate)
+        except tf.errors.ResourceExhaustedError as error:
+            raise OutOfDeviceMemory from error
 
     def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
         """Summed loss, in nats, of targets [B, T] after tokens [B, T]."""
         return float(self._evaluate(tokens, targets))
 
+    def start(self, length: int) -> Any:
+        """See `sample.NextToken`."""
+        h = self.model.hparams
+        return np.zeros((h.n_layer, 2, h.n_head, length, h.n_embd // h.n_head), np.float32)
+
+    def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
+        """See `sample.NextToken`."""
+        logits, cache = self._next(np.full((1, 1), token, np.int32), np.int32(position), cache)
+        return logits.numpy(), cache
+
     def moments(self) -> Iterator[tuple[str, Any]]:
-        """Adam's moments, by names that end in ``/m`` and ``/v``."""
-        for slot, variables in self._moments.items():
-            for name, variable in variables.items():
-                yield f"{name}/{slot}", variable
+        """Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
+        yield from self._moments.items()
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
-        """Take over what `moments` gave."""
+        """Take over what `moments` gave; of names that this precision does not know, nothing."""
         for name, value in moments:
-            stem, _, slot = name.rpartition("/")
-            self._moments[slot][stem].assign(value)
+            if name in self._moments:
+                self._moments[name].assign(value)
 
     def _loss(self, tokens: Any, targets: Any) -> Any:
-        return gpt2.loss(self.model.params, tokens, targets, self.model.hparams, self._dtype)
+        weights = gpt2.cast(self.model.params, self._dtype)
+        return gpt2.loss(weights, tokens, targets, self.model.hparams, self._remat)
+
+    def _next_logits(self, token: Any, position: Any, cache: Any) -> Any:
+        weights = gpt2.cast(self.model.params, "float32")
+        return gpt2.next_logits(weights, token, position, cache, self.model.hparams)
 
     def _gradients(self, batch: Any) -> tuple[Any, dict[str, Any]]:
-        import tensorflow as tf
-
+        tf = import_tensorflow()
         params = self.model.params
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(list(params.values()))
             mean = self._loss(batch[:, :-1], batch[:, 1:]) / (batch.shape[0] * (batch.shape[1] - 1))
-        grads = tape.gradient(mean, params)
+            scaled = mean * self._moments.get("loss_scale", 1.0)
+        grads = tape.gradient(scaled, params)
         return mean, {name: tf.convert_to_tensor(grad) for name, grad in grads.items()}
 
     def _train_one(self, batch: Any, rate: Any) -> Any:
-        loss, grads = self._gradients(batch)
-        self._adam(loss, grads, rate)
-        return loss
+        return self._adam(*self._gradients(batch), rate)
 
     def _add_gradients(self, batch: Any) -> None:
         loss, grads = self._gradients(batch)
@@ -105,33 +140,44 @@ class TensorFlowStep:
     def _apply_sums(self, share: Any, rate: Any) -> Any:
         means = {name: total * share for name, total in self._sums.items()}
         loss = means.pop("loss")
-        self._adam(loss, means, rate)
-        for total in self._sums.values():
-            total.assign(keras.ops.zeros_like(total))
-        return loss
+        return self._adam(loss, means, rate)
 
-    def _adam(self, loss: Any, grads: dict[str, Any], rate: Any) -> None:
-        """Clip to `MAX_NORM` and update, unless something is not finite; `rate` has the bias correction."""
-        import tensorflow as tf
+    def _adam(self, loss: Any, grads: dict[str, Any], rate: Any) -> Any:
+        """Clip to `MAX_NORM` and update, unless something is not finite; `rate` has the bias correction.
 
-        norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(grad) for grad in grads.values()]))
-        scale = MAX_NORM / tf.maximum(norm, MAX_NORM)
+        Returns:
+            The loss, NaN where training cannot go on.
+        """
+        tf = import_tensorflow()
+        loss_scale = self._moments.get("loss_scale", 1.0)
+        norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(grad) for grad in grads.values()])) / loss_scale
+        factor = MAX_NORM / tf.maximum(norm, MAX_NORM) / loss_scale
 
         def update() -> Any:
-            for name, grad in grads.items():
-                tf.raw_ops.ResourceApplyAdam(
-                    var=self.model.params[name].handle,
-                    m=self._moments["m"][name].handle,
-                    v=self._moments["v"][name].handle,
-                    beta1_power=0.0,  # no bias correction here: `rate` has it
-                    beta2_power=0.0,
-                    lr=rate,
-                    beta1=BETA1,
-                    beta2=BETA2,
-                    epsilon=EPSILON,
-                    grad=grad * scale,
-                )
+            clipped = {name: grad * factor for name, grad in grads.items()}
+            # All memory is taken before the first variable changes: a step happens whole or not at all.
+            with tf.control_dependencies(list(clipped.values())):
+                for name, grad in clipped.items():
+                    tf.raw_ops.ResourceApplyAdam(
+                        var=self.model.params[name].handle,
+                        m=self._moments[f"{name}/m"].handle,
+                        v=self._moments[f"{name}/v"].handle,
+                        beta1_power=0.0,  # no bias correction here: `rate` has it
+                        beta2_power=0.0,
+                        lr=rate,
+                        beta1=BETA1,
+                        beta2=BETA2,
+                        epsilon=EPSILON,
+                        grad=grad,
+                    )
             return tf.constant(True)
 
+        def skip() -> Any:
+            if self._dtype == "float16":
+                loss_scale.assign(loss_scale / 2)
+            return tf.constant(False)
+
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-        tf.cond(finite, update, lambda: tf.constant(False))
+        tf.cond(finite, update, skip)
+        # float16 overflows now and then and recovers; elsewhere an endless gradient is the end of the run.
+        return loss if self._dtype == "float16" else tf.where(finite, loss, math.nan)

@@ -1,22 +1,28 @@
-"""The training loop: steps, validations, saves, and when to stop."""
+"""The training loop: steps, validations, saves, samples, and when to stop."""
 
 from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mckennabot.config import FinetuneSettings
-from mckennabot.errors import Interrupted, UsageError
+from mckennabot.errors import Interrupted, ResourceError, UsageError
+from mckennabot.files import write_atomic, write_error
+from mckennabot.finetune import figure, sample
+from mckennabot.finetune.copied import Words
 from mckennabot.finetune.data import Tokens, Windows, held_out_windows
+from mckennabot.finetune.events import Events
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.metrics import Metrics
 from mckennabot.finetune.model import IGNORED
 from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.run import Run, State
-from mckennabot.finetune.step import TensorFlowStep
+from mckennabot.finetune.step import OutOfDeviceMemory, TensorFlowStep
+from mckennabot.tokenizer import Tokenizer
 
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation looks at, spread evenly; more say little and cost much."""
@@ -34,6 +40,23 @@ def learning_rate(peak: float, warmup: int, step: int) -> float:
     return peak * min(1.0, step / max(1, warmup)) / math.sqrt(1 + max(0, step - warmup) / DECAY)
 
 
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is measured on.
+
+    Attributes:
+        windows: training windows, in their order.
+        training: the tokens behind them.
+        held_out: tokens never trained on; may be empty.
+        tokenizer: the vocabulary.
+    """
+
+    windows: Windows
+    training: Tokens
+    held_out: Tokens
+    tokenizer: Tokenizer
+
+
 class Trainer:
     """One run from where it is to where it ends.
 
@@ -41,8 +64,7 @@ class Trainer:
         run: the run's directory, locked.
         engine: takes the steps; holds weights and moments.
         state: where the run is.
-        windows: the data.
-        held_out: tokens never trained on; may be empty.
+        data: what it learns from.
         settings: with nothing left to choose: batch_size and learning_rate are numbers.
         info: what run.json says beside the best step.
         progress: where to report.
@@ -54,8 +76,7 @@ class Trainer:
         run: Run,
         engine: TensorFlowStep,
         state: State,
-        windows: Windows,
-        held_out: Tokens,
+        data: Data,
         settings: FinetuneSettings,
         info: dict[str, Any],
         progress: Progress,
@@ -67,16 +88,18 @@ class Trainer:
         self._place = run.path.with_name(settings.run)
         self._engine = engine
         self._state = state
-        self._windows = windows
-        self._validation = _padded(held_out, windows.block)
+        self._data = data
+        self._validation = _padded(data.held_out, data.windows.block)
         self._settings = settings
-        self._batch_size = settings.batch_size
+        self._windows_per_step = settings.batch_size * settings.accumulate
         self._peak: float = settings.learning_rate
         self._info = info
         self._progress = progress
         self._interruption = interruption
         self._metrics = Metrics(run.path / "metrics.jsonl", state.step)
+        self._events = Events(run.path / "tensorboard") if settings.tensorboard else None
         self._unread: list[tuple[int, float, Any]] = []  # step, learning rate, loss still on the device
+        self._words: Words | None = None
         self._clock = 0.0
         self._saved = state.step
 
@@ -85,6 +108,7 @@ class Trainer:
 
         Raises:
             Interrupted: by a signal, after saving.
+            ResourceError: not even one sequence at a time fits into memory; or the disk is full.
             UsageError: the loss is no longer finite; the weights of the last save are kept.
         """
         settings, state = self._settings, self._state
@@ -97,6 +121,8 @@ class Trainer:
                 last = state.step == settings.steps
                 if self._due(settings.eval_every, last) and len(self._validation[0]):
                     self._validate()
+                if settings.sample_every and self._due(settings.sample_every, last):
+                    self._sample()
                 if self._due(settings.save_every, last) or state.best_step == state.step:
                     self._save()
                 if self._interruption.requested:
@@ -112,15 +138,37 @@ class Trainer:
         return self._run
 
     def _step(self) -> None:
-        settings, state = self._settings, self._state
-        step, size = state.step + 1, self._batch_size
-        batches = [self._windows.batch(state.windows + i * size, size) for i in range(settings.accumulate)]
-        rate = learning_rate(self._peak, settings.warmup, step)
-        self._unread.append((step, rate, self._engine.train(batches, rate, step)))
+        state = self._state
+        step = state.step + 1
+        batch = self._data.windows.batch(state.windows, self._windows_per_step)
+        rate = learning_rate(self._peak, self._settings.warmup, step)
+        while True:
+            try:
+                loss = self._engine.train(batch, rate, step)
+                break
+            except OutOfDeviceMemory as error:
+                self._halve(error)
+        self._unread.append((step, rate, loss))
         state.step = step
-        state.windows += size * settings.accumulate
+        state.windows += self._windows_per_step
         # A device that works on its own has the next step to do while the loss of the last is read.
         self._read_losses(but=1 if self._engine.asynchronous else 0)
+
+    def _halve(self, error: OutOfDeviceMemory) -> None:
+        """Go on with smaller micro-batches; what a step computes stays the same."""
+        size = self._engine.micro_batch
+        smaller = [n for n in range(1, size // 2 + 1) if self._windows_per_step % n == 0]
+        if not smaller:
+            length = self._data.windows.block
+            more = "" if self._settings.grad_checkpoint else "--grad-checkpoint, "
+            raise ResourceError(
+                f"not even one sequence of {length} tokens at a time fits into memory",
+                hint=f"Use {more}--block-size {max(1, length // 2)} or a smaller --model.",
+            ) from error
+        self._engine.micro_batch = smaller[-1]
+        self._progress.warn(
+            f"Out of memory: {smaller[-1]} instead of {size} sequences at a time from here on, accumulated."
+        )
 
     def _due(self, every: int, last: bool) -> bool:
         return last or (every > 0 and self._state.step % every == 0)
@@ -131,7 +179,7 @@ class Trainer:
     def _read_losses(self, but: int = 0) -> None:
         """Make lines of all steps taken but the last few; reading a loss waits for the device."""
         state = self._state
-        tokens = self._windows.block * self._batch_size * self._settings.accumulate
+        tokens = self._data.windows.block * self._windows_per_step
         while len(self._unread) > but:
             step, rate, handle = self._unread.pop(0)
             loss = float(handle)
@@ -151,6 +199,8 @@ class Trainer:
             }
             self._metrics.add(line)
             self._progress.step(step, loss, tokens / taken)
+            if self._events:
+                self._events.add(step, loss=loss, learning_rate=rate)
 
     def _not_finite(self, step: int) -> None:
         self._point_to_best()
@@ -160,26 +210,61 @@ class Trainer:
             hint="Lower --learning-rate, or use --precision float32.",
         )
 
+    def _amend(self, **values: float) -> None:
+        self._metrics.amend(**values)
+        if self._events:
+            self._events.add(self._state.step, **values)
+
     def _validate(self) -> None:
-        tokens, targets = self._validation
-        size = self._batch_size
         self._read_losses()
+        tokens, targets = self._validation
+        size = self._engine.micro_batch
         total = sum(
             self._engine.evaluate(tokens[i : i + size], targets[i : i + size])
             for i in range(0, len(tokens), size)
         )
-        self._clock = time.perf_counter()  # which counts training only
         loss = total / int((targets != IGNORED).sum())
-        self._metrics.amend(val_loss=loss, val_perplexity=math.exp(min(loss, 700)))
+        perplexity = math.exp(min(loss, 700))
+        self._amend(val_loss=loss, val_perplexity=perplexity)
         state = self._state
         if state.best_loss is None or loss < state.best_loss:
             state.best_step, state.best_loss, state.stale = state.step, loss, 0
         else:
             state.stale += 1
         self._progress.say(
-            f"step {state.step}: validation loss {loss:.4f}, perplexity {math.exp(min(loss, 700)):,.1f}"
+            f"step {state.step}: validation loss {loss:.4f}, perplexity {perplexity:,.1f}"
             + ("" if state.stale == 0 else f" (best: {state.best_loss:.4f} at step {state.best_step})")
         )
+        self._clock = time.perf_counter()  # which counts training only
+
+    def _sample(self) -> None:
+        """Draw a text that goes on from the opening of the held-out text, and see how much is copied."""
+        self._read_losses()
+        step, tokenizer = self._state.step, self._data.tokenizer
+        context = self._engine.model.hparams.n_ctx
+        prefix = self._data.held_out[: min(sample.PREFIX, context // 2)]
+        if not len(prefix):
+            prefix = np.array([tokenizer.eot], np.int32)
+        length = min(sample.LENGTH, context - len(prefix))
+        drawn = sample.draw(self._engine, prefix, length, tokenizer.eot, [self._settings.seed, step])
+        text = tokenizer.decode(drawn)
+        if self._words is None:
+            self._words = Words.of_tokens(self._data.training, tokenizer)
+        copied = self._words.compare(text.split())
+        self._amend(copied_longest_run=copied.longest, copied_8grams=round(copied.share, 4))
+        opening = tokenizer.decode(prefix.tolist()) if len(self._data.held_out) else ""
+        folder = self._run.path / "samples"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_error(error, folder) from error
+        write_atomic(folder / f"{step}.txt", f"{opening}{text}\n")
+        short = " ".join((opening + text).split())
+        self._progress.say(
+            f"step {step} writes: {short[:300]}{'…' if len(short) > 300 else ''}\n"
+            f"  copied from the corpus: longest run {copied.longest} words, {copied.share:.0%} of 8-grams"
+        )
+        self._clock = time.perf_counter()
 
     def _save(self) -> None:
         if self._saved == self._state.step:
@@ -190,6 +275,8 @@ class Trainer:
         if self._run.path != self._place:
             self._run = self._run.take_place(self._place)
         self._saved = self._state.step
+        if figure.available():
+            figure.draw(self._run.path / "metrics.jsonl", self._run.path / "loss.png")
         self._clock = time.perf_counter()
 
     def _finish(self) -> None:

@@ -1,0 +1,194 @@
+"""What must not be lost, and what must be said: kills, signals, full disks, bad numbers, over-fitting."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mckennabot.checkpoint import ModelDir
+from mckennabot.errors import ModelError, ResourceError, UsageError
+from mckennabot.files import write_atomic
+from mckennabot.finetune.metrics import read
+from mckennabot.weights import read_weights
+from tests.conftest import Cli
+
+
+def latest(run: ModelDir) -> dict[str, np.ndarray]:
+    return dict(read_weights(run.weights("latest"), run.hparams()))
+
+
+def assert_loads(run: ModelDir) -> None:
+    """What the pointer names, and all else that seems to be there, is whole (TensorFlow checks the CRCs)."""
+    for which in (None, "latest", "best"):
+        assert dict(read_weights(run.weights(which), run.hparams()))
+
+
+FLAGS = ("--steps", "60", "--save-every", "4", "--eval-every", "10", "--sample-every", "0", "--patience", "0",
+         "--precision", "float32", "--batch-size", "2", "--block-size", "48")  # fmt: skip
+
+
+def wait_for_steps(process: subprocess.Popen[bytes], run: ModelDir, steps: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(read(run.path / "metrics.jsonl")) < steps and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_killed_again_and_again_it_ends_as_if_it_never_was(cli: Cli, corpus: Path, base_model: Path) -> None:
+    """kill -9 at random moments, during steps or saves; each time the run loads and goes on."""
+    rng = random.Random(int(time.time()))
+    flags = (*FLAGS, "--model", base_model)
+    calm, killed = (ModelDir(cli.cwd / "checkpoints" / name) for name in ("calm", "killed"))
+    cli("finetune", "--run", "calm", *flags)
+    for kill in range(1, 4):
+        process = cli.start("finetune", "--run", "killed", *flags)
+        wait_for_steps(process, killed, 15 * kill)
+        time.sleep(rng.random() * 0.3)
+        process.kill()
+        process.communicate()
+        assert_loads(killed)
+        before = killed.steps()[-1]
+        assert len(read(killed.path / "metrics.jsonl")) <= before + 4 + 1
+    cli("finetune", "--run", "killed", *flags)
+    for name, value in latest(calm).items():
+        np.testing.assert_allclose(latest(killed)[name], value, atol=1e-5, err_msg=name)
+    losses = [[line["loss"] for line in read(run.path / "metrics.jsonl")] for run in (calm, killed)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert not list(killed.path.glob(".*"))
+    assert killed.pointer() == calm.pointer()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_first(number: signal.Signals, cli: Cli, corpus: Path, base_model: Path) -> None:
+    process = cli.start(
+        "finetune", "--model", base_model, "--steps", "100000", "--save-every", "0", "--patience", "0",
+        "--eval-every", "0", "--sample-every", "0", "--batch-size", "2", "--block-size", "32",
+    )  # fmt: skip
+    run = ModelDir(cli.cwd / "checkpoints" / "run1")
+    wait_for_steps(process, run, 5)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    assert f"saved at step {run.steps()[-1]}" in err.decode()
+    assert run.steps()[-1] == len(read(run.path / "metrics.jsonl")) >= 5
+    assert_loads(run)
+
+
+def test_a_signal_while_it_starts_leaves_no_half_run(cli: Cli, corpus: Path) -> None:
+    process = cli.start("finetune", "--model", "tiny")
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err.decode()
+    assert err.decode().count("\n") <= 3
+    run = ModelDir(cli.cwd / "checkpoints" / "run1")
+    if run.path.exists():
+        assert_loads(run)
+
+
+def test_a_full_disk_leaves_the_step_before(train: Any) -> None:
+    run = train(4)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(ResourceError, match="no room"):
+            train(8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert run.steps()[-1] == 4
+    assert not list(run.path.glob(".*.part*"))
+    assert_loads(run)
+    assert train(8).steps()[-1] == 8
+
+
+@pytest.mark.parametrize("name", ["model-8.index", "counter"])
+def test_a_write_that_fails_leaves_a_run_that_loads(name: str, train: Any) -> None:
+    run = train(4)
+    (run.path / name).unlink(missing_ok=True)
+    (run.path / name).mkdir()  # no file can take this name now
+    with pytest.raises(UsageError, match="cannot write"):
+        train(8)
+    assert_loads(run)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_made_read_only_half_way(train: Any) -> None:
+    run = train(4)
+    run.path.chmod(0o500)
+    try:
+        with pytest.raises(UsageError, match="cannot write"):
+            train(8)
+        assert_loads(run)
+    finally:
+        run.path.chmod(0o700)
+
+
+def test_two_processes_do_not_share_a_run(train: Any) -> None:
+    run = train(2)
+    with run.lock(), pytest.raises(UsageError, match="another finetune"):
+        train(4)
+    assert train(4).steps()[-1] == 4
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(train: Any) -> None:
+    run = train(4)
+    kept = latest(run)
+    with pytest.raises(UsageError, match="not finite; the weights of step 4 are kept") as caught:
+        train(50, learning_rate=1e18)
+    assert "--learning-rate" in str(caught.value.hint)
+    assert_loads(run)
+    assert all(np.array_equal(value, kept[name]) for name, value in latest(run).items())
+
+
+def test_patience_stops_and_the_best_is_what_is_used(train: Any) -> None:
+    run = train(400, eval_every=4, patience=3, learning_rate=0.02, val_fraction=0.3)
+    info = run.run_info()
+    last = run.steps()[-1]
+    assert last < 400
+    assert run.steps() == [info["best_step"], last]
+    assert last == info["best_step"] + 3 * 4
+    assert run.pointer() == f"model-{info['best_step']}"
+    before = (run.path / "metrics.jsonl").read_bytes()
+    train(400, eval_every=4, patience=3, learning_rate=0.02, val_fraction=0.3)
+    assert (run.path / "metrics.jsonl").read_bytes() == before
+    assert run.pointer() == f"model-{info['best_step']}"
+    assert train(last + 1, patience=0, learning_rate=0.02, val_fraction=0.3).steps()[-1] == last + 1
+
+
+def test_a_damaged_state_is_named(train: Any) -> None:
+    run = train(4)
+    write_atomic(run.path / "state-4" / "state.json", "{")
+    with pytest.raises(ModelError, match="state is damaged"):
+        train(6)
+    shutil.rmtree(run.path / "state-4")
+    assert train(6).steps()[-1] == 6
+
+
+def test_samples_are_drawn_measured_and_the_same_every_time(train: Any) -> None:
+    runs = [train(8, run=name, sample_every=4) for name in ("a", "b")]
+    texts = [{p.name: p.read_text() for p in (run.path / "samples").iterdir()} for run in runs]
+    assert texts[0] == texts[1]
+    assert set(texts[0]) == {"4.txt", "8.txt"}
+    drawn = [line for line in read(runs[0].path / "metrics.jsonl") if "copied_longest_run" in line]
+    assert [line["step"] for line in drawn] == [4, 8]
+    assert all(0 <= line["copied_8grams"] <= 1 for line in drawn)
+
+
+def test_losses_are_drawn_and_tensorboard_gets_them(train: Any) -> None:
+    pytest.importorskip("matplotlib")
+    run = train(6, tensorboard=True)
+    assert (run.path / "loss.png").read_bytes().startswith(b"\x89PNG")
+    (events,) = (run.path / "tensorboard").iterdir()
+    content = events.read_bytes()
+    assert content.count(b"val_loss") >= 2
+    assert content.count(b"learning_rate") >= 6
