@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure, neighbours, same_size
+from mckennabot.extract.measure import Measure, ends_short, neighbours, same_size
 
 CAPTION, TABLE = "caption", "table"
 
@@ -16,6 +16,7 @@ _NUMBERED = re.compile(
     re.IGNORECASE,
 )
 _TABLE_ROWS = 3
+_CAPTION_LINES = 6
 
 
 def mark_captions(pages: list[Page], measure: Measure) -> None:
@@ -25,10 +26,10 @@ def mark_captions(pages: list[Page], measure: Measure) -> None:
         _mark_tables(page, body, measure)
         blocks = _blocks([line for line in body if line.kind == "body"], measure)
         for above, block in zip([None, *blocks], blocks, strict=False):
-            if (
-                _goes_on(above, block, measure)
-                or (_NUMBERED.match(block[0].text) and _stands_out(block, measure))
-                or (_beside_picture(block, page, measure) and _is_small_print(block, measure))
+            if _NUMBERED.match(block[0].text):
+                _set(_numbered_caption(block, measure), CAPTION)
+            elif _goes_on(above, block, measure) or (
+                _beside_picture(block, page, measure) and _is_small_print(block, measure)
             ):
                 _set(block, CAPTION)
         _note_floats(page, measure)
@@ -67,13 +68,27 @@ def _goes_on(above: list[Line] | None, block: list[Line], measure: Measure) -> b
     if above is None or above[-1].kind != CAPTION or len(block) > 1:
         return False
     last, line = above[-1], block[0]
+    if same_size(line.size, measure.size) and not _is_centred(line):
+        return False
     return last.column == line.column and 0 < line.y - last.y < 1.1 * measure.line_distance(measure.size)
 
 
-def _stands_out(block: list[Line], measure: Measure) -> bool:
+def _numbered_caption(block: list[Line], measure: Measure) -> list[Line]:
+    """The lines of a block that belong to the caption with whose number it begins."""
     first = block[0]
-    inset = first.x0 - first.left > 0.3 * first.size and first.right - block[-1].x1 > 0.3 * first.size
-    return not same_size(first.size, measure.size) or first.font != measure.font or inset or len(block) == 1
+    if not same_size(first.size, measure.size) or first.font != measure.font:
+        return block
+    if _is_centred(first):
+        end = next((n for n, line in enumerate(block) if not _is_centred(line)), len(block))
+    else:
+        ends = (n for n, (a, b) in enumerate(pairwise(block), 1) if ends_short(a, b) or a.text[-1] in ".!?")
+        end = next(ends, len(block))
+    return block[:end] if end <= _CAPTION_LINES else []
+
+
+def _is_centred(line: Line) -> bool:
+    inset, outset = line.x0 - line.left, line.right - line.x1
+    return abs(inset - outset) < line.size and inset > 0.5 * line.size
 
 
 def _beside_picture(block: list[Line], page: Page, measure: Measure) -> bool:
@@ -110,15 +125,22 @@ def _is_small_print(block: list[Line], measure: Measure) -> bool:
 
 def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
     """Runs of rows with wide gaps, between rules or under a numbered caption."""
+    step = 2 * measure.line_distance(measure.size)
     for gapped, run in groupby(body, lambda line: line.gaps > 0):
         rows = list(run)
         if not gapped or len(rows) < _TABLE_ROWS:
             continue
-        top, bottom = rows[0].y - 2 * measure.size, rows[-1].y + measure.size
-        ruled = sum(top < y0 < bottom for _, y0, _, _ in page.rules) >= 2
+        top, bottom = rows[0].y - measure.size, rows[-1].y
+        beside = sorted(y0 for x0, y0, x1, _ in page.rules if x0 < rows[0].right and x1 > rows[0].left)
+        for y in reversed(beside):
+            top = y if top - step < y < top else top
+        for y in beside:
+            bottom = y if bottom < y < bottom + step else bottom
+        ruled = sum(top <= y <= bottom for y in beside) >= 2
         before = body[body.index(rows[0]) - 1] if rows[0] is not body[0] else None
         if ruled or (before is not None and _NUMBERED.match(before.text)):
-            _set(rows, TABLE)
+            inside = [line for line in body if line.column == rows[0].column and top < line.y < bottom]
+            _set([*rows, *inside], TABLE)
 
 
 def _set(lines: list[Line], kind: str) -> None:

@@ -23,13 +23,38 @@ def set_columns(pages: list[Page]) -> None:
     Each line's ``column`` becomes 0 for a line across the page, else its column's number from 1.
     """
     found = {page.number: _gutters(page) for page in pages}
+    usual = _usual(found)
     for page in pages:
-        gutters = [x for x, lines in found[page.number] if lines >= _LONG or _recurs(x, page.number, found)]
+        gutters = [
+            x
+            for x, lines in found[page.number]
+            if lines >= _LONG or any(abs(x - other) < 6 for other in usual)
+        ]
+        for x in usual:
+            if all(abs(x - other) > 40 for other in gutters) and _is_free(page, x):
+                gutters.append(x)
+        gutters.sort()
         page.lines = _in_order(_joined(page.lines, gutters), gutters)
 
 
-def _recurs(x: float, number: int, found: dict[int, list[tuple[float, int]]]) -> bool:
-    return sum(any(abs(x - other) < 6 for other, _ in gutters) for gutters in found.values()) > 1
+def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
+    """Gutters that several pages have in one place, the most frequent first."""
+    places = Counter(round(x / 6) for gutters in found.values() for x, _ in gutters)
+    return [
+        median(x for gutters in found.values() for x, _ in gutters if abs(x / 6 - place) <= 1)
+        for place, count in places.most_common()
+        if count + places[place + 1] > 1
+    ]
+
+
+def _is_free(page: Page, x: float) -> bool:
+    """Whether nearly nothing crosses a gutter that other pages have, and lines stand on both sides."""
+    lines = [line for line in page.lines if line.kind == "body" and not line.angle]
+    left = sum(line.x1 <= x for line in lines)
+    right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
+    return (
+        left > 2 and right > 2 and sum(line.x0 < x - 1 and line.x1 > x for line in lines) < 0.2 * len(lines)
+    )
 
 
 def _gutters(page: Page) -> list[tuple[float, int]]:
@@ -72,7 +97,7 @@ def _parted(lines: list[Line], x: float) -> int:
         )
         overlap = min(left[-1].y, right[-1].y) - max(left[0].y, right[0].y)
         starts = sum(line.x0 - x < _SAME_EDGE for line in right)
-        if fills and overlap > 3 * left[0].size and 2 * starts >= len(right):
+        if fills and overlap > 3 * left[0].size and 4 * starts >= len(right):
             best = max(best, min(len(left), len(right)))
     return best
 

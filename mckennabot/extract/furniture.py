@@ -7,7 +7,7 @@ pages around, or counts the pages, is taken out; the same words inside the text 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -22,6 +22,8 @@ _BAND = 0.25
 """Share of the page's height, from the top and from the bottom, in which furniture stands."""
 _SAME_HEIGHT = 3.0
 """Points by which a running head may move from page to page."""
+_CHAPTER = 60
+"""Pages for which a heading may be repeated at their head."""
 _NEAR = 2
 """A running head comes again this many pages on: on the next page, or on the next of its side."""
 
@@ -54,6 +56,8 @@ def mark_furniture(pages: list[Page]) -> None:
         for row in level:
             row.found = row.found or _comes_again(row, by_page)
         _complete(level)
+        if rank == 0:
+            _find_titles(level, pages)
     for row in rows:
         if row.found:
             for line in row.lines:
@@ -149,15 +153,41 @@ def _complete(level: list[_Row]) -> None:
         if len(known) < 3:
             continue
         gaps = sorted(row.gap for row in known)
-        faces = Counter((line.font, line.size) for row in known for line in row.lines)
+        widest = max(row.lines[-1].x1 - row.lines[0].x0 for row in level)
         for near in (height - 1, height, height + 1):
             for row in slots.get((bottom, near), ()):
                 row.found = row.found or (
                     2 * len(known) > len(members)
                     and abs(row.y - known[0].y) < _SAME_HEIGHT
                     and row.gap >= 0.8 * gaps[len(gaps) // 4]
-                    and any((line.font, line.size) in faces for line in row.lines)
+                    and sum(line.x1 - line.x0 for line in row.lines) < 0.9 * widest
                 )
+
+
+def _find_titles(level: list[_Row], pages: list[Page]) -> None:
+    """Take a row for a running head where it says again what a heading said not long before."""
+    letters: Counter[float] = Counter()
+    for page in pages:
+        for line in page.lines:
+            letters[line.size] += len(line.text)
+    size = max(letters, key=lambda s: letters[s], default=0.0)
+    titles = {
+        page.number: _letters(line.text for line in page.lines if line.size > 1.08 * size) for page in pages
+    }
+    heights = Counter(round(row.y) for row in level if not row.bottom)
+    for row in level:
+        words = _letters(line.text for line in row.lines)
+        row.found = row.found or (
+            not row.bottom
+            and len(words) > 3
+            and max(line.size for line in row.lines) <= 1.08 * size
+            and sum(heights[round(row.y) + shift] for shift in (-1, 0, 1)) > 2
+            and any(words in titles.get(page, "") for page in range(row.page - _CHAPTER, row.page))
+        )
+
+
+def _letters(texts: Iterable[str]) -> str:
+    return "".join(c for text in texts for c in text.casefold() if c.isalpha())
 
 
 def _mark_stamps(pages: list[Page]) -> None:

@@ -64,17 +64,19 @@ def take_measure(pages: list[Page]) -> Measure:
     ]
     step = leading.get(size, 1.2 * size)
     indent = _indent(pairs, size)
-    short = [(a, b) for a, b in pairs if ends_short(a, b)]
-    apart = sum(b.y - a.y > 1.2 * step for a, b in short)
-    indented = sum(abs(b.x0 - b.left - indent) < 0.3 * size for _, b in short) if indent else 0
+    # What follows lines that end short, verse and all that is set off from the left edge aside.
+    after = [(b.x0 - b.left, b.y - a.y) for a, b in pairs if ends_short(a, b)]
+    after = [(offset, gap) for offset, gap in after if min(offset, abs(offset - indent)) < 0.3 * size]
+    apart = sum(gap > 1.2 * step for _, gap in after)
+    indented = sum(offset >= 0.3 * size for offset, _ in after)
     return Measure(
         size,
         font,
         leading,
         indent,
         justified,
-        by_indent=indented > 0.5 * len(short),
-        by_space=apart > 0.5 * len(short),
+        by_indent=indented > 0.5 * len(after),
+        by_space=apart > 0.5 * len(after),
     )
 
 

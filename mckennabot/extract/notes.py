@@ -12,9 +12,15 @@ from mckennabot.extract.measure import Measure
 FOOTNOTE = "footnote"
 
 _BEGINS = re.compile(
-    r"(?:\d{1,3}|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4}|[\[(](?:\d{1,3}|[*\u2020\u2021])[\])])(?=[\s.)\]]|$|(?<=\D))"
+    r"\d{1,3}(?=[\s.)\]]|[^\W\d]|[\"'\u2018\u201c]|$)|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4}|[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
 )
-_SIGNS = re.compile(r"(?<=\S)[*\u2217\u2020\u2021\u00a7\u00b6\u2016]{1,3}(?=[\s.,;:!?\"'\u2019\u201d)]|$)")
+# A mark on the line: a sign or a number stuck to a word, or either in brackets. Some fonts have raised
+# figures of their own, which nothing but their place tells from others.
+_INLINE_MARK = re.compile(
+    r"(?:(?<=[^\W\d_])|(?<=[^\W\d_][.,;:!?\"'\u2019\u201d)\]])|(?<=[.,;:!?][\"'\u2019\u201d)\]]))"
+    r"(?:\d{1,3}|[*\u2217\u2020\u2021\u00a7\u00b6\u2016]{1,3})(?=[\s.,;:!?\"'\u2019\u201d)\]\u2014]|$)"
+    r"| ?[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
+)
 
 
 def mark_footnotes(pages: list[Page], measure: Measure) -> int:
@@ -36,7 +42,7 @@ def mark_footnotes(pages: list[Page], measure: Measure) -> int:
                     found.add(mark.strip("[]()"))
             running_on = bool(notes) and not re.search(r"[.!?\"'\u201d\u2019)\]]$", notes[-1].text)
         if found:
-            marks += sum(_strip_signs(line, found) for line in body if line.kind == "body")
+            marks += sum(_strip_marks(line, found) for line in body if line.kind == "body")
     return marks
 
 
@@ -95,18 +101,16 @@ def _mark(line: Line) -> str:
     return match[0] if match else ""
 
 
-def _strip_signs(line: Line, found: set[str]) -> int:
+def _strip_marks(line: Line, found: set[str]) -> int:
     """Take out of a line the marks of this page's notes that are not raised, and count the raised ones."""
     count = len(line.marks)
 
     def drop(match: re.Match[str]) -> str:
         nonlocal count
-        if match[0].strip("[]()") not in found:
+        if match[0].strip(" []()") not in found:
             return match[0]
         count += 1
         return ""
 
-    line.text = _SIGNS.sub(drop, line.text)
-    if "[" in line.text or "(" in line.text:
-        line.text = re.sub(r" ?[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]", drop, line.text)
+    line.text = _INLINE_MARK.sub(drop, line.text)
     return count

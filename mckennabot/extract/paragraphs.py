@@ -10,7 +10,7 @@ from itertools import pairwise
 from mckennabot.extract.headings import HEADING
 from mckennabot.extract.hyphens import Hyphens
 from mckennabot.extract.lines import Line
-from mckennabot.extract.measure import Measure, same_size
+from mckennabot.extract.measure import Measure, ends_short, same_size
 from mckennabot.extract.unicode import SOFT_HYPHEN
 
 _ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
@@ -97,13 +97,12 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
                     aside.append([line])
                 continue
             before = lines[-1] if lines else None
-            following = run.lines[number + 1] if number + 1 < len(run.lines) else None
             if before is None or id(line) in starts:
                 new = True
             elif number:
-                new = _begins_inside(before, line, following, run, measure)
+                new = _begins_inside(lines, line, run, measure)
             else:
-                new = _begins_run(before, line, run_before, run, measure)
+                new = _begins_run(lines, line, run_before, run, measure)
             if new:
                 if lines:
                     yield lines, verse
@@ -197,14 +196,21 @@ def _short(a: Line, b: Line, run: _Run) -> bool:
 
 
 def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure) -> bool:
-    if len(lines) < 2:
+    if len(lines) < 2 or any(_ITEM.match(line.text) for line in lines):
         return False
-    if not run.inset and measure.by_indent:
+    if run.inset:
+        if len(lines) > 2 and all(_begins_with_capital(line) for line in lines):
+            return sum(ends_short(a, b) for a, b in pairwise(lines)) >= 0.5 * len(short)
+    elif measure.by_indent:
         flush = [line.x0 - run.left < 0.3 * line.size for line in lines]
         return len(lines) > 2 and all(flush) and all(short)
-    if not run.inset and len(lines) < 3 and lines[0].x1 > run.left + 0.6 * (run.right - run.left):
+    elif len(lines) < 3 and lines[0].x1 > run.left + 0.6 * (run.right - run.left):
         return False
     return sum(short) >= 0.8 * len(short)
+
+
+def _begins_with_capital(line: Line) -> bool:
+    return next((c.isupper() for c in line.initial + line.text if c.isalpha()), False)
 
 
 def _is_item(lines: list[Line], short: list[bool]) -> bool:
@@ -214,27 +220,34 @@ def _is_item(lines: list[Line], short: list[bool]) -> bool:
 
 
 def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
-    out = [was_short for (a, b), was_short in zip(pairs, short, strict=False) if b.x0 - a.x0 > 0.3 * a.size]
-    back = [was_short for (a, b), was_short in zip(pairs, short, strict=False) if a.x0 - b.x0 > 0.3 * a.size]
+    out, back = [], []
+    for (a, b), was_short in zip(pairs, short, strict=True):
+        if b.x0 - a.x0 > 0.3 * a.size and not _ITEM.match(a.text):
+            out.append(was_short)
+        elif a.x0 - b.x0 > 0.3 * a.size and not _ITEM.match(b.text):
+            back.append(was_short)
     return bool(out) and bool(back) and sum(out) < 0.5 * len(out) and sum(back) >= 0.5 * len(back)
 
 
 # Where paragraphs begin
 
 
-def _begins_inside(a: Line, b: Line, following: Line | None, run: _Run, measure: Measure) -> bool:
-    """Whether the second of two lines of one run begins a paragraph."""
+def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> bool:
+    """Whether a line begins a paragraph after lines that end in the same run."""
+    a = lines[-1]
     if run.verse or b.kind == HEADING:
         return False
     if _is_cut(a, b):
         return False
     slack = 0.3 * b.size
+    if _is_flush_right(b, run) and not _is_flush_right(a, run):
+        return True  # whose words they are, under a quotation or a letter
     indented, was_indented = b.x0 - run.left > slack, a.x0 - run.left > slack
     short = _short(a, b, run)
     if run.hanging:
         return not indented and (was_indented or short)
     if indented and not was_indented:
-        return True
+        return short or not _ITEM.match(lines[0].text)
     if indented:
         return short or bool(_SENTENCE_END.search(a.text)) or not measure.justified
     if _ITEM.match(b.text) and short:
@@ -246,35 +259,53 @@ def _begins_inside(a: Line, b: Line, following: Line | None, run: _Run, measure:
     return False
 
 
-def _begins_run(a: Line, b: Line, before: _Run | None, run: _Run, measure: Measure) -> bool:
+def _is_flush_right(line: Line, run: _Run) -> bool:
+    width = run.right - run.left
+    return line.x0 - run.left > 0.3 * width and run.right - line.x1 < 0.1 * line.size
+
+
+def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, measure: Measure) -> bool:
     """Whether a run's first line begins a paragraph, or goes on with the one before."""
-    if a.kind != b.kind or a.kind == HEADING or b.initial or before is None:
+    a = lines[-1]
+    if a.kind != b.kind or a.kind == HEADING or b.initial or before is None or not same_size(a.size, b.size):
         return True
-    below = a.page == b.page and a.column == b.column and b.y > a.y
-    if not same_size(a.size, b.size):
-        return True
-    if below and not b.after_float:
-        near = b.y - a.y < _most_leading(measure) * measure.line_distance(a.size)
-        return not (
-            near and len(before.lines) == 1 and before.inset and not run.inset and not _short(a, b, before)
-        )
+    short = _short(a, b, before)
+    if a.page == b.page and a.column == b.column and b.y > a.y and not b.after_float:
+        return short or not _goes_on_at_another_edge(lines, b, before, run, measure)
     if before.verse or run.verse:
         return not _verse_goes_on(before, run)
     if _is_cut(a, b):
         return False
     if before.inset != run.inset:
-        return True
-    slack = 0.3 * b.size
-    short = _short(a, b, before)
+        return short or not _ITEM.match(lines[0].text)
+    indented = b.x0 - run.left > 0.3 * b.size
     if before.hanging or run.hanging:
-        return b.x0 - run.left <= slack and short
-    if b.x0 - run.left > slack:
+        return not indented and short
+    if indented:
         return True
     if measure.justified:
         return short
     if measure.by_indent:
         return False
-    return short and bool(_SENTENCE_END.search(a.text))
+    return (short and bool(_SENTENCE_END.search(a.text))) or (
+        a.text[-1] in '"\u201d\u2019\u00bb' and b.text[0] in '"\u201c\u2018\u00ab'
+    )
+
+
+def _goes_on_at_another_edge(lines: list[Line], b: Line, before: _Run, run: _Run, measure: Measure) -> bool:
+    """Whether a line close below, but set off from the edge differently, is of the same paragraph.
+
+    An unusual indent of the first line, or an item of a list whose other lines hang from it.
+    """
+    if (
+        b.y - lines[-1].y > _most_leading(measure) * measure.line_distance(b.size)
+        or before.verse
+        or run.verse
+    ):
+        return False
+    if before.inset and not run.inset:
+        return len(before.lines) == 1
+    return run.inset and not before.inset and bool(_ITEM.match(lines[0].text))
 
 
 def _verse_goes_on(before: _Run, run: _Run) -> bool:

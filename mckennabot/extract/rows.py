@@ -56,7 +56,7 @@ def rows_of(inks: list[Ink]) -> tuple[list[Row], list[Ink]]:
     for baseline in sorted(by_baseline):
         row = by_baseline[baseline]
         size = _common_size(row)
-        if rows and baseline - rows[-1][0].y <= 0.2 * min(size, sizes[-1]):
+        if rows and baseline - rows[-1][0].y <= _tolerance(size, sizes[-1]):
             rows[-1] += row
             sizes[-1] = _common_size(rows[-1])
         else:
@@ -76,18 +76,24 @@ def _common_size(inks: Row) -> float:
     return Counter(ink.size for ink in inks).most_common(1)[0][0]
 
 
+def _tolerance(first: float, second: float) -> float:
+    """By how much baselines in one row may differ: little where the sizes do, lest raised figures slip in."""
+    small, large = sorted((first, second))
+    return 0.2 * small if small > 0.85 * large else 0.02 * large
+
+
 _RAISED_AT_MOST = 4
 """Glyphs in a note mark, an ordinal's ending, an exponent."""
 
 
 def _attach_raised(rows: list[Row], sizes: list[float]) -> None:
     """Move short runs of small glyphs that stand above or below a row, close to its glyphs, into it."""
-    for number, (row, size) in enumerate(zip(rows, sizes, strict=False)):
+    for number, row in enumerate(rows):
         for other in (number + 1, number + 2, number - 1):
-            if not 0 <= other < len(rows) or not rows[other] or not row or size > 0.85 * sizes[other]:
+            if not 0 <= other < len(rows) or not rows[other] or not row:
                 continue
             drop = (rows[other][0].y - row[0].y) / sizes[other]
-            if -0.4 < drop < 0.8:
+            if -0.4 < drop < 0.8 and min(ink.size for ink in row) <= 0.85 * sizes[other]:
                 _move(row, rows[other], sizes[other], 1 if drop > 0 else -1)
 
 
@@ -95,14 +101,14 @@ def _move(row: Row, target: Row, size: float, raised: int) -> None:
     visible = [ink for ink in target if not ink.text.isspace()]
     ends, starts = sorted(ink.x1 for ink in visible), [ink.x0 for ink in visible]
     moved: Row = []
-    for run in _runs(row, size):
-        near = 0.5 * size
+    near = 0.5 * size
+    for run in _runs(row):
         after = bisect_left(ends, run[0].x0 - near)
         before = bisect_left(starts, run[-1].x1 - 0.1 * size)
         touches = (after < len(ends) and ends[after] < run[0].x0 + 0.3 * size) or (
             before < len(starts) and starts[before] < run[-1].x1 + near
         )
-        if len(run) <= _RAISED_AT_MOST and touches:
+        if touches and len(run) <= _RAISED_AT_MOST and max(ink.size for ink in run) <= 0.85 * size:
             moved += run
     if moved:
         target += [ink._replace(raised=raised) for ink in moved]
@@ -110,12 +116,13 @@ def _move(row: Row, target: Row, size: float, raised: int) -> None:
         row[:] = [ink for ink in row if ink not in moved]
 
 
-def _runs(row: Row, size: float) -> list[Row]:
+def _runs(row: Row) -> list[Row]:
+    """The visible glyphs of a row, parted where there is more between them than a space."""
     runs: list[Row] = []
     for ink in row:
         if ink.text.isspace():
             continue
-        if runs and ink.x0 - runs[-1][-1].x1 < 0.2 * size:
+        if runs and ink.x0 - runs[-1][-1].x1 < ink.size:
             runs[-1].append(ink)
         else:
             runs.append([ink])
