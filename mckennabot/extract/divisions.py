@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
@@ -10,17 +11,22 @@ from typing import NamedTuple
 from mckennabot.extract.blocks import BODY, Block, TocEntry
 from mckennabot.extract.headings import HEADING, describe
 from mckennabot.extract.matter import LEGAL
-from mckennabot.extract.sections import CONTENTS, FRONT, PART, title_kind
+from mckennabot.extract.sections import CONTENTS, FRONT, INDEX, PART, title_kind
 
 _ENOUGH = 30
 """Words of text that make a chapter of what follows a heading."""
 _FRONT_WORDS = 300
 _FRONT_LINE = 25
-"""A title page has fewer words than this, in shorter pieces than this; what has more is text."""
+"""Title pages and the like have fewer words than this, in shorter pieces than this; what has more is text."""
+_LOOSE = 100
+"""Words that make a chapter of a heading without a number among numbered ones."""
 _FRONT_TITLE = re.compile(
     r"(front |book )?cover|(half[- ]?)?title([- ]page)?|dedication|copyright( page| information| notice)?",
     re.IGNORECASE,
 )
+
+
+_END = re.compile(r"(the )?end\W*|fin(is)?\W*|ende\W*", re.IGNORECASE)
 
 
 class Division(NamedTuple):
@@ -38,6 +44,7 @@ class _Heading(NamedTuple):
         level: its rank, 1 for the highest.
         title: its words.
         own: words up to the next heading of any rank.
+        longest: words of the longest paragraph among them.
         words: words up to the next heading of its rank or a higher one.
     """
 
@@ -45,6 +52,7 @@ class _Heading(NamedTuple):
     level: int
     title: str
     own: int
+    longest: int
     words: int
 
 
@@ -61,16 +69,21 @@ def divide(blocks: list[Block], toc: list[TocEntry]) -> dict[int, Division]:
     level = _chapter_level(headings)
     _mark_titled(blocks, headings, level)
     _mark_front(blocks, headings, level)
-    starts = {}
+    starts: dict[int, Division] = {}
+    ranked = [h for h in headings if h.level == level and h.words]
+    numbered = sum(_is_numbered(h.title) for h in ranked) > max(2, 0.8 * len(ranked))
     for heading in headings:
         block = blocks[heading.number]
-        if block.kind != BODY:
+        if block.kind != BODY or _END.fullmatch(heading.title):
             continue
         if heading.level < level and heading.own < _ENOUGH:
             block.kind = PART
             continue
         block.kind = HEADING
-        starts[heading.number] = Division(heading.title, heading.level <= level)
+        if not (heading.number - 1 in starts and starts[heading.number - 1].chapter):
+            # Where chapters have numbers, a headline in the midst of one is none.
+            loose = numbered and not _is_named(heading.title) and heading.words < _LOOSE
+            starts[heading.number] = Division(heading.title, heading.level <= level and not loose)
     return starts
 
 
@@ -86,13 +99,21 @@ def _headings(blocks: list[Block]) -> list[_Heading]:
         following = after[0] if after else len(blocks)
         end = next((n for n in after if blocks[n].level <= level), len(blocks))
         own, words = counts[following] - counts[number], counts[end] - counts[number]
-        found.append(_Heading(number, level, blocks[number].text, own, words))
+        longest = max((block.words for block in blocks[number + 1 : following]), default=0)
+        found.append(_Heading(number, level, blocks[number].text, own, longest, words))
     return found
 
 
 def _chapter_level(headings: list[_Heading]) -> int:
-    """The rank of the chapters: the highest that two or more headings share and that is no rank of parts."""
+    """The rank of the chapters: of the headings that say so, else the highest of many that are no parts."""
     levels = sorted({heading.level for heading in headings})
+    numbered = Counter(h.level for h in headings if h.words and _is_numbered(h.title))
+    if (
+        numbered
+        and (best := max(numbered, key=lambda level: (numbered[level], -level)))
+        and numbered[best] > 2
+    ):
+        return best
     for level in levels:
         ranked = [h for h in headings if h.level == level and not title_kind(h.title) and h.words]
         if (
@@ -102,6 +123,12 @@ def _chapter_level(headings: list[_Heading]) -> int:
         ):
             return level
     return levels[0] if levels else 1
+
+
+def _is_numbered(title: str) -> bool:
+    """Whether a heading bears a chapter's number, alone or before its title."""
+    kind, number = describe(title)
+    return kind != "part" and number is not None
 
 
 def _are_parts(ranked: list[_Heading], headings: list[_Heading]) -> bool:
@@ -210,7 +237,7 @@ def _join_headings(blocks: list[Block]) -> None:
             and second.level >= first.level
             and first.kind == second.kind == BODY
             and first.place == second.place
-            and _is_bare_number(first.text)
+            and is_bare_number(first.text)
             and describe(second.text)[0] != "chapter"
         ):
             first.text = f"{first.text} {second.text}"
@@ -219,7 +246,7 @@ def _join_headings(blocks: list[Block]) -> None:
         number += 1
 
 
-def _is_bare_number(text: str) -> bool:
+def is_bare_number(text: str) -> bool:
     """Whether a heading says its number and nothing else."""
     kind, number = describe(text)
     return kind == "chapter" and number is not None and len(re.findall(r"\w+", text)) <= 3
@@ -253,26 +280,38 @@ def _mark_titled(blocks: list[Block], headings: list[_Heading], level: int) -> N
         kind = title_kind(heading.title)
         if not kind or blocks[heading.number].kind != BODY or (heading.level > level and kind != CONTENTS):
             continue
-        end = next(
-            (h.number for h in headings[index + 1 :] if h.level <= max(heading.level, level)), len(blocks)
+        rank = max(heading.level, level)
+        # The headings inside an index are letters: what has more words is a list of its own.
+        ends = (
+            h.number
+            for h in headings[index + 1 :]
+            if h.level <= rank or (kind == INDEX and len(h.title.split()) > 2)
         )
+        end = next(ends, len(blocks))
         for block in blocks[heading.number : end]:
             block.kind = kind if block.kind == BODY else block.kind
 
 
 def _mark_front(blocks: list[Block], headings: list[_Heading], level: int) -> None:
-    """Set the kind of what stands before the first chapter, unless it is too long for a title page."""
-    first = next((h.number for h in headings if _begins_text(blocks, h, level)), None)
+    """Set the kind of the short lines before the first chapter, and of what speaks of rights there."""
+    first = _first_chapter([h for h in headings if blocks[h.number].kind == BODY and h.level <= level])
     if first is None:
         return
-    before = [block for block in blocks[:first] if block.kind == BODY]
-    longest = max((block.words for block in before if not LEGAL.search(block.text)), default=0)
-    if sum(block.words for block in before) <= _FRONT_WORDS and longest <= _FRONT_LINE:
-        for block in before:
+    before = [block for block in blocks[: first.number] if block.kind == BODY]
+    short = sum(block.words for block in before) <= _FRONT_WORDS
+    for block in before:
+        if (short and (block.level or block.words <= _FRONT_LINE)) or LEGAL.search(block.text):
             block.kind = FRONT
 
 
-def _begins_text(blocks: list[Block], heading: _Heading, level: int) -> bool:
-    if blocks[heading.number].kind != BODY or heading.level > level:
-        return False
-    return heading.own >= _ENOUGH or (bool(describe(heading.title)[0]) and heading.words >= _ENOUGH)
+def _first_chapter(headings: list[_Heading]) -> _Heading | None:
+    """The first of these headings with text below it: under its number or name, or much of it."""
+    full = [heading for heading in headings if heading.words >= _ENOUGH]
+    named = any(_is_named(heading.title) for heading in full)
+    much = _FRONT_WORDS // 2 if named else _ENOUGH
+    return next((h for h in full if _is_named(h.title) or (h.own >= much and h.longest > _FRONT_LINE)), None)
+
+
+def _is_named(title: str) -> bool:
+    """Whether a heading says that it is a chapter, a preface or the like."""
+    return _is_numbered(title) or describe(title)[0] == "named"

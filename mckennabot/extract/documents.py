@@ -153,7 +153,7 @@ def _mark_gutenberg(blocks: list[Block]) -> None:
         block.kind = BOILERPLATE
     if starts:
         for block in blocks[first : first + 5]:
-            if block.kind == BODY and not block.level and _CREDITS.match(block.text):
+            if block.kind == BODY and _CREDITS.match(block.text):
                 block.kind = BOILERPLATE
 
 

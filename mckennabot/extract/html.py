@@ -210,6 +210,9 @@ class _Walker:
         level = self._level
         if heading:
             self._level = int(heading[1])
+        elif tag == "hgroup":
+            inside = (_HEADING.fullmatch(_local(e.tag)) for e in element.iter())
+            self._level = next((int(match[1]) for match in inside if match), level)
         self._pre += tag == "pre"
         self._links += tag == "a" and bool(element.get("href")) and "://" not in element.get("href")
         if verse:

@@ -9,13 +9,16 @@ from itertools import pairwise
 from mckennabot.extract.blocks import BODY, Block
 from mckennabot.extract.captions import CAPTION
 from mckennabot.extract.decode import decode_file
+from mckennabot.extract.divisions import is_bare_number
 from mckennabot.extract.headings import describe
 from mckennabot.extract.html import read_html
 from mckennabot.extract.notes import FOOTNOTE
 from mckennabot.extract.sections import BOILERPLATE, FRONT, title_kind
 from mckennabot.extract.wraps import joined, margin
 
-_ITALICS = re.compile(r"(?<![\w_])_(?=[^\s_])([^_]{1,2000}?)(?<=[^\s_])_(?![\w_])")
+_HEADING_WORDS = 30
+# Italics and bold as Project Gutenberg's volunteers type them.
+_EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![\w_=])")
 _NOTE = re.compile(r"\[(?:footnote\s*)?[\^*]?(\w{1,4}|[*†‡§]+)(?::|\])\s", re.IGNORECASE)
 _BRACKETED = ((re.compile(r"\[footnote\b", re.IGNORECASE), FOOTNOTE),
     (re.compile(r"\[illustration\b", re.IGNORECASE), CAPTION),
@@ -33,11 +36,11 @@ def read_text(data: bytes) -> list[Block]:
     width = margin([line.strip() for a, line in pairwise(["", *lines]) if line])
     chunks = list(_chunks(lines, width))
     notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
-    blocks = []
+    blocks: list[Block] = []
     for above, chunk in chunks:
         text = joined(chunk, width) if width else "\n".join(line.strip() for line in chunk)
-        level = _level(chunk, above, width)
-        text = _ITALICS.sub(r"\1", " ".join(text.split()) if level else text)
+        level = _level(chunk, above, blocks[-1].text if blocks and blocks[-1].level else "")
+        text = _EMPHASIS.sub(r"\2", " ".join(text.split()) if level else text)
         kind = _kind(text, notes)
         if kind != FOOTNOTE:
             text = _without_marks(text, notes)
@@ -122,28 +125,34 @@ def _parts(chunk: list[str], above: int, width: int, stops: bool) -> Iterator[tu
         above = 0
 
 
-def _level(chunk: list[str], above: int, width: int) -> int:
-    """The level of a heading; 0 for text."""
-    if len(chunk) > 3 or len(chunk[0]) > 90:
-        return 0
+def _level(chunk: list[str], above: int, before: str) -> int:
+    """The level of a heading; 0 for text.
+
+    Args:
+        chunk: lines without an empty one between them.
+        above: empty lines before them.
+        before: the heading just above, "" where there is text.
+    """
     text = " ".join(" ".join(chunk).split()).strip("_ ")
-    words = text.split()
-    if not text or len(words) > 16 or not any(c.isalpha() or c.isdigit() for c in text):
+    words = len(text.split())
+    if len(chunk) > 4 or words > _HEADING_WORDS or not any(c.isalnum() for c in text):
+        return 0
+    if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or text[0].islower():
         return 0
     kind, count = describe(text)
-    if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or (text[0].isalpha() and text[0].islower()):
-        return 0
-    if kind == "part" and count is not None:
+    free = above > 1 or words < 4
+    if kind == "part" and count is not None and free and not re.search(r"[,;]", text):
         return 1
-    bare = kind == "chapter" and count is not None
-    if (bare or kind == "named") and (len(words) < 12 and (above > 1 or len(words) < 4 or text.isupper())):
+    if (kind == "chapter" and count is not None) or kind == "named":
+        return 2 if free and (words < 12 or text.isupper()) else 0
+    if title_kind(text) and words < 6:
         return 2
-    if title_kind(text) and len(words) < 6:
-        return 2
+    if words > 12 or len(chunk) > 3:
+        return 0
     sentence = text.endswith((".", ":", "?", "!", "”", '"')) and not text.isupper()
-    if above > 2 and not sentence:
-        return 3
-    return 3 if text.isupper() and above > 1 and len(text) > 3 else 0
+    if before and is_bare_number(before) and not sentence:
+        return 2
+    return 3 if not sentence and (above > 2 or (text.isupper() and above > 1 and len(text) > 3)) else 0
 
 
 def _kind(text: str, notes: set[str]) -> str:
