@@ -18,8 +18,9 @@ from mckennabot.extract.wraps import joined, margin
 
 _HEADING_WORDS = 30
 # Italics and bold as Project Gutenberg's volunteers type them.
-_EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![\w_=])")
-_NOTE = re.compile(r"\[(?:footnote\s*)?[\^*]?(\w{1,4}|[*†‡§]+)(?::|\])\s", re.IGNORECASE)
+_EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![_=])")
+_NOTE = re.compile(r"[\[{](?:footnote\s*)?(\w{1,4}|[*†‡§]+)[:\]}]\s", re.IGNORECASE)
+_NOTE_MARK = re.compile(r"\s?(?:\[(\w{1,4}|[*†‡§]+)\]|\{(\w{1,4})\})")
 _BRACKETED = ((re.compile(r"\[footnote\b", re.IGNORECASE), FOOTNOTE),
     (re.compile(r"\[illustration\b", re.IGNORECASE), CAPTION),
     (re.compile(r"\[transcriber", re.IGNORECASE), BOILERPLATE))  # fmt: skip
@@ -164,8 +165,4 @@ def _kind(text: str, notes: set[str]) -> str:
 
 
 def _without_marks(text: str, notes: set[str]) -> str:
-    return (
-        re.sub(r"\s?\[(\w{1,4}|[*†‡§]+)\]", lambda m: "" if m[1] in notes else m[0], text)
-        if "[" in text
-        else text
-    )
+    return _NOTE_MARK.sub(lambda match: "" if (match[1] or match[2]) in notes else match[0], text)
