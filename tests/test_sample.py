@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mckennabot import corpus
+from mckennabot.config import ExtractSettings
+from mckennabot.extract import extract_book
 from scripts.make_sample import Book, read_book, typeset
 from tests.conftest import SAMPLE_PDF
 
@@ -79,3 +82,17 @@ def test_the_pdf_is_made_as_real_books_are(book: Book) -> None:
     assert labels[:3] == ["i", "ii", "iii"]
     assert labels[first:] == [str(n) for n in range(1, len(labels) - first + 1)]
     assert titles == [chapter.heading for chapter in book.chapters]
+
+
+def test_the_corpus_of_the_pdf_is_the_source_word_for_word(book: Book) -> None:
+    extracted = extract_book(SAMPLE_PDF, ExtractSettings())
+    assert corpus.parse(corpus.render(extracted.segments)) == book.segments()
+    assert [chapter.title for chapter in extracted.report.chapters] == [c.heading for c in book.chapters]
+    assert extracted.report.note_marks == len(book.notes)
+
+
+def test_the_notes_of_the_pdf_come_back_when_asked_for(book: Book) -> None:
+    kept = extract_book(SAMPLE_PDF, ExtractSettings(keep=frozenset({"footnotes"}))).segments
+    text = " ".join(paragraph for segment in kept for paragraph in segment)
+    for note in book.notes.values():
+        assert re.sub(r"[*]", "", note) in text
