@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import click
 
@@ -18,11 +16,7 @@ from mckennabot.cli.options import PATH, chatter, checkpoints
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import UsageError
 
-if TYPE_CHECKING:
-    from mckennabot.generate.draw import Drawn, Piece
-
 DEFAULTS = GenerateSettings()
-DIVIDER = "\n" + "=" * 20 + "\n"
 
 EPILOG = """
 \b
@@ -128,6 +122,16 @@ EPILOG = """
     show_default=True,
     help="Plain text, or one JSON object per text.",
 )
+@click.option(
+    "--originality", is_flag=True, help="Say what of each text is copied from the corpus, and what is new."
+)
+@click.option(
+    "--max-copied",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Draw a text again that copies more than N words in a row.",
+)
+@click.option("--interactive", is_flag=True, help="Read prefixes line by line and answer each.")
 @chatter
 def generate(
     prefix: str | None,
@@ -136,20 +140,32 @@ def generate(
     output: Path | None,
     force: bool,
     form: str,
+    originality: bool,
+    max_copied: int | None,
+    interactive: bool,
     verbose: bool,
     quiet: bool,
     **options: Any,
 ) -> None:
     """Draw text from a run or a base model."""
     settings = _settings(options)
+    if max_copied is not None and settings.temperature == 0:
+        raise UsageError("--max-copied draws again, and --temperature 0 always draws the same")
+    if interactive and (prefix_file or output or form != "text" or originality or max_copied):
+        raise UsageError("--interactive answers on the terminal: no files, no jsonl, no originality")
     to_file = output is not None and str(output) != "-"
     if output is not None and to_file and output.exists() and not force:
         raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
-    prefixes = _prefixes(prefix, prefix_file)
+    prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
 
+    from mckennabot.cli import texts
+    from mckennabot.cli.interactive import converse
     from mckennabot.files import replacing
-    from mckennabot.generate.draw import find_source, open_drawer, with_seed
+    from mckennabot.generate.draw import open_drawer
+    from mckennabot.generate.original import draw_original, report_on
+    from mckennabot.generate.source import find_source, with_seed
     from mckennabot.generate.tell import Tell
+    from mckennabot.originality import Index
 
     tell = Tell(
         progress=(lambda message: None) if quiet else _say,
@@ -157,20 +173,31 @@ def generate(
     )
     source = find_source(settings)
     settings = with_seed(settings)
+    index = Index.load(source.model.path) if originality or max_copied else None
     tell.progress(f"drawing from {source.weights}, seed {settings.seed}")
     with contextlib.ExitStack() as stack:
         drawer = stack.enter_context(open_drawer(source, settings, tell))
+        if interactive:
+            converse(drawer, click.get_current_context().command.params, tell, prefixes[0])
+            return
         file = sys.stdout
         if output is not None and to_file:
             temporary = stack.enter_context(replacing(output))
             file = stack.enter_context(temporary.open("w", encoding="utf-8"))
-        events = stack.enter_context(contextlib.closing(drawer.draw(prefixes, tell)))
-        shown = [prefix * (not no_prefix) for prefix in prefixes for _ in range(settings.nsamples)]
+        if index and max_copied:
+            events: Any = draw_original(drawer, prefixes, index, max_copied, tell)
+        else:
+            events = drawer.draw(prefixes, tell)
+        stack.enter_context(contextlib.closing(events))
+        shown = [prefix * (not no_prefix) for prefix in prefixes]
+        reporter = partial(report_on, index=index) if index and originality else None
         if form == "jsonl":
             common = {"run": source.model.name, "step": source.step, "seed": settings.seed}
-            _write_jsonl(events, shown, file, common)
+            texts.write_jsonl(events, shown, file, common, reporter)
+        elif reporter or max_copied:
+            texts.write_whole_text(events, shown, file, reporter)
         else:
-            _write_text(events, shown, file)
+            texts.write_text(events, shown, file)
 
 
 def _settings(options: dict[str, Any]) -> GenerateSettings:
@@ -218,57 +245,3 @@ def _unicode(argument: str) -> str:
 
 def _say(message: str) -> None:
     click.echo(message, err=True)
-
-
-def _in_order(events: Iterable[Piece | Drawn]) -> Iterator[Piece | Drawn]:
-    """The events text by text; what is drawn of later texts waits for its turn."""
-    from mckennabot.generate.draw import Drawn
-
-    current = 0
-    waiting: dict[int, deque[Piece | Drawn]] = {}
-    for event in events:
-        waiting.setdefault(event.index, deque()).append(event)
-        while queue := waiting.get(current):
-            yield (ready := queue.popleft())
-            if isinstance(ready, Drawn):
-                del waiting[current]
-                current += 1
-
-
-def _write_text(events: Iterable[Piece | Drawn], prefixes: Sequence[str], file: TextIO) -> None:
-    """Write each text as it is drawn, with a line of = between two."""
-    from mckennabot.generate.draw import Drawn
-
-    begun = -1
-    try:
-        for event in _in_order(events):
-            if event.index != begun:
-                begun = event.index
-                file.write((DIVIDER if begun else "") + prefixes[begun])
-            file.write("\n" if isinstance(event, Drawn) else event.text)
-            file.flush()
-    except KeyboardInterrupt:
-        file.write("\n")
-        raise
-
-
-def _write_jsonl(
-    events: Iterable[Piece | Drawn], prefixes: Sequence[str], file: TextIO, common: dict[str, Any]
-) -> None:
-    """Write each complete text as a JSON object on a line of its own."""
-    from mckennabot.generate.draw import Drawn
-
-    for event in _in_order(events):
-        if isinstance(event, Drawn):
-            known = math.isfinite(event.log_probability)
-            line = {
-                "prefix": event.prefix,
-                "text": prefixes[event.index] + event.text,
-                **common,
-                "index": event.index,
-                "stop": event.stop,
-                "tokens": event.tokens,
-                "log_probability": round(event.log_probability, 4) if known else None,
-            }
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            file.flush()

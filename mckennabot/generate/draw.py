@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeVar
 
-from mckennabot.checkpoint import ModelDir, find_model, latest_run
 from mckennabot.config import GenerateSettings
+from mckennabot.generate.engine import CTranslate2Engine, OnToken, Sampling, choose_precision
+from mckennabot.generate.source import Source
 from mckennabot.generate.tell import Tell
 from mckennabot.generate.text import Text
 from mckennabot.generate.window import context, room
@@ -22,20 +21,22 @@ T = TypeVar("T")
 LENGTH_SPREAD = 64
 """Tokens by which prompts in a batch may differ: what the shortest lacks is read one token at a time."""
 
-SEEDS = 2**32 - 1
-"""Seeds are below this; CTranslate2 takes it for "any"."""
-
 
 class Engine(Protocol):
     """What draws tokens: see `mckennabot.generate.engine`."""
 
+    def reseed(self, seed: int) -> None:
+        """Begin a new sequence of random numbers."""
+        ...
+
     def draw(
         self,
         prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
         *,
         most: int,
         least: int,
-        on_token: Callable[[int, int, float], tuple[T, bool]],
+        on_token: OnToken[T],
     ) -> Iterator[T]:
         """Continue every prompt."""
         ...
@@ -46,7 +47,7 @@ class Piece:
     """Some more characters of a text.
 
     Attributes:
-        index: which text, counted from 0: each prefix's samples in turn.
+        index: which prefix's, counted from 0.
         text: the characters.
     """
 
@@ -59,7 +60,7 @@ class Drawn:
     """A complete text.
 
     Attributes:
-        index: which text, as in `Piece`.
+        index: which prefix's, counted from 0.
         prefix: what it was to start with.
         text: what follows the prefix.
         stop: why it ended: end-of-text, stop, sentence or length.
@@ -75,38 +76,6 @@ class Drawn:
     log_probability: float
 
 
-@dataclass(frozen=True)
-class Source:
-    """The weights that texts are drawn from."""
-
-    model: ModelDir
-    weights: Path
-
-    @property
-    def step(self) -> int | None:
-        """The step of a run's weights; None for a base model."""
-        suffix = self.weights.name.removeprefix("model-")
-        return int(suffix) if suffix.isdecimal() else None
-
-
-def find_source(settings: GenerateSettings) -> Source:
-    """The weights that the settings mean.
-
-    Raises:
-        ModelError: they are not there.
-    """
-    name = settings.model or settings.run
-    model = find_model(settings.checkpoints, name) if name else latest_run(settings.checkpoints)
-    return Source(model, model.weights(settings.checkpoint))
-
-
-def with_seed(settings: GenerateSettings) -> GenerateSettings:
-    """The settings with a seed: the given one, else a new one."""
-    if settings.seed is not None:
-        return settings
-    return replace(settings, seed=secrets.randbelow(SEEDS))
-
-
 class Drawer:
     """A loaded model and its settings; draws texts for any number of prefixes.
 
@@ -119,24 +88,33 @@ class Drawer:
         self._tokenizer = tokenizer
         self._n_ctx = n_ctx
         self._settings = settings
+        self._warned = False
+
+    @property
+    def settings(self) -> GenerateSettings:
+        """How texts are drawn; what concerns drawing can be changed between two calls."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: GenerateSettings) -> None:
+        if settings.seed is not None and settings.seed != self._settings.seed:
+            self._engine.reseed(settings.seed)
+        self._settings = settings
 
     def draw(self, prefixes: Sequence[str], tell: Tell) -> Generator[Piece | Drawn, None, None]:
-        """Draw `nsamples` texts for each prefix.
+        """Draw a text for each prefix; an empty one is the start of a text.
 
         Yields:
             Pieces as they come; the pieces of texts of one batch alternate. After a text's last
             piece, the text.
         """
-        prompts = [self._tokenizer.encode(prefix) or [self._tokenizer.eot] for prefix in prefixes]
-        if any(len(prompt) >= self._n_ctx for prompt in prompts):
+        encoded = {prefix: self._tokenizer.encode(prefix) or [self._tokenizer.eot] for prefix in prefixes}
+        if not self._warned and any(len(prompt) >= self._n_ctx for prompt in encoded.values()):
+            self._warned = True
             tell.warning(
                 f"a prefix is longer than the model's window of {self._n_ctx} tokens: its end is used"
             )
-        texts = (
-            Text(prefix, prompt, self._tokenizer, self._settings)
-            for prefix, prompt in zip(prefixes, prompts, strict=True)
-            for _ in range(self._settings.nsamples)
-        )
+        texts = (Text(prefix, encoded[prefix], self._tokenizer, self._settings) for prefix in prefixes)
         for batch in _batches(texts, self._settings.batch_size):
             yield from self._draw_batch(batch)
 
@@ -150,11 +128,22 @@ class Drawer:
             text = alive[0][1]  # each has drawn as many tokens as the others
             for events in self._engine.draw(
                 prompts,
+                self._sampling(),
                 most=min(text.most, *(room(len(prompt), self._n_ctx) for prompt in prompts)),
                 least=text.least,
                 on_token=partial(_take, alive),
             ):
                 yield from events
+
+    def _sampling(self) -> Sampling:
+        settings = self._settings
+        return Sampling(
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            repetition_penalty=settings.repetition_penalty,
+            end=None if settings.ignore_eot else self._tokenizer.eot,
+        )
 
 
 def _take(
@@ -197,7 +186,6 @@ def open_drawer(source: Source, settings: GenerateSettings, tell: Tell) -> Itera
         UsageError: the machine or the engine cannot do what the settings ask for.
     """
     from mckennabot.generate.cache import converted
-    from mckennabot.generate.engine import CTranslate2Engine, Sampling, choose_precision
     from mckennabot.weights import parameters
 
     assert settings.seed is not None
@@ -205,14 +193,6 @@ def open_drawer(source: Source, settings: GenerateSettings, tell: Tell) -> Itera
     precision = choose_precision(settings.precision, parameters(hparams))
     with converted(source.model, source.weights, precision, tell) as directory:
         tokenizer = Tokenizer.load(source.model.path)
-        sampling = Sampling(
-            temperature=settings.temperature,
-            top_k=settings.top_k,
-            top_p=settings.top_p,
-            repetition_penalty=settings.repetition_penalty,
-            end=None if settings.ignore_eot else tokenizer.eot,
-            seed=settings.seed,
-        )
         tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
-        with CTranslate2Engine(directory, precision, tokens, sampling) as engine:
+        with CTranslate2Engine(directory, precision, tokens, settings.seed) as engine:
             yield Drawer(engine, tokenizer, hparams.n_ctx, settings)

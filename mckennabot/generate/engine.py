@@ -33,7 +33,6 @@ class Sampling:
         top_p: probability mass to choose from, of those; 1 is all.
         repetition_penalty: above 1 makes tokens less likely that were drawn before.
         end: the token that ends a text; None if nothing does.
-        seed: of the random numbers, below 2**32 - 1.
     """
 
     temperature: float
@@ -41,7 +40,6 @@ class Sampling:
     top_p: float
     repetition_penalty: float
     end: int | None
-    seed: int
 
 
 class CTranslate2Engine:
@@ -51,28 +49,36 @@ class CTranslate2Engine:
     outlive it.
     """
 
-    def __init__(self, directory: Path, precision: str, tokens: Sequence[str], sampling: Sampling) -> None:
+    def __init__(self, directory: Path, precision: str, tokens: Sequence[str], seed: int) -> None:
         """Load a model.
 
         Args:
             directory: a CTranslate2 model.
             precision: int8, float16 or float32.
             tokens: the vocabulary's spelling of each id.
-            sampling: how tokens are chosen.
+            seed: of the random numbers, below 2**32 - 1.
 
         Raises:
             ResourceError: the model does not fit into memory.
         """
-        ctranslate2 = _ctranslate2()
+        self._directory = directory
+        self._precision = precision
         self._tokens = tokens
-        self._sampling = sampling
-        ctranslate2.set_random_seed(sampling.seed)
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Begin a new sequence of random numbers, which takes loading the model again."""
+        ctranslate2 = _ctranslate2()
+        ctranslate2.set_random_seed(seed)
         try:
             self._generator = ctranslate2.Generator(
-                str(directory), device=device(), compute_type=precision, intra_threads=_threads()
+                str(self._directory),
+                device=device(),
+                compute_type=self._precision,
+                intra_threads=_threads(),
             )
         except (RuntimeError, MemoryError) as error:
-            if "memory" in str(error) or "alloc" in str(error):
+            if _is_out_of_memory(error):
                 raise _out_of_memory(error) from error
             raise
 
@@ -85,7 +91,13 @@ class CTranslate2Engine:
         del self._generator
 
     def draw(
-        self, prompts: Sequence[Sequence[int]], *, most: int, least: int, on_token: OnToken[T]
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        most: int,
+        least: int,
+        on_token: OnToken[T],
     ) -> Iterator[T]:
         """Continue every prompt, and hand on what `on_token` makes of each new token.
 
@@ -94,6 +106,7 @@ class CTranslate2Engine:
 
         Args:
             prompts: rows of at least one token id; with `most` new ones they must fit the model's window.
+            sampling: how tokens are chosen.
             most: new tokens per row at most.
             least: new tokens per row before the end token may be drawn.
             on_token: called for each new token, the end token included.
@@ -118,7 +131,7 @@ class CTranslate2Engine:
 
         def work() -> None:
             try:
-                self._generate(prompts, most, least, step)
+                self._generate(prompts, sampling, most, least, step)
             except Exception as error:
                 events.put(error)
             events.put(None)
@@ -128,16 +141,20 @@ class CTranslate2Engine:
         try:
             while (event := events.get()) is not None:
                 if isinstance(event, BaseException):
-                    raise _out_of_memory(event) if "memory" in str(event) else event
+                    raise _out_of_memory(event) if _is_out_of_memory(event) else event
                 yield event[0]
         finally:
             cancelled.set()
             worker.join()
 
     def _generate(
-        self, prompts: Sequence[Sequence[int]], most: int, least: int, step: Callable[[Any], bool]
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        most: int,
+        least: int,
+        step: Callable[[Any], bool],
     ) -> None:
-        sampling = self._sampling
         greedy = sampling.temperature == 0
         self._generator.generate_batch(
             [[self._tokens[i] for i in prompt] for prompt in prompts],
@@ -196,7 +213,12 @@ def _threads() -> int:
     return min(len(os.sched_getaffinity(0)), 8)
 
 
+def _is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or any(word in str(error) for word in ("memory", "alloc"))
+
+
 def _out_of_memory(error: BaseException) -> ResourceError:
     return ResourceError(
-        f"out of memory ({str(error).splitlines()[0]})", hint="Use a smaller --batch-size or model."
+        f"out of memory ({str(error).strip() or 'allocation failed'})",
+        hint="Use a smaller --batch-size or model.",
     )

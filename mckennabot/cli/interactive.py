@@ -1,0 +1,129 @@
+"""``mckennabot generate --interactive``: a prefix, its continuation, and so on."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from mckennabot.config import GenerateSettings
+from mckennabot.errors import Interrupted
+
+if TYPE_CHECKING:
+    from mckennabot.generate.draw import Drawer
+    from mckennabot.generate.tell import Tell
+
+HELP = """\
+Type a prefix to get a continuation; an empty line continues the last text.
+/NAME VALUE changes an option, such as /temperature 0.9; flags take on or off; /stop takes a text or nothing.
+/options shows them all, /quit or Ctrl-D leaves, Ctrl-C stops a text."""
+
+CHANGEABLE = (
+    "length",
+    "min_length",
+    "finish_sentence",
+    "temperature",
+    "top_k",
+    "top_p",
+    "repetition_penalty",
+    "seed",
+    "stop",
+    "ignore_eot",
+    "keep_prefix",
+)
+
+
+def converse(drawer: Drawer, options: Iterable[click.Parameter], tell: Tell, first: str) -> None:
+    """Read lines and answer them until the input ends.
+
+    Args:
+        drawer: draws the answers; its settings change with the options.
+        options: of the command, which know what each value may be.
+        tell: takes warnings.
+        first: a prefix to begin with, or nothing.
+    """
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - input() then has a history and line editing
+    signal.signal(signal.SIGTERM, _terminated)
+    known = {option.name: option for option in options if option.name in CHANGEABLE}
+    prompt = "> " if sys.stdin.isatty() else ""
+    if prompt:
+        tell.progress(HELP)
+    text = _answer(drawer, first, "", tell) if first else ""
+    while True:
+        try:
+            line = input(prompt)
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            print()
+            continue
+        if line in ("/quit", "/exit"):
+            return
+        if line.startswith("/"):
+            _command(line[1:], drawer, known)
+        else:
+            text = _answer(drawer, line, text, tell)
+
+
+def _answer(drawer: Drawer, line: str, text: str, tell: Tell) -> str:
+    """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
+    from mckennabot.generate.draw import Piece
+
+    text = line or text
+    if line:
+        print(line, end="", flush=True)
+    try:
+        with contextlib.closing(drawer.draw([text], tell)) as events:
+            for event in events:
+                if isinstance(event, Piece):
+                    text += event.text
+                    print(event.text, end="", flush=True)
+    except KeyboardInterrupt:
+        pass  # it stops the text; what was drawn of it stays
+    print(flush=True)
+    return text
+
+
+def _command(line: str, drawer: Drawer, known: dict[str, click.Parameter]) -> None:
+    name, _, value = line.partition(" ")
+    field = name.strip().lstrip("-").replace("-", "_")
+    settings = drawer.settings
+    if field == "options":
+        for shown in fields(GenerateSettings):
+            if shown.name in known:
+                click.echo(f"/{shown.name.replace('_', '-')} {getattr(settings, shown.name)}", err=True)
+        return
+    if field not in known:
+        click.echo(HELP if field in ("help", "?") else f"No option /{name}; /options shows them.", err=True)
+        return
+    try:
+        changed = replace(settings, **{field: _value(known[field], value.strip())})
+    except click.BadParameter as error:
+        click.echo(f"/{name}: {error.message}", err=True)
+        return
+    drawer.settings = changed
+
+
+def _value(option: click.Parameter, text: str) -> Any:
+    """What an option makes of its value.
+
+    Raises:
+        click.BadParameter: the option does not take it.
+    """
+    if isinstance(option, click.Option) and option.is_flag:
+        return click.BOOL.convert(text or "on", option, None)
+    if option.multiple:
+        return (text,) if text else ()
+    return option.type.convert(text, option, None)
+
+
+def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
+    # Unlike Ctrl-C, SIGTERM means the program and not the text.
+    raise Interrupted("terminated")
