@@ -45,8 +45,12 @@ MAX_OPERANDS = 64  # of an operator; more are the debris of a damaged stream
 MAX_NESTING = 32
 
 
-def operations(data: bytes) -> Iterator[tuple[bytes, list[Any]]]:
+def operations(data: bytes, most: int = MAX_OPERANDS) -> Iterator[tuple[bytes, list[Any]]]:
     """Each operator of a content stream with the operands before it.
+
+    Args:
+        data: the stream, decoded.
+        most: operands to keep.
 
     Numbers are floats, strings bytes, names pdfminer literals, arrays lists, dictionaries dicts. An inline
     picture is one ``EI`` with its dictionary.
@@ -113,8 +117,8 @@ def operations(data: bytes) -> Iterator[tuple[bytes, list[Any]]]:
                 digits = re.sub(rb"[^0-9A-Fa-f]", b"", data[position:end])
                 into.append(unhexlify(digits if len(digits) % 2 == 0 else digits + b"0"))
                 position = end + 1
-        if len(operands) > MAX_OPERANDS and not outer:
-            del operands[:-MAX_OPERANDS]
+        if len(operands) > 2 * most and not outer:
+            del operands[:-most]
 
 
 def _pairs(items: list[Any]) -> dict[str, Any]:

@@ -7,18 +7,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pdfminer.pdfdevice import PDFDevice
-from pdfminer.pdffont import PDFFont, PDFUnicodeNotDefined
 from pdfminer.utils import Matrix, apply_matrix_pt, decode_text, mult_matrix
 
 from mckennabot.extract.page import Box, Glyph
+from mckennabot.extract.pdf.fonts import Font
 
 if TYPE_CHECKING:
     from pdfminer.pdfinterp import PDFTextState
 
 RULE_THICKNESS = 3.0  # points; anything thicker is a bar or a box
 RULE_LENGTH = 18.0
-NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say
-TYPICAL_ASCENT, TYPICAL_DESCENT = (0.3, 1.3), (-0.6, -0.01)
 
 
 class PageDevice(PDFDevice):
@@ -48,23 +46,22 @@ class PageDevice(PDFDevice):
             state: font, size, spacing and matrix; its `linematrix` is where the next glyph goes.
             seq: strings, and numbers that move back by thousandths of the font size.
         """
-        font = state.font
+        font: Font | None = state.font  # type: ignore[assignment]
         if font is None or self.ctm is None:
             return
-        shapes = _shapes(font)
         fontsize = state.fontsize
         scaling = state.scaling * 0.01
-        vertical = font.is_vertical()
+        vertical = font.vertical
         charspace = state.charspace * (1 if vertical else scaling)
-        wordspace = 0 if font.is_multibyte() else state.wordspace * (1 if vertical else scaling)
+        wordspace = 0 if font.multibyte else state.wordspace * (1 if vertical else scaling)
         width_scale = fontsize * (1 if vertical else scaling)
         back_scale = 0.001 * width_scale
         a, b, c, d, e, f = mult_matrix(state.matrix, self.ctm)
         angle = _direction(c, d, -1) if vertical else _direction(a, b, 1)
-        size = _shown_size(font, fontsize, math.hypot(c, d) or math.hypot(a, b))
-        name = shapes.name
+        size = abs(fontsize) * font.em * (math.hypot(c, d) or math.hypot(a, b))
+        name = font.name
         rise = state.rise
-        low, high = shapes.descent * fontsize + rise, shapes.ascent * fontsize + rise
+        low, high = font.descent * fontsize + rise, font.ascent * fontsize + rise
         left, right = -0.5 * fontsize * scaling, 0.5 * fontsize * scaling
         horizontal = not vertical and b == 0 and c == 0
         upright, sideways = angle in (0, 180), vertical or angle in (90, 270)
@@ -73,8 +70,8 @@ class PageDevice(PDFDevice):
         new, append = tuple.__new__, self.glyphs.append
         for part in seq:
             if isinstance(part, bytes):
-                for cid in font.decode(part):
-                    text, width = shapes[cid]
+                for code in font.decode(part):
+                    text, width = font[code]
                     advance = width * width_scale
                     if horizontal:
                         x0 = a * x + e
@@ -114,7 +111,7 @@ class PageDevice(PDFDevice):
                             y += advance + charspace
                         else:
                             x += advance + charspace
-                    if wordspace and cid == 32:
+                    if wordspace and code == 32:
                         if vertical:
                             y += wordspace
                         else:
@@ -174,53 +171,11 @@ class PageDevice(PDFDevice):
                 points.append(apply_matrix_pt(self.ctm, segment[1:]))
 
 
-class _Shapes(dict[int, tuple[str, float]]):
-    """A font's characters as they are met: code -> text, width in text space."""
-
-    def __init__(self, font: PDFFont) -> None:
-        super().__init__()
-        self.font = font
-        name = font.fontname
-        name = name.decode("latin-1") if isinstance(name, bytes) else str(name)
-        self.name = name[7:] if name[6:7] == "+" else name
-        ascent, descent = font.get_ascent(), font.get_descent()
-        sound = _within(ascent, TYPICAL_ASCENT) and _within(descent, TYPICAL_DESCENT)
-        self.ascent, self.descent = (ascent, descent) if sound else (NO_ASCENT, NO_DESCENT)
-
-    def __missing__(self, cid: int) -> tuple[str, float]:
-        try:
-            text = self.font.to_unichr(cid)
-        except PDFUnicodeNotDefined:
-            text = ""
-        shape = self[cid] = (text, self.font.char_width(cid))
-        return shape
-
-
-def _shapes(font: PDFFont) -> _Shapes:
-    shapes: _Shapes | None = getattr(font, "shapes", None)
-    if shapes is None:
-        shapes = _Shapes(font)
-        font.shapes = shapes  # type: ignore[attr-defined]
-    return shapes
-
-
-def _within(value: float, bounds: tuple[float, float]) -> bool:
-    return bounds[0] <= value <= bounds[1]
-
-
 def _direction(x: float, y: float, sign: int) -> int:
     """The quarter turn nearest to a vector, in degrees clockwise from rightwards."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return 0
     return round(math.degrees(math.atan2(sign * y, sign * x)) / 90) * 90 % 360
-
-
-def _shown_size(font: PDFFont, fontsize: float, scale: float) -> float:
-    """Font size in points as shown; a Type 3 font's own unit is any size, so its bounding box tells."""
-    em = 1.0
-    if font.vscale != 0.001:
-        em = abs(font.bbox[3] - font.bbox[1]) * abs(font.vscale) or 1000 * abs(font.vscale)
-    return abs(fontsize) * scale * em
 
 
 def _shown_box(matrix: Matrix, corners: Box) -> Box:

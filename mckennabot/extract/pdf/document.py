@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pdfminer.pdfdocument import PDFDocument
-from pdfminer.pdfinterp import PDFResourceManager
 from pdfminer.pdfparser import PDFParser
 from pdfminer.pdftypes import dict_value, int_value, list_value, resolve1
-from pdfminer.utils import MATRIX_IDENTITY, Matrix, mult_matrix
 
-from mckennabot.extract.page import Box, Glyph, OutlineEntry, RawPage
+from mckennabot.extract.page import Glyph, OutlineEntry, RawPage
 from mckennabot.extract.pdf.device import PageDevice
+from mckennabot.extract.pdf.fonts import FontStore
+from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
 from mckennabot.extract.pdf.normalise import Contents, normalise
-
-LETTER: Box = (0, 0, 612, 792)
 
 
 class Document:
@@ -34,7 +32,7 @@ class Document:
         document = PDFDocument(PDFParser(file))
         self._pages: list[Any] = list(list_value(dict_value(document.catalog.get("Pages")).get("Kids")))
         self._device = PageDevice()
-        self._interpreter = PageInterpreter(PDFResourceManager(), self._device)
+        self._interpreter = PageInterpreter(FontStore(), self._device)
 
     @property
     def page_count(self) -> int:
@@ -57,14 +55,15 @@ class Document:
         """
         reference = self._pages[number - 1]
         attributes = dict_value(reference)
-        box, turned = _geometry(attributes)
+        box = visible_box(_numbers(attributes.get("MediaBox")), _numbers(attributes.get("CropBox")))
+        matrix = page_matrix(box, int_value(attributes.get("Rotate")))
         width, height = box[2] - box[0], box[3] - box[1]
-        if turned[0] == 0:
+        if matrix[0] == 0:
             width, height = height, width
         self._device.clear()
         contents = resolve1(attributes.get("Contents"))
         streams = contents if isinstance(contents, list) else [contents]
-        self._interpreter.render_contents(resolve1(attributes.get("Resources")) or {}, streams, ctm=turned)
+        self._interpreter.render_contents(resolve1(attributes.get("Resources")) or {}, streams, ctm=matrix)
         device = self._device
         return RawPage(
             number=number,
@@ -87,30 +86,8 @@ def open_document(path: Path, password: str | None = None) -> Document:
     return Document(target, normalise(path, password, target))
 
 
-def _geometry(attributes: dict[str, Any]) -> tuple[Box, Matrix]:
-    """The visible box in the page's own coordinates, and the matrix from there to page space."""
-    media = _box(attributes.get("MediaBox")) or LETTER
-    crop = _box(attributes.get("CropBox")) or media
-    x0, y0 = max(media[0], crop[0]), max(media[1], crop[1])
-    x1, y1 = min(media[2], crop[2]), min(media[3], crop[3])
-    if x1 <= x0 or y1 <= y0:
-        x0, y0, x1, y1 = media
-    rotation = int_value(attributes.get("Rotate")) % 360
-    matrix: Matrix = {
-        90: (0, 1, 1, 0, -y0, -x0),
-        180: (-1, 0, 0, 1, x1, -y0),
-        270: (0, -1, -1, 0, y1, x1),
-    }.get(rotation, (1, 0, 0, -1, -x0, y1))
-    return (x0, y0, x1, y1), mult_matrix(MATRIX_IDENTITY, matrix)
-
-
-def _box(value: Any) -> Box | None:
-    numbers = [resolve1(n) for n in list_value(value)]
-    if len(numbers) != 4 or not all(isinstance(n, (int, float)) for n in numbers):
-        return None
-    x0, x1 = sorted((float(numbers[0]), float(numbers[2])))
-    y0, y1 = sorted((float(numbers[1]), float(numbers[3])))
-    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+def _numbers(value: Any) -> list[Any]:
+    return [resolve1(n) for n in list_value(value)]
 
 
 def _shown(glyphs: list[Glyph], width: float, height: float) -> list[Glyph]:

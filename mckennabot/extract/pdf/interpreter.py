@@ -11,6 +11,8 @@ from pdfminer.utils import MATRIX_IDENTITY, mult_matrix
 
 from mckennabot.extract.pdf.content import operations
 from mckennabot.extract.pdf.device import PageDevice
+from mckennabot.extract.pdf.fonts import FontStore
+from mckennabot.extract.pdf.streams import data_of
 
 MAX_DEPTH = 24
 
@@ -20,18 +22,19 @@ class PageInterpreter(PDFPageInterpreter):
 
     device: PageDevice
 
-    def __init__(self, fonts: Any, device: PageDevice, depth: int = 0) -> None:
-        super().__init__(fonts, device)
+    def __init__(self, fonts: FontStore, device: PageDevice, depth: int = 0) -> None:
+        super().__init__(fonts, device)  # type: ignore[arg-type]
+        self.fonts = fonts
         self.depth = depth
 
     def dup(self) -> PageInterpreter:
         """One for a nested stream."""
-        return type(self)(self.rsrcmgr, self.device, self.depth + 1)
+        return type(self)(self.fonts, self.device, self.depth + 1)
 
     def init_resources(self, resources: Any) -> None:
         """Note what the page may name; fonts load when they are used."""
         self.resources = dict_value(resources)
-        self.fontmap = _Fonts(self.rsrcmgr, dict_value(self.resources.get("Font")))
+        self.fontmap = _Fonts(self.fonts, dict_value(self.resources.get("Font")))
         self.xobjmap = dict_value(self.resources.get("XObject"))
         self.csmap = {}
 
@@ -39,7 +42,7 @@ class PageInterpreter(PDFPageInterpreter):
         """Run content streams that belong together."""
         sound = [s for s in map(stream_value, streams) if s.objid not in self.parent_stream_ids]
         self.stream_ids = {s.objid for s in sound if s.objid is not None}
-        for name, operands in operations(b"\n".join(s.get_data() for s in sound)):
+        for name, operands in operations(b"\n".join(data_of(s) for s in sound)):
             known = OPERATORS.get(name)
             if known is not None:
                 count, run = known
@@ -103,7 +106,7 @@ class PageInterpreter(PDFPageInterpreter):
 class _Fonts(dict[object, Any]):
     """A page's fonts by name, each loaded when it is first used."""
 
-    def __init__(self, store: Any, specs: dict[Any, Any]) -> None:
+    def __init__(self, store: FontStore, specs: dict[Any, Any]) -> None:
         super().__init__()
         self.store = store
         self.specs = specs

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pikepdf
 
 from mckennabot.errors import InputError
 from mckennabot.extract.page import OutlineEntry
+from mckennabot.extract.pdf.geometry import Matrix, page_matrix, visible_box
+from mckennabot.extract.pdf.labels import read_labels
 from mckennabot.extract.pdf.outline import read_outline
+from mckennabot.extract.pdf.rescue import rescues
+from mckennabot.extract.pdf.tree import Inherited, find_pages
 
 PASSWORD_HINT = "Give its password: mckennabot extract --password ..."
 
@@ -34,21 +41,13 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
     Raises:
         InputError: it needs a password, or qpdf cannot make sense of it.
     """
-    try:
-        pdf = pikepdf.open(path, password=password or "", suppress_warnings=True)
-    except pikepdf.PasswordError as error:
-        wrong = "the password is wrong" if password else "the file is encrypted and needs a password"
-        raise InputError(wrong, path=path, hint=PASSWORD_HINT) from error
-    except pikepdf.PdfError as error:
-        raise InputError("not a readable PDF: damaged beyond repair", path=path) from error
+    pdf, pages = _open(path, password)
     with pdf:
-        pages = list(pdf.pages)
-        if not pages:
-            raise InputError("the PDF has no pages", path=path)
-        contents = Contents(labels=_labels(pdf, pages), outline=read_outline(pdf, pages))
-        # Any change to the list of pages makes qpdf flatten the tree and settle what pages inherit.
-        pdf.pages.append(pages[0])
-        del pdf.pages[-1]
+        contents = Contents(
+            labels=read_labels(pdf, len(pages)),
+            outline=read_outline(pdf, [(p, _matrix(i)) for p, i in pages]),
+        )
+        _flatten(pdf, pages)
         for thing in pdf.objects:
             if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == "/Image":
                 thing.write(b"")
@@ -58,17 +57,54 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
             stream_decode_level=pikepdf.StreamDecodeLevel.none,
             compress_streams=False,
             encryption=False,
+            fix_metadata_version=False,
         )
     return contents
 
 
-def _labels(pdf: pikepdf.Pdf, pages: list[pikepdf.Page]) -> list[str | None]:
-    if "/PageLabels" not in pdf.Root:
-        return [None] * len(pages)
-    labels: list[str | None] = []
-    for page in pages:
+def _open(path: Path, password: str | None) -> tuple[pikepdf.Pdf, list[tuple[pikepdf.Dictionary, Inherited]]]:
+    """The document, and its pages, of which there is one at least."""
+    for source in itertools.chain((path,), map(io.BytesIO, rescues(path))):
         try:
-            labels.append(page.label or None)
-        except (pikepdf.PdfError, ValueError, TypeError, RuntimeError):
-            labels.append(None)
-    return labels
+            pdf = pikepdf.open(
+                source, password=password or "", suppress_warnings=True, inherit_page_attributes=False
+            )
+            if pages := find_pages(pdf):
+                return pdf, pages
+        except pikepdf.PasswordError as error:
+            wrong = "the password is wrong" if password else "the PDF is encrypted and needs a password"
+            raise InputError(wrong, path=path, hint=PASSWORD_HINT) from error
+        except pikepdf.PdfError as error:
+            if "encrypt" in str(error).lower():
+                raise InputError("the PDF is encrypted in a way that is unsupported", path=path) from error
+    raise InputError(
+        "not a PDF with pages, or damaged beyond repair",
+        path=path,
+        hint="Open it in a PDF viewer: if it shows there, print it to a new PDF.",
+    )
+
+
+def _flatten(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Inherited]]) -> None:
+    """Leave nothing but the pages, in one list, each with what it is shown by."""
+    tree = pdf.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.Pages, Count=len(pages)))
+    tree.Kids = pikepdf.Array(
+        pdf.make_indirect(
+            pikepdf.Dictionary(
+                {"/Type": pikepdf.Name.Page, "/Parent": tree, **above}
+                | ({"/Contents": page["/Contents"]} if "/Contents" in page else {})
+            )
+        )
+        for page, above in pages
+    )
+    pdf.trailer.Root = pdf.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.Catalog, Pages=tree))
+
+
+def _matrix(page: Inherited) -> Matrix:
+    box = visible_box(_numbers(page.get("/MediaBox")), _numbers(page.get("/CropBox")))
+    rotation = page.get("/Rotate", 0)
+    return page_matrix(box, rotation if isinstance(rotation, int) else 0)
+
+
+def _numbers(value: Any) -> list[Any]:
+    items = list(value) if isinstance(value, pikepdf.Array) else []
+    return [float(n) if isinstance(n, Decimal) else n for n in items]

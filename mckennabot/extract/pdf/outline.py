@@ -8,17 +8,22 @@ from typing import Any
 import pikepdf
 
 from mckennabot.extract.page import OutlineEntry
+from mckennabot.extract.pdf.geometry import Matrix
 
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 64
 
 
-def read_outline(pdf: pikepdf.Pdf, pages: list[pikepdf.Page]) -> list[OutlineEntry]:
+def read_outline(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Matrix]]) -> list[OutlineEntry]:
     """The bookmarks that lead to a page of this document, in the order in which they are listed.
+
+    Args:
+        pdf: the document.
+        pages: each page's dictionary, and the matrix from its coordinates to page space.
 
     A broken outline gives what could be read of it; cycles and absurd lengths end it.
     """
-    numbers = {page.obj.objgen: number for number, page in enumerate(pages, 1)}
+    numbers = {page.objgen: number for number, (page, _) in enumerate(pages, 1)}
     named = _named(pdf)
     entries: list[OutlineEntry] = []
     try:
@@ -29,7 +34,7 @@ def read_outline(pdf: pikepdf.Pdf, pages: list[pikepdf.Page]) -> list[OutlineEnt
             number = numbers[found[0].objgen]
             title = str(item.get("/Title", "")).strip()
             if title:
-                entries.append(OutlineEntry(level, title, number, _height(pages[number - 1], found)))
+                entries.append(OutlineEntry(level, title, number, _height(found, pages[number - 1][1])))
     except (pikepdf.PdfError, ValueError, TypeError, KeyError, RuntimeError, UnicodeError):
         pass
     return entries
@@ -83,15 +88,17 @@ def _destination(item: pikepdf.Dictionary, named: dict[str, Any]) -> pikepdf.Arr
     return None
 
 
-def _height(page: pikepdf.Page, destination: pikepdf.Array) -> float | None:
+def _height(destination: pikepdf.Array, matrix: Matrix) -> float | None:
     """Y in page space of where the view starts; None if it is the whole page."""
-    at = {"/XYZ": 3, "/FitH": 2, "/FitBH": 2, "/FitR": 5}.get(
-        str(destination[1]) if len(destination) > 1 else ""
+    kind = str(destination[1]) if len(destination) > 1 else ""
+    left, top = {"/XYZ": (2, 3), "/FitH": (None, 2), "/FitBH": (None, 2), "/FitR": (2, 5)}.get(
+        kind, (None, None)
     )
-    if at is None or len(destination) <= at or page.obj.get("/Rotate", 0) != 0:
+    upright = matrix[1] == 0
+    at = top if upright else left
+    if at is None or len(destination) <= at:
         return None
     try:
-        box = [float(n) for n in page.cropbox]
-        return max(box[1], box[3]) - float(destination[at])
+        return float(destination[at]) * (matrix[3] if upright else matrix[1]) + matrix[5]
     except (TypeError, ValueError):
         return None

@@ -1,0 +1,135 @@
+"""CMaps: from the bytes of a string to codes, and from codes to Unicode or to glyphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pdfminer.psparser import PSLiteral
+
+from mckennabot.extract.pdf.content import operations
+
+MAX_CODES = 70_000
+MAX_TEXT = 64  # characters that one code may stand for
+MAX_IN_BLOCK = 3 * MAX_CODES
+TWO_BYTES = (2, 0, 0xFFFF)
+
+
+@dataclass
+class CMap:
+    """What a CMap's program says.
+
+    Attributes:
+        spaces: (bytes, first, last) of the codes that strings are made of.
+        texts: code -> Unicode.
+        glyphs: (bytes, first, last, glyph of the first), ranges of codes.
+        vertical: whether text runs downwards.
+        base: name of the CMap that this one builds on.
+        identity: whether codes are Unicode as they are.
+    """
+
+    spaces: list[tuple[int, int, int]] = field(default_factory=list)
+    texts: dict[int, str] = field(default_factory=dict)
+    glyphs: list[tuple[int, int, int, int]] = field(default_factory=list)
+    vertical: bool = False
+    base: str | None = None
+    identity: bool = False
+
+    def decode(self, string: bytes) -> Iterator[int]:
+        """The codes in a string."""
+        spaces = sorted(self.spaces) or [TWO_BYTES]
+        shortest = spaces[0][0]
+        at = 0
+        while at < len(string):
+            for length, first, last in spaces:
+                part = string[at : at + length]
+                if len(part) == length and _inside(part, first, last):
+                    yield int.from_bytes(part, "big")
+                    at += length
+                    break
+            else:
+                at += shortest
+
+    def text(self, code: int) -> str:
+        """What a code stands for; "" if that is not said."""
+        return chr(code) if self.identity and code < 0x110000 else self.texts.get(code, "")
+
+    def glyph(self, code: int) -> int:
+        """The glyph of a code; 0, the one for what is missing, if it has none."""
+        for _, first, last, glyph in self.glyphs:
+            if first <= code <= last:
+                return glyph + code - first
+        return 0
+
+
+IDENTITY = CMap(identity=True)
+
+
+def parse_cmap(data: bytes) -> CMap:
+    """Read a CMap, of an /Encoding or a /ToUnicode; what makes no sense is left out."""
+    cmap = CMap()
+    for name, operands in operations(data, MAX_IN_BLOCK):
+        if name == b"endcodespacerange":
+            for low, high in _groups(operands, 2):
+                if isinstance(low, bytes) and isinstance(high, bytes) and 0 < len(low) <= 4:
+                    cmap.spaces.append((len(low), _int(low), _int(high)))
+        elif name == b"endbfchar":
+            for code, text in _groups(operands, 2):
+                if isinstance(code, bytes):
+                    _add(cmap, _int(code), _text(text))
+        elif name == b"endbfrange":
+            for low, high, target in _groups(operands, 3):
+                if isinstance(low, bytes) and isinstance(high, bytes):
+                    _add_range(cmap, _int(low), _int(high), target)
+        elif name in (b"endcidchar", b"endcidrange"):
+            for *codes, glyph in _groups(operands, 2 if name == b"endcidchar" else 3):
+                if all(isinstance(code, bytes) for code in codes) and isinstance(glyph, float):
+                    cmap.glyphs.append((len(codes[0]), _int(codes[0]), _int(codes[-1]), int(glyph)))
+        elif name == b"usecmap" and operands and isinstance(operands[-1], PSLiteral):
+            cmap.base = str(operands[-1].name)
+        elif name == b"def" and len(operands) > 1 and getattr(operands[-2], "name", None) == "WMode":
+            cmap.vertical = operands[-1] == 1
+        if len(cmap.texts) + len(cmap.glyphs) > MAX_CODES:
+            break
+    return cmap
+
+
+def _inside(part: bytes, first: int, last: int) -> bool:
+    """Whether each byte lies between those of the range's ends."""
+    low, high = first.to_bytes(len(part), "big"), last.to_bytes(len(part), "big")
+    return all(a <= b <= c for a, b, c in zip(low, part, high, strict=True))
+
+
+def _groups(operands: list[Any], size: int) -> Iterator[list[Any]]:
+    return (operands[i : i + size] for i in range(0, len(operands) - size + 1, size))
+
+
+def _int(code: bytes) -> int:
+    return int.from_bytes(code[:4], "big")
+
+
+def _add(cmap: CMap, code: int, text: str) -> None:
+    if len(text) <= MAX_TEXT:
+        cmap.texts[code] = text
+
+
+def _add_range(cmap: CMap, first: int, last: int, target: Any) -> None:
+    last = min(last, first + 0xFFFF)
+    if isinstance(target, list):
+        for code, text in zip(range(first, last + 1), target, strict=False):
+            _add(cmap, code, _text(text))
+    elif isinstance(target, bytes) and 0 < len(target) <= 4 * MAX_TEXT:
+        head, tail = target[:-2], _int(target[-2:])
+        for code in range(first, last + 1):
+            unit = (tail + code - first) & 0xFFFF
+            _add(cmap, code, _text(head + unit.to_bytes(min(2, len(target)) if unit < 256 else 2, "big")))
+
+
+def _text(target: Any) -> str:
+    """What a code stands for: UTF-16, or a single byte for itself."""
+    if isinstance(target, bytes):
+        if len(target) == 1:
+            return chr(target[0])
+        return target[: 4 * MAX_TEXT].decode("utf-16-be", "ignore")
+    return ""

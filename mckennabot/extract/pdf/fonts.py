@@ -1,0 +1,185 @@
+"""Fonts as the page device wants them: code -> text and width; a broken part never loses the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pdfminer.cmapdb import CMapBase, CMapDB, IdentityCMap
+from pdfminer.pdffont import PDFCIDFont, PDFFont, PDFTrueTypeFont, PDFType1Font, PDFType3Font
+from pdfminer.pdftypes import PDFStream, dict_value, list_value, resolve1
+from pdfminer.psparser import LIT, PSLiteral, literal_name
+
+from mckennabot.extract.pdf.cmaps import IDENTITY, CMap, parse_cmap
+from mckennabot.extract.pdf.streams import data_of
+
+NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say
+ASCENTS, DESCENTS = (0.3, 1.3), (-0.6, -0.01)  # within reason
+MAX_WIDTH = 20.0  # of one character, in its font's size
+MAX_FONTS = 2_000
+
+Shape = tuple[str, float]
+"""A character's text, "" if unknown, and its width in text space."""
+
+
+class Font(dict[int, Shape]):
+    """A font's characters by code, looked up as they are met.
+
+    Attributes:
+        name: without the subset prefix.
+        ascent, descent: in text space, made plausible.
+        vertical: whether its text runs downwards.
+        multibyte: whether a code may take several bytes.
+        em: size of type in a unit of font size: 1 but for Type 3.
+        decode: the codes in a string.
+    """
+
+    def __init__(self, base: PDFFont, unicode: CMap | None, encoding: CMap | None) -> None:
+        super().__init__()
+        self._base = base
+        self._unicode = unicode
+        self._glyph: Callable[[int], int] = int
+        self.decode: Callable[[bytes], Iterable[int]] = bytes
+        self.multibyte = base.is_multibyte()
+        self.vertical = base.is_vertical()
+        if encoding is not None:
+            self.decode, self._glyph, self.vertical = encoding.decode, encoding.glyph, encoding.vertical
+        elif isinstance(base, PDFCIDFont):
+            self.decode, self._glyph = _coding(base.cmap)
+        name = base.fontname
+        name = name.decode("latin-1") if isinstance(name, bytes) else str(name)
+        self.name = re.sub(r"^[A-Z]{6}\+", "", name)
+        ascent, descent = base.get_ascent(), base.get_descent()
+        sound = ASCENTS[0] <= ascent <= ASCENTS[1] and DESCENTS[0] <= descent <= DESCENTS[1]
+        self.ascent, self.descent = (ascent, descent) if sound else (NO_ASCENT, NO_DESCENT)
+        # A Type 3 font's own unit is of any size, so its bounding box has to tell.
+        self.em = 1.0
+        if isinstance(base, PDFType3Font):
+            self.em = abs(base.bbox[3] - base.bbox[1]) * abs(base.vscale) or 1000 * abs(base.vscale)
+
+    def __missing__(self, code: int) -> Shape:
+        glyph = self._glyph(code)
+        text = self._unicode.text(code) if self._unicode else ""
+        if not text.strip("\0\ufffd"):
+            text = _text(self._base, glyph)
+        width = self._base.char_width(glyph)
+        if not -MAX_WIDTH <= width <= MAX_WIDTH:  # not a number, too
+            width = 0.5
+        shape = self[code] = (text, width)
+        return shape
+
+
+class FontStore:
+    """A document's fonts, each read once."""
+
+    def __init__(self) -> None:
+        self._fonts: dict[int, Font] = {}
+
+    def get_font(self, objid: int | None, spec: dict[str, Any]) -> Font:
+        """The font of a dictionary; Helvetica in place of one that nothing can be made of."""
+        if objid is not None and objid in self._fonts:
+            return self._fonts[objid]
+        font = _robust(spec)
+        if objid is not None and len(self._fonts) < MAX_FONTS:
+            self._fonts[objid] = font
+        return font
+
+
+def _robust(spec: dict[str, Any]) -> Font:
+    """A font from its dictionary, leaving out step by step what may be broken."""
+    parts: tuple[tuple[str, ...], ...] = (
+        (),
+        ("FontDescriptor",),
+        ("W", "W2", "DW", "DW2", "Widths", "FirstChar", "FontDescriptor"),
+        (
+            "W",
+            "W2",
+            "DW",
+            "DW2",
+            "Widths",
+            "FirstChar",
+            "FontDescriptor",
+            "Encoding",
+            "FontMatrix",
+            "FontBBox",
+        ),
+    )
+    for left_out in parts:
+        try:
+            return _font(spec, left_out)
+        except (Exception, MemoryError):
+            continue
+    return Font(PDFType1Font(None, {"BaseFont": LIT("Helvetica")}), None, None)  # type: ignore[arg-type]
+
+
+def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
+    # pdfminer looks codes up in /ToUnicode as if they were glyphs, and knows an /Encoding by its name only;
+    # both are taken from it and done here.
+    unicode = _cmap(spec.get("ToUnicode"))
+    encoding = _cmap(spec.get("Encoding")) if isinstance(resolve1(spec.get("Encoding")), PDFStream) else None
+    rest = {k: v for k, v in spec.items() if k not in ("ToUnicode", *left_out)}
+    if encoding is not None and encoding.base is not None and not (encoding.glyphs and encoding.spaces):
+        rest["Encoding"], encoding = LIT(encoding.base), None
+    descendants = list_value(rest.get("DescendantFonts"))
+    if descendants:
+        inner = {k: v for k, v in dict_value(descendants[0]).items() if k not in left_out}
+        inner.pop("ToUnicode", None)
+        name = resolve1(rest.get("Encoding"))
+        inner["Encoding"] = name if isinstance(name, PSLiteral) and encoding is None else LIT("Identity-H")
+        return Font(PDFCIDFont(None, inner), unicode, encoding)  # type: ignore[arg-type]
+    kind = resolve1(rest.get("Subtype"))
+    kind = literal_name(kind) if isinstance(kind, PSLiteral) else ""
+    if kind == "Type3":
+        rest.setdefault("FontMatrix", [0.001, 0, 0, 0.001, 0, 0])
+        rest.setdefault("FontBBox", [0, 0, 0, 0])
+        return Font(PDFType3Font(None, rest), unicode, None)  # type: ignore[arg-type]
+    made = (PDFTrueTypeFont if kind == "TrueType" else PDFType1Font)(None, rest)  # type: ignore[arg-type]
+    return Font(made, unicode, None)
+
+
+def _cmap(value: Any) -> CMap | None:
+    value = resolve1(value)
+    if isinstance(value, PSLiteral) and "Identity" in literal_name(value):
+        return IDENTITY
+    if not isinstance(value, PDFStream):
+        return None
+    cmap = parse_cmap(data_of(value))
+    base = resolve1(value.get("UseCMap"))
+    if cmap.base is None and isinstance(base, PSLiteral):
+        cmap.base = literal_name(base)
+    if resolve1(value.get("WMode")) == 1:
+        cmap.vertical = True
+    return cmap
+
+
+def _coding(cmap: CMapBase) -> tuple[Callable[[bytes], Iterable[int]], Callable[[int], int]]:
+    """How strings become codes, and codes glyphs, by one of Adobe's CMaps."""
+    if isinstance(cmap, IdentityCMap):
+        return cmap.decode, int
+    tree: dict[int, Any] = getattr(cmap, "code2cid", {})
+    if not tree:  # one that nobody knows
+        return CMapDB.get_cmap("Identity-H").decode, int
+    glyphs: dict[int, int] = {}
+
+    def decode(string: bytes) -> Iterable[int]:
+        node, code = tree, 0
+        for byte in string:
+            code = code << 8 | byte
+            found = node.get(byte)
+            if isinstance(found, dict):
+                node = found
+                continue
+            if found is not None:
+                glyphs[code] = found
+                yield code
+            node, code = tree, 0
+
+    return decode, lambda code: glyphs.get(code, 0)
+
+
+def _text(font: PDFFont, glyph: int) -> str:
+    try:
+        return font.to_unichr(glyph)
+    except Exception:  # not defined, or beyond Unicode
+        return ""

@@ -1,0 +1,47 @@
+"""Page labels: the numbers that a document says its pages bear."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pikepdf
+from pdfminer.utils import format_int_alpha, format_int_roman
+
+MAX_NUMBER = 4_000  # where Roman numerals end
+_STYLES: dict[str, Callable[[int], str]] = {
+    "/D": str,
+    "/R": lambda number: format_int_roman(number).upper(),
+    "/r": format_int_roman,
+    "/A": lambda number: format_int_alpha(number).upper(),
+    "/a": format_int_alpha,
+}
+
+
+def read_labels(pdf: pikepdf.Pdf, count: int) -> list[str | None]:
+    """One label for each of `count` pages, None where the document gives none or a broken one."""
+    labels: list[str | None] = [None] * count
+    tree = pdf.Root.get("/PageLabels")
+    if not isinstance(tree, pikepdf.Dictionary):
+        return labels
+    try:
+        ranges = sorted((int(first), style) for first, style in pikepdf.NumberTree(tree).items())
+    except Exception:
+        return labels
+    for (first, style), (end, _) in itertools.pairwise([*ranges, (count, None)]):
+        for page in range(max(0, first), min(end, count)):
+            labels[page] = _label(style, page - first)
+    return labels
+
+
+def _label(style: Any, offset: int) -> str | None:
+    try:
+        prefix = str(style.get("/P", ""))
+        number = int(style.get("/St", 1)) + offset
+        kind = str(style.get("/S", ""))
+        if not 0 < number < MAX_NUMBER:
+            return prefix or None
+        return prefix + _STYLES.get(kind, lambda n: "")(number) or None
+    except Exception:
+        return None
