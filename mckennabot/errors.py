@@ -61,6 +61,10 @@ class InputError(MckennabotError):
     exit_code = 3
 
 
+class PasswordNeeded(InputError):  # noqa: N818 - it is what is wanted, not an error
+    """A source is encrypted, and opens with a password that was not given or is wrong."""
+
+
 class ModelError(MckennabotError):
     """A base model or run is missing, incomplete or damaged."""
 

@@ -44,6 +44,7 @@ class RawPage:
         glyphs: everything that is text, an invisible layer of OCR included.
         images: boxes of pictures.
         rules: boxes of thin horizontal lines, such as stand above footnotes.
+        cut: whether it holds more than any page of a book does, and the rest was left unread.
     """
 
     number: int
@@ -53,6 +54,7 @@ class RawPage:
     glyphs: list[Glyph]
     images: list[Box]
     rules: list[Box]
+    cut: bool = False
 
 
 class OutlineEntry(NamedTuple):
@@ -69,3 +71,16 @@ class OutlineEntry(NamedTuple):
     title: str
     page: int
     y: float | None
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is known about a document before its pages are read.
+
+    Attributes:
+        labels: one for each page, in order; None where the document gives none.
+        outline: its bookmarks.
+    """
+
+    labels: list[str | None]
+    outline: list[OutlineEntry]

@@ -23,6 +23,7 @@ class CMap:
     Attributes:
         spaces: (bytes, first, last) of the codes that strings are made of.
         texts: code -> Unicode.
+        runs: (first code, last code, Unicode of the first or of each), ranges of codes.
         glyphs: (bytes, first, last, glyph of the first), ranges of codes.
         vertical: whether text runs downwards.
         base: name of the CMap that this one builds on.
@@ -31,6 +32,7 @@ class CMap:
 
     spaces: list[tuple[int, int, int]] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
+    runs: list[tuple[int, int, Any]] = field(default_factory=list)
     glyphs: list[tuple[int, int, int, int]] = field(default_factory=list)
     vertical: bool = False
     base: str | None = None
@@ -53,7 +55,14 @@ class CMap:
 
     def text(self, code: int) -> str:
         """What a code stands for; "" if that is not said."""
-        return chr(code) if self.identity and code < 0x110000 else self.texts.get(code, "")
+        if self.identity:
+            return chr(code) if code < 0x110000 else ""
+        if code in self.texts:
+            return self.texts[code]
+        for first, last, target in self.runs:
+            if first <= code <= last:
+                return _nth(target, code - first)
+        return ""
 
     def glyph(self, code: int) -> int:
         """The glyph of a code; 0, the one for what is missing, if it has none."""
@@ -77,11 +86,11 @@ def parse_cmap(data: bytes) -> CMap:
         elif name == b"endbfchar":
             for code, text in _groups(operands, 2):
                 if isinstance(code, bytes):
-                    _add(cmap, _int(code), _text(text))
+                    cmap.texts[_int(code)] = _text(text)
         elif name == b"endbfrange":
             for low, high, target in _groups(operands, 3):
                 if isinstance(low, bytes) and isinstance(high, bytes):
-                    _add_range(cmap, _int(low), _int(high), target)
+                    cmap.runs.append((_int(low), _int(high), target))
         elif name in (b"endcidchar", b"endcidrange"):
             for *codes, glyph in _groups(operands, 2 if name == b"endcidchar" else 3):
                 if all(isinstance(code, bytes) for code in codes) and isinstance(glyph, float):
@@ -90,7 +99,7 @@ def parse_cmap(data: bytes) -> CMap:
             cmap.base = str(operands[-1].name)
         elif name == b"def" and len(operands) > 1 and getattr(operands[-2], "name", None) == "WMode":
             cmap.vertical = operands[-1] == 1
-        if len(cmap.texts) + len(cmap.glyphs) > MAX_CODES:
+        if len(cmap.texts) + len(cmap.runs) + len(cmap.glyphs) > MAX_CODES:
             break
     return cmap
 
@@ -109,21 +118,15 @@ def _int(code: bytes) -> int:
     return int.from_bytes(code[:4], "big")
 
 
-def _add(cmap: CMap, code: int, text: str) -> None:
-    if len(text) <= MAX_TEXT:
-        cmap.texts[code] = text
-
-
-def _add_range(cmap: CMap, first: int, last: int, target: Any) -> None:
-    last = min(last, first + 0xFFFF)
+def _nth(target: Any, offset: int) -> str:
+    """The text of the code `offset` places into a range."""
     if isinstance(target, list):
-        for code, text in zip(range(first, last + 1), target, strict=False):
-            _add(cmap, code, _text(text))
-    elif isinstance(target, bytes) and 0 < len(target) <= 4 * MAX_TEXT:
-        head, tail = target[:-2], _int(target[-2:])
-        for code in range(first, last + 1):
-            unit = (tail + code - first) & 0xFFFF
-            _add(cmap, code, _text(head + unit.to_bytes(min(2, len(target)) if unit < 256 else 2, "big")))
+        return _text(target[offset]) if offset < len(target) else ""
+    if not isinstance(target, bytes) or not target:
+        return ""
+    if len(target) == 1:
+        return _text((target[0] + offset).to_bytes(2, "big"))
+    return _text(target[:-2] + ((_int(target[-2:]) + offset) & 0xFFFF).to_bytes(2, "big"))
 
 
 def _text(target: Any) -> str:
@@ -131,5 +134,5 @@ def _text(target: Any) -> str:
     if isinstance(target, bytes):
         if len(target) == 1:
             return chr(target[0])
-        return target[: 4 * MAX_TEXT].decode("utf-16-be", "ignore")
+        return target.decode("utf-16-be", "ignore") if len(target) <= 4 * MAX_TEXT else ""
     return ""

@@ -15,8 +15,15 @@ from mckennabot.extract.pdf.fonts import Font
 if TYPE_CHECKING:
     from pdfminer.pdfinterp import PDFTextState
 
+MAX_GLYPHS = 100_000  # on one page
+MAX_OPERATORS = 1_000_000
+MAX_STRING = 30_000  # bytes
 RULE_THICKNESS = 3.0  # points; anything thicker is a bar or a box
 RULE_LENGTH = 18.0
+
+
+class PageFull(Exception):  # noqa: N818 - an end, not an error
+    """The page holds more than any page of a book does."""
 
 
 class PageDevice(PDFDevice):
@@ -36,6 +43,17 @@ class PageDevice(PDFDevice):
         self.images: list[Box] = []
         self.rules: list[Box] = []
         self._tags: list[tuple[str | None, int]] = []
+        self._operators = 0
+
+    def count(self) -> None:
+        """Note that an operator runs.
+
+        Raises:
+            PageFull: there were too many, or too many glyphs.
+        """
+        self._operators += 1
+        if self._operators > MAX_OPERATORS or len(self.glyphs) > MAX_GLYPHS:
+            raise PageFull
 
     # Text
 
@@ -70,7 +88,7 @@ class PageDevice(PDFDevice):
         new, append = tuple.__new__, self.glyphs.append
         for part in seq:
             if isinstance(part, bytes):
-                for code in font.decode(part):
+                for code in font.decode(part[:MAX_STRING]):
                     text, width = font[code]
                     advance = width * width_scale
                     if horizontal:

@@ -11,12 +11,11 @@ from pdfminer.pdfdocument import PDFDocument
 from pdfminer.pdfparser import PDFParser
 from pdfminer.pdftypes import dict_value, int_value, list_value, resolve1
 
-from mckennabot.extract.page import Glyph, OutlineEntry, RawPage
-from mckennabot.extract.pdf.device import PageDevice
+from mckennabot.extract.page import Contents, Glyph, OutlineEntry, RawPage
+from mckennabot.extract.pdf.device import PageDevice, PageFull
 from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
-from mckennabot.extract.pdf.normalise import Contents, normalise
 
 
 class Document:
@@ -63,7 +62,11 @@ class Document:
         self._device.clear()
         contents = resolve1(attributes.get("Contents"))
         streams = contents if isinstance(contents, list) else [contents]
-        self._interpreter.render_contents(resolve1(attributes.get("Resources")) or {}, streams, ctm=matrix)
+        cut = False
+        try:
+            self._interpreter.render_contents(resolve1(attributes.get("Resources")), streams, ctm=matrix)
+        except PageFull:
+            cut = True
         device = self._device
         return RawPage(
             number=number,
@@ -73,6 +76,7 @@ class Document:
             glyphs=_shown(device.glyphs, width, height),
             images=device.images,
             rules=device.rules,
+            cut=cut,
         )
 
 
@@ -82,6 +86,8 @@ def open_document(path: Path, password: str | None = None) -> Document:
     Raises:
         InputError: as `normalise`.
     """
+    from mckennabot.extract.pdf.normalise import normalise
+
     target = io.BytesIO()
     return Document(target, normalise(path, password, target))
 

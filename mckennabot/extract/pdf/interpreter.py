@@ -15,6 +15,7 @@ from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.streams import data_of
 
 MAX_DEPTH = 24
+MAX_PATH = 64  # segments of a path that may be a rule
 
 
 class PageInterpreter(PDFPageInterpreter):
@@ -43,11 +44,28 @@ class PageInterpreter(PDFPageInterpreter):
         sound = [s for s in map(stream_value, streams) if s.objid not in self.parent_stream_ids]
         self.stream_ids = {s.objid for s in sound if s.objid is not None}
         for name, operands in operations(b"\n".join(data_of(s) for s in sound)):
+            self.device.count()
             known = OPERATORS.get(name)
             if known is not None:
                 count, run = known
                 if len(operands) >= count:
                     run(self, *operands[len(operands) - count :])
+
+    # Paths, of which only thin rules matter
+
+    def do_l(self, x: Any, y: Any) -> None:
+        """A line; one more in a long path can make no rule of it."""
+        if len(self.curpath) < MAX_PATH:
+            super().do_l(x, y)
+
+    def do_re(self, x: Any, y: Any, w: Any, h: Any) -> None:
+        """A rectangle."""
+        if len(self.curpath) < MAX_PATH:
+            super().do_re(x, y, w, h)
+
+    def do_c(self) -> None:  # type: ignore[override]
+        """A curve: what has one is no rule."""
+        self.curpath = [("c",)]
 
     # Text
 
@@ -133,6 +151,7 @@ def _operators(names: str) -> dict[bytes, tuple[int, Any]]:
 
 OPERATORS = _operators(
     "q Q cm BT ET Tc Tw Tz TL Tf Tr Ts Td TD Tm T* TJ Tj ' \" BDC BMC EMC EI Do "
-    "m l c v y h re S s f f* B B* b b* n"
+    "m l c h re S s f f* B B* b b* n"
 )
 OPERATORS[b"F"] = OPERATORS[b"f"]
+OPERATORS[b"v"] = OPERATORS[b"y"] = OPERATORS[b"c"]

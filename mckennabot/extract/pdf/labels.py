@@ -7,15 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pikepdf
-from pdfminer.utils import format_int_alpha, format_int_roman
+from pdfminer import utils
 
 MAX_NUMBER = 4_000  # where Roman numerals end
 _STYLES: dict[str, Callable[[int], str]] = {
     "/D": str,
-    "/R": lambda number: format_int_roman(number).upper(),
-    "/r": format_int_roman,
-    "/A": lambda number: format_int_alpha(number).upper(),
-    "/a": format_int_alpha,
+    "/R": lambda number: str(utils.format_int_roman(number)).upper(),
+    "/r": lambda number: str(utils.format_int_roman(number)),
+    "/A": lambda number: utils.format_int_alpha(number).upper(),
+    "/a": lambda number: str(utils.format_int_alpha(number)),
 }
 
 
@@ -40,8 +40,8 @@ def _label(style: Any, offset: int) -> str | None:
         prefix = str(style.get("/P", ""))
         number = int(style.get("/St", 1)) + offset
         kind = str(style.get("/S", ""))
-        if not 0 < number < MAX_NUMBER:
+        if not 0 < number < MAX_NUMBER or kind not in _STYLES:
             return prefix or None
-        return prefix + _STYLES.get(kind, lambda n: "")(number) or None
+        return prefix + _STYLES[kind](number) or None
     except Exception:
         return None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import io
 import itertools
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pikepdf
 
-from mckennabot.errors import InputError
-from mckennabot.extract.page import OutlineEntry
+from mckennabot.errors import InputError, PasswordNeeded
+from mckennabot.extract.page import Contents
 from mckennabot.extract.pdf.geometry import Matrix, page_matrix, visible_box
 from mckennabot.extract.pdf.labels import read_labels
 from mckennabot.extract.pdf.outline import read_outline
@@ -20,19 +21,6 @@ from mckennabot.extract.pdf.rescue import rescues
 from mckennabot.extract.pdf.tree import Inherited, find_pages
 
 PASSWORD_HINT = "Give its password: mckennabot extract --password ..."
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What is known about a document before its pages are read.
-
-    Attributes:
-        labels: one for each page, in order; None where the document gives none.
-        outline: its bookmarks.
-    """
-
-    labels: list[str | None]
-    outline: list[OutlineEntry]
 
 
 def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
@@ -51,20 +39,24 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
         for thing in pdf.objects:
             if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == "/Image":
                 thing.write(b"")
-        pdf.save(
-            target,
-            object_stream_mode=pikepdf.ObjectStreamMode.disable,
-            stream_decode_level=pikepdf.StreamDecodeLevel.none,
-            compress_streams=False,
-            encryption=False,
-            fix_metadata_version=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about forms to fill in, which are not read
+            pdf.save(
+                target,
+                object_stream_mode=pikepdf.ObjectStreamMode.disable,
+                stream_decode_level=pikepdf.StreamDecodeLevel.none,
+                compress_streams=False,
+                encryption=False,
+                fix_metadata_version=False,
+            )
+    target.flush()
     return contents
 
 
 def _open(path: Path, password: str | None) -> tuple[pikepdf.Pdf, list[tuple[pikepdf.Dictionary, Inherited]]]:
     """The document, and its pages, of which there is one at least."""
-    for source in itertools.chain((path,), map(io.BytesIO, rescues(path))):
+    sources: Iterator[Path | BinaryIO] = itertools.chain((path,), map(io.BytesIO, rescues(path)))
+    for source in sources:
         try:
             pdf = pikepdf.open(
                 source, password=password or "", suppress_warnings=True, inherit_page_attributes=False
@@ -73,15 +65,14 @@ def _open(path: Path, password: str | None) -> tuple[pikepdf.Pdf, list[tuple[pik
                 return pdf, pages
         except pikepdf.PasswordError as error:
             wrong = "the password is wrong" if password else "the PDF is encrypted and needs a password"
-            raise InputError(wrong, path=path, hint=PASSWORD_HINT) from error
+            raise PasswordNeeded(wrong, path=path, hint=PASSWORD_HINT) from error
         except pikepdf.PdfError as error:
             if "encrypt" in str(error).lower():
                 raise InputError("the PDF is encrypted in a way that is unsupported", path=path) from error
-    raise InputError(
-        "not a PDF with pages, or damaged beyond repair",
-        path=path,
-        hint="Open it in a PDF viewer: if it shows there, print it to a new PDF.",
-    )
+    with path.open("rb") as file:
+        is_pdf = b"%PDF-" in file.read(1024)
+    what = "the PDF is damaged beyond repair, or has no pages" if is_pdf else "not a PDF"
+    raise InputError(what, path=path)
 
 
 def _flatten(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Inherited]]) -> None:

@@ -26,17 +26,14 @@ MAX_FILTERS = 8
 
 def data_of(stream: PDFStream) -> bytes:
     """A stream's decoded data, at most `MAX_BYTES` of it; empty where nothing can be made of it."""
-    if stream.data is None:
-        data = stream.rawdata or b""
-        try:
-            filters = stream.get_filters()
-            for name, parameters in filters[:MAX_FILTERS]:
-                data = _predicted(_unfiltered(data, name), parameters)
-            stream.data = data[:MAX_BYTES] if len(filters) <= MAX_FILTERS else b""
-        except Exception:
-            stream.data = b""
-        stream.rawdata = None
-    return stream.data
+    data = stream.rawdata or b""
+    try:
+        filters = stream.get_filters()
+        for name, parameters in filters[:MAX_FILTERS]:
+            data = _predicted(_unfiltered(data, name), parameters)
+    except Exception:
+        return b""
+    return data[:MAX_BYTES] if len(filters) <= MAX_FILTERS else b""
 
 
 def _unfiltered(data: bytes, name: Any) -> bytes:
