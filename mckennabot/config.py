@@ -24,7 +24,8 @@ class ExtractSettings:
         pages: first and last page to read, counted from 1; None is all.
         password: opens an encrypted file.
         keep: kinds of text outside the flow to leave in: front-matter, footnotes, index, …
-        jobs: worker processes; None is one per core.
+        jobs: processes that read pages; None is as many as help.
+        ocr: have ocrmypdf recognise the text of pages that are pictures.
     """
 
     segment: str = "chapter"
@@ -32,6 +33,7 @@ class ExtractSettings:
     password: str | None = None
     keep: frozenset[str] = frozenset()
     jobs: int | None = None
+    ocr: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """A book in PDF or another format -> segments of clean paragraphs.
 
 page        what the reader hands on for each page: glyphs, pictures, rules
-pdf         reads them out of a file
+sources     the files to read
+reader      reads a PDF's pages side by side, in processes that may die of them (contain)
+pdf         what those processes do
+scan        pages that are pictures, and their recognition
 rows, words, lines, unicode   glyphs -> lines of text, page by page, in worker processes
 columns, furniture, measure, notes, captions, headings, chapters, matter   what each line is
 paragraphs, hyphens           lines -> paragraphs
@@ -16,9 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
+from mckennabot.errors import InputError
 from mckennabot.extract.book import Book, shape
 from mckennabot.extract.documents import READERS, extract_document
 from mckennabot.extract.lines import page_lines
+from mckennabot.extract.reader import read_pages
+from mckennabot.extract.scan import check_text, searchable
+from mckennabot.extract.sources import check_file
 
 __all__ = ["Book", "extract_book"]
 
@@ -36,16 +43,24 @@ def extract_book(
     Raises:
         InputError: the file cannot be read.
     """
+    check_file(source)
     if source.suffix.lower() in READERS:
         return extract_document(source, settings)
-    from mckennabot.extract.pdf.document import open_document
-
-    document = open_document(source, settings.password)
-    first, last = settings.pages or (1, document.page_count)
-    numbers = range(max(1, first), min(last, document.page_count) + 1)
-    pages = []
-    for page in document.pages(numbers):
-        pages.append(page_lines(page))
-        if progress:
-            progress(len(pages), len(numbers))
-    return shape(pages, document.outline(), settings)
+    with searchable(source, settings) as path:
+        reading = read_pages(
+            path,
+            page_lines,
+            password=settings.password,
+            span=settings.pages,
+            jobs=settings.jobs,
+            progress=progress,
+        )
+    check_text(reading, source)
+    book = shape(reading.pages, reading.outline, settings)
+    if not any(paragraph.strip() for segment in book.segments for paragraph in segment):
+        raise InputError(
+            "no text is left of the document", path=source, hint="Look at --report, or --keep more."
+        )
+    book.report.failed_pages = reading.failed
+    book.report.picture_pages = reading.pictures
+    return book

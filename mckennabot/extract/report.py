@@ -62,7 +62,8 @@ class Report:
         hyphens_joined, hyphens_kept: words that lines had cut, by what became of the hyphen.
         hyphenated: the words that kept theirs, and how often.
         empty_pages: pages without text.
-        failed_pages: pages that could not be read, with the reason.
+        picture_pages: pages that are pictures with hardly any text.
+        failed_pages: pages that could not be read, or not to their end, with the reason.
     """
 
     pages: int = 0
@@ -77,6 +78,7 @@ class Report:
     hyphens_kept: int = 0
     hyphenated: dict[str, int] = field(default_factory=dict)
     empty_pages: list[int] = field(default_factory=list)
+    picture_pages: list[int] = field(default_factory=list)
     failed_pages: dict[int, str] = field(default_factory=dict)
 
     def as_json(self) -> str:

@@ -55,7 +55,8 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
 
 def _open(path: Path, password: str | None) -> tuple[pikepdf.Pdf, list[tuple[pikepdf.Dictionary, Inherited]]]:
     """The document, and its pages, of which there is one at least."""
-    sources: Iterator[Path | BinaryIO] = itertools.chain((path,), map(io.BytesIO, rescues(path)))
+    # A file that is open has no name that qpdf would have to understand.
+    sources: Iterator[BinaryIO] = itertools.chain((path.open("rb"),), map(io.BytesIO, rescues(path)))
     for source in sources:
         try:
             pdf = pikepdf.open(

@@ -1,0 +1,202 @@
+"""One run of ``mckennabot extract``: each source read, written and told of."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mckennabot import corpus
+from mckennabot.config import CORPUS_DIR, ExtractSettings
+from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, UsageError
+from mckennabot.files import write_atomic, write_error
+
+if TYPE_CHECKING:
+    from mckennabot.extract import Book
+
+PASSWORD_TRIES = 3
+
+
+class Run:
+    """Extracts each source in turn; what fails is kept for the end.
+
+    Args:
+        sources: files.
+        output: what ``-o`` says, None for the default.
+        settings: the same for all.
+        report: where the account goes, as JSON.
+        force: replace a text that differs.
+        quiet: no progress, no tables.
+
+    Raises:
+        UsageError: `output` and the sources do not fit together.
+    """
+
+    def __init__(
+        self,
+        sources: list[Path],
+        output: str | None,
+        settings: ExtractSettings,
+        report: Path | None,
+        force: bool,
+        quiet: bool,
+    ) -> None:
+        self._sources = sources
+        self._output = output
+        self._settings = settings
+        self._report = report
+        self._force = force
+        self._quiet = quiet
+        self._segments: list[list[str]] = []  # for stdout
+        self._written: dict[Path, Path] = {}
+        self._accounts: list[dict[str, Any]] = []
+        if output is None or output == "-" or output.endswith("/"):
+            return
+        if len(sources) > 1:
+            raise UsageError(
+                f"{len(sources)} sources do not go into one file", path=output, hint="End -o with a /."
+            )
+        if Path(output).is_dir():
+            raise UsageError(
+                "the output is a directory", path=output, hint="End -o with a / to write into it."
+            )
+
+    def all(self) -> None:
+        """Extract every source.
+
+        Raises:
+            MckennabotError: what happened to the only source, or that some of several failed.
+        """
+        failures: list[MckennabotError] = []
+        for source in self._sources:
+            try:
+                self._one(source)
+            except (InputError, UsageError) as error:
+                if len(self._sources) == 1:
+                    raise
+                failures.append(error)
+        if self._output == "-":
+            click.echo(corpus.render(self._segments), nl=False)
+        self._write_report()
+        for failure in failures:
+            click.echo("\n".join(failure.lines()), err=True)
+        if failures:
+            raise InputError(f"{len(failures)} of {len(self._sources)} sources failed, the others are done")
+        if self._written and not self._quiet:
+            names = " ".join(shlex.quote(str(path)) for path in self._written)
+            click.echo(f"Next: mckennabot finetune {names if len(names) < 80 else ''}".rstrip(), err=True)
+
+    def _one(self, source: Path) -> None:
+        from mckennabot.extract.report import table_lines
+
+        target = self._target(source)
+        book = self._read(source)
+        if target is None:
+            self._segments += book.segments
+            outcome = "stdout"
+        else:
+            outcome = self._write(target, corpus.render(book.segments))
+            self._written[target] = source
+        self._accounts.append(
+            {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(book.report)}
+        )
+        if pictures := book.report.picture_pages:
+            click.echo(
+                f"Warning: {len(pictures)} of {book.report.pages} pages are pictures without text "
+                f"(page {pictures[0]} for one); --ocr reads them",
+                err=True,
+            )
+        for page, reason in list(book.report.failed_pages.items())[:5]:
+            click.echo(f"Warning: page {page}: {reason}", err=True)
+        if not self._quiet:
+            click.echo("\n".join(table_lines(book.report)), err=True)
+            click.echo(f"{_shown(source)} -> {outcome}", err=True)
+
+    def _target(self, source: Path) -> Path | None:
+        """Where a source's text goes; None is stdout."""
+        if self._output == "-":
+            return None
+        if self._output is not None and not self._output.endswith("/"):
+            return Path(self._output)
+        target = Path(self._output or CORPUS_DIR) / f"{source.stem or source.name}.txt"
+        if target in self._written:
+            raise UsageError(
+                f"its text would go where that of {_shown(self._written[target])} went", path=source
+            )
+        return target
+
+    def _write(self, target: Path, text: str) -> str:
+        derived = self._output is None or self._output.endswith("/")
+        try:
+            there = target.read_bytes() if derived and target.exists() else None
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(error, target) from error
+        if there == text.encode("utf-8"):
+            return f"{_shown(target)} (unchanged)"
+        if there is not None and not self._force:
+            raise UsageError(
+                "there is another text already", path=target, hint="Replace it with --force, or choose -o."
+            )
+        write_atomic(target, text)
+        return _shown(target)
+
+    def _read(self, source: Path) -> Book:
+        """The book, asking for a password on a terminal."""
+        from mckennabot.extract import extract_book
+
+        asks = sys.stdin.isatty() and sys.stderr.isatty()
+        for tries_left in reversed(range(PASSWORD_TRIES)):
+            try:
+                with _Progress(source, self._quiet) as progress:
+                    return extract_book(source, self._settings, progress)
+            except PasswordNeeded:
+                if not asks or not tries_left:
+                    raise
+                given = click.prompt(f"Password for {_shown(source)}", hide_input=True, err=True)
+                self._settings = replace(self._settings, password=given)
+        raise AssertionError("unreachable")
+
+    def _write_report(self) -> None:
+        if self._report is not None and self._accounts:
+            account = self._accounts[0] if len(self._sources) == 1 else self._accounts
+            write_atomic(self._report, json.dumps(account, ensure_ascii=False, indent=2) + "\n")
+
+
+class _Progress:
+    """A bar on a terminal; one line elsewhere."""
+
+    def __init__(self, source: Path, quiet: bool) -> None:
+        self._source = source
+        self._quiet = quiet
+        self._bar: Any = None
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        if self._quiet:
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            tqdm.monitor_interval = 0  # its thread and forked processes do not go together
+            plain = not sys.stderr.isatty()
+            if plain:
+                click.echo(f"{_shown(self._source)}: reading {total} pages", err=True)
+            self._bar = tqdm(total=total, unit="page", desc=_shown(self._source), disable=plain, leave=False)
+        self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *failure: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _shown(path: Path) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

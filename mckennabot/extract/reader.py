@@ -1,0 +1,242 @@
+"""A PDF's pages, read side by side by processes that may die of them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import BinaryIO, Generic, TypeVar
+
+from mckennabot.errors import InputError
+from mckennabot.extract.contain import MEMORY, RENEW, Call, Child, Died, deadline
+from mckennabot.extract.page import Contents, OutlineEntry, RawPage
+from mckennabot.extract.scan import is_picture, letters
+
+PREPARE_SECONDS = 20.0
+PAGE_SECONDS = 8.0
+LOST_SECONDS = 20.0  # spent on pages that failed, after which no more are tried
+CHUNK = 32  # pages that a process reads before it gets more
+SHARE = 12  # pages at least for each process
+MAX_JOBS = 4  # by default; more only wait for the process that puts the book together
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Reading(Generic[T]):
+    """What was read of a document.
+
+    Attributes:
+        pages: in order, as the transform left them.
+        outline: the document's bookmarks.
+        failed: pages that could not be read, or not to their end, with the reason.
+        pictures: pages that are a picture without text, or nearly.
+        letters: characters that are not white space, on all pages.
+        unknown: glyphs whose character is not known.
+    """
+
+    pages: list[T] = field(default_factory=list)
+    outline: list[OutlineEntry] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    pictures: list[int] = field(default_factory=list)
+    letters: int = 0
+    unknown: int = 0
+
+
+@dataclass(frozen=True)
+class _Result(Generic[T]):
+    number: int
+    page: T | None = None
+    problem: str | None = None
+    picture: bool = False
+    letters: int = 0
+    unknown: int = 0
+
+
+def read_pages(
+    path: Path,
+    transform: Callable[[RawPage], T],
+    *,
+    password: str | None = None,
+    span: tuple[int, int] | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Reading[T]:
+    """Read a PDF, whatever it is; the result does not depend on `jobs`.
+
+    Args:
+        path: the file.
+        transform: runs on each page in the process that read it; its result must pickle.
+        password: opens an encrypted file.
+        span: first and last page, from 1; None is all.
+        jobs: processes; None is as many as help.
+        progress: is told how many pages are done, of how many.
+
+    Raises:
+        InputError: it is no PDF, needs a password, or cannot be put in order.
+        UsageError: `span` lies outside the document.
+    """
+    os.environ.pop("CMAP_PATH", None)  # whence pdfminer would load what a document names
+    with tempfile.TemporaryFile() as normal:
+        preparing = Call(lambda: _prepare(path, password, normal), PREPARE_SECONDS)
+        import mckennabot.extract.pdf.document  # noqa: F401 - while the child works, and before the next ones fork
+
+        try:
+            contents: Contents = preparing.result()
+        except Died as died:
+            raise InputError(f"the PDF is damaged: {died}", path=path) from died
+        first, last = span or (1, len(contents.labels))
+        numbers = range(max(1, first), min(last, len(contents.labels)) + 1)
+        if not numbers:
+            raise InputError(f"no pages {first}-{last}: the document has {len(contents.labels)}", path=path)
+        crew = _Crew(normal, contents, transform, jobs, numbers, progress)
+        return _gather(crew.read(), contents, numbers)
+
+
+def _prepare(path: Path, password: str | None, normal: BinaryIO) -> Contents:
+    from mckennabot.extract.pdf.normalise import normalise
+
+    return normalise(path, password, normal)
+
+
+def _gather(results: dict[int, _Result[T]], contents: Contents, numbers: range) -> Reading[T]:
+    reading: Reading[T] = Reading(outline=contents.outline)
+    for number in numbers:
+        result = results[number]
+        if result.page is not None:
+            reading.pages.append(result.page)
+        if result.problem is not None:
+            reading.failed[number] = result.problem
+        if result.picture:
+            reading.pictures.append(number)
+        reading.letters += result.letters
+        reading.unknown += result.unknown
+    return reading
+
+
+class _Crew(Generic[T]):
+    """The processes that read a document, and who reads what."""
+
+    def __init__(
+        self,
+        normal: BinaryIO,
+        contents: Contents,
+        transform: Callable[[RawPage], T],
+        jobs: int | None,
+        numbers: range,
+        progress: Progress | None,
+    ) -> None:
+        self._file = normal
+        self._contents = contents
+        self._transform = transform
+        self._numbers = numbers
+        self._progress = progress
+        helpful = min(MAX_JOBS, os.cpu_count() or 1) if jobs is None else jobs
+        self._jobs = max(1, min(helpful, len(numbers) // SHARE))
+        self._memory = max(MEMORY // 2, min(MEMORY, 2 * MEMORY // self._jobs))
+        size = max(1, min(CHUNK, len(numbers) // (2 * self._jobs)))
+        self._chunks = deque(deque(numbers[i : i + size]) for i in range(0, len(numbers), size))
+        self._results: dict[int, _Result[T]] = {}
+        self._lost = 0.0
+
+    def read(self) -> dict[int, _Result[T]]:
+        """A result for each page, read or failed."""
+        busy: dict[Connection, tuple[Child, deque[int]]] = {}
+        since: dict[Connection, float] = {}
+        try:
+            while self._chunks or busy:
+                while self._chunks and len(busy) < self._jobs:
+                    child = Child(self._serve, self._memory)
+                    busy[child.pipe] = child, self._hand_out(child.pipe)
+                    since[child.pipe] = time.monotonic()
+                for ready in wait(list(busy)):
+                    assert isinstance(ready, Connection)
+                    child, todo = busy[ready]
+                    spent = time.monotonic() - since[ready]
+                    since[ready] = time.monotonic()
+                    try:
+                        result = ready.recv()
+                    except (EOFError, OSError):
+                        del busy[ready]
+                        self._bury(child.end(), todo, spent)
+                        continue
+                    todo.remove(result.number)
+                    self._note(result, spent)
+                    if not todo:
+                        if self._chunks:
+                            busy[ready] = child, self._hand_out(ready)
+                        else:
+                            ready.send(None)
+                            del busy[ready]
+                            child.end()
+        finally:
+            for child, _ in busy.values():
+                child.kill()
+        return self._results
+
+    def _hand_out(self, pipe: Connection) -> deque[int]:
+        chunk = self._chunks.popleft()
+        pipe.send(list(chunk))
+        return chunk
+
+    def _bury(self, cause: str | None, todo: deque[int], spent: float) -> None:
+        """A process has gone; the page that killed it is given up, the rest goes to another."""
+        failed = todo.popleft() if cause is not None and todo else None
+        if todo:
+            self._chunks.appendleft(todo)
+        if failed is not None:
+            self._note(_Result(failed, problem=cause), spent)
+
+    def _note(self, result: _Result[T], spent: float) -> None:
+        self._results[result.number] = result
+        if result.page is None:
+            self._lost += spent
+        if self._lost > LOST_SECONDS:
+            given_up = [number for chunk in self._chunks for number in chunk]
+            self._chunks.clear()
+            for number in given_up:
+                self._results[number] = _Result(number, problem="not tried, after so many that failed")
+        if self._progress:
+            self._progress(len(self._results), len(self._numbers))
+
+    def _serve(self, pipe: Connection) -> None:
+        """What each process does: read the pages that it is told, until there are none."""
+        import logging
+
+        from mckennabot.extract.pdf.document import Document
+
+        logging.disable()
+        document: Document | None = None
+        while (numbers := pipe.recv()) is not None:
+            for number in numbers:
+                with deadline(PAGE_SECONDS):
+                    try:
+                        if document is None:
+                            view = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+                            document = Document(view, self._contents)  # type: ignore[arg-type]
+                        result = self._read(document, number)
+                    except MemoryError:
+                        pipe.send(_Result(number, problem="it takes too much memory"))
+                        raise SystemExit(RENEW) from None
+                    except Exception as error:
+                        result = _Result(number, problem=f"it is damaged ({type(error).__name__})")
+                pipe.send(result)
+
+    def _read(self, document: object, number: int) -> _Result[T]:
+        raw: RawPage = document.page(number)  # type: ignore[attr-defined]
+        count, unknown = letters(raw)
+        return _Result(
+            number,
+            page=self._transform(raw),
+            problem="it holds more than a page of a book; the rest was left out" if raw.cut else None,
+            picture=is_picture(raw, count),
+            letters=count,
+            unknown=unknown,
+        )
