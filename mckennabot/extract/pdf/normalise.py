@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import warnings
@@ -29,8 +30,10 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
     Raises:
         InputError: it needs a password, or qpdf cannot make sense of it.
     """
-    pdf, pages = _open(path, password)
-    with pdf:
+    # A file that is open has no name that qpdf would have to understand.
+    with path.open("rb") as file, contextlib.ExitStack() as stack:
+        pdf, pages = _open(file, path, password)
+        stack.enter_context(pdf)
         contents = Contents(
             labels=read_labels(pdf, len(pages)),
             outline=read_outline(pdf, [(p, _matrix(i)) for p, i in pages]),
@@ -53,10 +56,11 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
     return contents
 
 
-def _open(path: Path, password: str | None) -> tuple[pikepdf.Pdf, list[tuple[pikepdf.Dictionary, Inherited]]]:
+def _open(
+    file: BinaryIO, path: Path, password: str | None
+) -> tuple[pikepdf.Pdf, list[tuple[pikepdf.Dictionary, Inherited]]]:
     """The document, and its pages, of which there is one at least."""
-    # A file that is open has no name that qpdf would have to understand.
-    sources: Iterator[BinaryIO] = itertools.chain((path.open("rb"),), map(io.BytesIO, rescues(path)))
+    sources: Iterator[BinaryIO] = itertools.chain((file,), map(io.BytesIO, rescues(path)))
     for source in sources:
         try:
             pdf = pikepdf.open(
@@ -70,8 +74,8 @@ def _open(path: Path, password: str | None) -> tuple[pikepdf.Pdf, list[tuple[pik
         except pikepdf.PdfError as error:
             if "encrypt" in str(error).lower():
                 raise InputError("the PDF is encrypted in a way that is unsupported", path=path) from error
-    with path.open("rb") as file:
-        is_pdf = b"%PDF-" in file.read(1024)
+    file.seek(0)
+    is_pdf = b"%PDF-" in file.read(1024)
     what = "the PDF is damaged beyond repair, or has no pages" if is_pdf else "not a PDF"
     raise InputError(what, path=path)
 
