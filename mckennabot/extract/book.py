@@ -63,7 +63,7 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
             line.kind = HEADING
     kept = kept_kinds(settings.keep) | {"body", HEADING}
     text = [line for page in pages for line in page.lines if line.kind in kept]
-    hyphens = Hyphens(line.initial + line.text for line in text)
+    hyphens = Hyphens(line.text for line in text if not line.initial)
     paragraphs = make_paragraphs(text, set(firsts), measure, hyphens)
     paragraphs = [paragraph for paragraph in paragraphs if paragraph.text.strip()]
     segments = _segments(paragraphs, firsts, settings.segment)

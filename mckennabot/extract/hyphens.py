@@ -70,7 +70,7 @@ class Hyphens:
         if rest[0].isupper():
             return not stem.isupper()
         words = self._words
-        is_name = stem[0].isupper()
+        is_name = stem[0].isupper() and not self._words[stem.lower()] and not self._is_word(stem.lower())
         stem, rest = stem.lower(), rest.lower()
         whole, hyphenated = words[stem + rest], words[f"{stem}-{rest}"]
         if whole or hyphenated:

@@ -88,7 +88,9 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
     aside: list[list[Line]] = []
     verse = False
     run_before: _Run | None = None
-    for run in _runs(flow, starts, measure):
+    runs = list(_runs(flow, starts, measure))
+    _mark_lone_verse(runs)
+    for run in runs:
         for number, line in enumerate(run.lines):
             if line.kind not in ("body", HEADING):  # a kept note waits until the paragraph around it ends
                 if aside and aside[-1][-1].kind == line.kind and number:
@@ -209,6 +211,20 @@ def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure)
     return sum(short) >= 0.8 * len(short)
 
 
+def _mark_lone_verse(runs: list[_Run]) -> None:
+    """Take a single line for verse where verse set like it stands right before or after."""
+    for before, run, after in zip([None, *runs], runs, [*runs[1:], None], strict=False):
+        if len(run.lines) == 1 and run.inset and not run.verse:
+            run.verse = any(
+                other is not None and other.verse and _is_set_like(other.lines[0], run.lines[0])
+                for other in (before, after)
+            )
+
+
+def _is_set_like(a: Line, b: Line) -> bool:
+    return a.font == b.font and abs((a.x0 - a.left) - (b.x0 - b.left)) < 2.5 * a.size
+
+
 def _begins_with_capital(line: Line) -> bool:
     return next((c.isupper() for c in line.initial + line.text if c.isalpha()), False)
 
@@ -246,8 +262,10 @@ def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> b
     short = _short(a, b, run)
     if run.hanging:
         return not indented and (was_indented or short)
+    if _ITEM.match(lines[0].text) and not lines[0].x0 - run.left > slack:
+        return short if not was_indented else not indented
     if indented and not was_indented:
-        return short or not _ITEM.match(lines[0].text)
+        return True
     if indented:
         return short or bool(_SENTENCE_END.search(a.text)) or not measure.justified
     if _ITEM.match(b.text) and short:
@@ -279,6 +297,8 @@ def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, meas
     if before.inset != run.inset:
         return short or not _ITEM.match(lines[0].text)
     indented = b.x0 - run.left > 0.3 * b.size
+    if _ITEM.match(lines[0].text) and _ITEM.match(b.text):
+        return True
     if before.hanging or run.hanging:
         return not indented and short
     if indented:
@@ -309,9 +329,10 @@ def _goes_on_at_another_edge(lines: list[Line], b: Line, before: _Run, run: _Run
 
 
 def _verse_goes_on(before: _Run, run: _Run) -> bool:
-    a, b = before.lines[-1], run.lines[0]
-    offset = abs((a.x0 - a.left) - (b.x0 - b.left))
-    return run.inset == before.inset and offset < 2.5 * a.size and a.font == b.font and run.inset
+    """Whether a stanza goes on over the end of a page."""
+    a = before.lines[-1]
+    ended = a.text[-1] in '.\u201d"' and len(before.lines) > 3 and len(run.lines) > 1
+    return before.inset and run.inset and _is_set_like(a, run.lines[0]) and not ended
 
 
 def _is_cut(a: Line, b: Line) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from mckennabot.extract.page import Glyph
+from mckennabot.extract.unicode import ACCENTS
 
 
 class Ink(NamedTuple):
@@ -93,8 +94,26 @@ def _attach_raised(rows: list[Row], sizes: list[float]) -> None:
             if not 0 <= other < len(rows) or not rows[other] or not row:
                 continue
             drop = (rows[other][0].y - row[0].y) / sizes[other]
-            if -0.4 < drop < 0.8 and min(ink.size for ink in row) <= 0.85 * sizes[other]:
+            if 0 < drop < 0.5 and any(ink.text in ACCENTS for ink in row):
+                _put_over_letters(row, rows[other])
+            elif -0.4 < drop < 0.8 and min(ink.size for ink in row) <= 0.85 * sizes[other]:
                 _move(row, rows[other], sizes[other], 1 if drop > 0 else -1)
+
+
+def _put_over_letters(row: Row, target: Row) -> None:
+    """Move accents that stand over the letters of a row into it."""
+    over = [
+        ink
+        for ink in row
+        if ink.text in ACCENTS
+        and any(
+            letter.x0 <= (ink.x0 + ink.x1) / 2 <= letter.x1 and letter.text.isalpha() for letter in target
+        )
+    ]
+    if over:
+        target += over
+        target.sort(key=lambda ink: ink.x0 + (ink.text in ACCENTS) * 1e-3)
+        row[:] = [ink for ink in row if ink not in over]
 
 
 def _move(row: Row, target: Row, size: float, raised: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from statistics import median
 
 from mckennabot.extract.rows import Ink, Row
@@ -46,6 +45,7 @@ def fragments(row: Row) -> list[Fragment]:
     """The row's stretches of words, from left to right."""
     pieces: list[Row] = [[]]
     spaces: list[list[int]] = [[]]  # for each piece, before which of its glyphs a space glyph stands
+    gaps: list[list[float]] = [[]]  # from the right edge of all before to each glyph but the first
     spaced = False
     edge = float("-inf")
     last: Ink | None = None
@@ -59,15 +59,17 @@ def fragments(row: Row) -> list[Fragment]:
         if pieces[-1] and x0 - edge > GUTTER * size:
             pieces.append([])
             spaces.append([])
-        elif spaced:
-            spaces[-1].append(len(pieces[-1]))
+            gaps.append([])
+        elif pieces[-1]:
+            gaps[-1].append(x0 - edge)
+            if spaced:
+                spaces[-1].append(len(pieces[-1]))
         spaced = False
         pieces[-1].append(ink)
         edge = x1 if x1 > edge else edge
         last = ink
     if not pieces[0]:
         return []
-    gaps = [[b[0] - a[1] for a, b in pairwise(piece)] for piece in pieces]
     tracking = _tracking([gap for some in gaps for gap in some], pieces[0][0].size)
     return [_fragment(*piece, tracking) for piece in zip(pieces, map(set, spaces), gaps, strict=False)]
 
