@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from itertools import groupby, pairwise
 
 from mckennabot.extract.lines import Line, Page
@@ -21,18 +22,40 @@ _CAPTION_LINES = 6
 
 def mark_captions(pages: list[Page], measure: Measure) -> None:
     """Set the kind of captions and tables."""
+    beside: list[list[Line]] = []
+    near: Counter[_Style] = Counter()
+    everywhere: Counter[_Style] = Counter()
     for page in pages:
         body = [line for line in page.lines if line.kind == "body" and not line.angle]
         _mark_tables(page, body, measure)
-        blocks = _blocks([line for line in body if line.kind == "body"], measure)
-        for above, block in zip([None, *blocks], blocks, strict=False):
+        for block in _blocks([line for line in body if line.kind == "body"], measure):
+            style = _style(block)
+            everywhere[style] += 1
             if _NUMBERED.match(block[0].text):
                 _set(_numbered_caption(block, measure), CAPTION)
-            elif _goes_on(above, block, measure) or (
-                _beside_picture(block, page, measure) and _is_small_print(block, measure)
-            ):
+            elif _beside_picture(block, page, measure) and _is_small_print(block, measure):
+                near[style] += 1
+                beside.append(block)
+    for block in beside:
+        if 2 * near[_style(block)] > everywhere[_style(block)]:  # and not of a kind that stands anywhere
+            _set(block, CAPTION)
+    for page in pages:
+        blocks = _blocks(
+            [line for line in page.lines if line.kind in ("body", CAPTION) and not line.angle], measure
+        )
+        for above, block in pairwise(blocks):
+            if _goes_on(above, block, measure):
                 _set(block, CAPTION)
         _note_floats(page, measure)
+
+
+_Style = tuple[float, str, bool, bool]
+
+
+def _style(block: list[Line]) -> _Style:
+    """What captions of one book share: size, font, whether centred, whether in capitals."""
+    first = block[0]
+    return round(first.size, 1), first.font, _is_centred(first), first.text.isupper()
 
 
 def _note_floats(page: Page, measure: Measure) -> None:
@@ -52,7 +75,7 @@ def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
         last = blocks[-1][-1] if blocks else None
         if (
             last is not None
-            and last.column == line.column
+            and (last.column, last.kind) == (line.column, line.kind)
             and same_size(last.size, line.size)
             and (last.font == line.font or last.size != measure.size)
             and 0 <= line.y - last.y < 1.35 * measure.line_distance(line.size)
@@ -63,9 +86,9 @@ def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
     return blocks
 
 
-def _goes_on(above: list[Line] | None, block: list[Line], measure: Measure) -> bool:
+def _goes_on(above: list[Line], block: list[Line], measure: Measure) -> bool:
     """Whether a block is the last line of the caption above it."""
-    if above is None or above[-1].kind != CAPTION or len(block) > 1:
+    if above[-1].kind != CAPTION or block[0].kind == CAPTION or len(block) > 1:
         return False
     last, line = above[-1], block[0]
     if same_size(line.size, measure.size) and not _is_centred(line):

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mckennabot.extract.page import Box, Glyph, RawPage
-from mckennabot.extract.rows import Ink, rows_of, upright
+from mckennabot.extract.rows import Ink, is_beside, rows_of, upright
 from mckennabot.extract.words import Fragment, fragments
 
 
@@ -142,13 +142,7 @@ def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
 def _give_initials(lines: list[Line], initials: list[Ink]) -> None:
     """Put each drop cap before the topmost line beside it; all beside it begin where it does."""
     for cap in initials:
-        top = cap.y - 0.95 * cap.size
-        beside = [
-            line
-            for line in lines
-            if top < line.y < cap.y + 0.5 * line.size
-            and -0.5 * line.size < line.x0 - cap.x1 < 1.5 * line.size
-        ]
+        beside = [line for line in lines if is_beside(cap, line.x0, line.y, line.size)]
         for number, line in enumerate(sorted(beside, key=lambda line: line.y)):
             line.x0 = min(line.x0, cap.x0)
             if number == 0:

@@ -170,11 +170,19 @@ def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
 
 
 def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
-    top = cap.y - 0.95 * cap.size
     return any(
-        -0.5 * body < ink.x0 - cap.x1 < 1.5 * body and ink.size * 1.7 < cap.size
+        is_beside(cap, ink.x0, row[0].y, body) and ink.size * 1.7 < cap.size
         for row in rows_above
-        if row and top < row[0].y < cap.y - 0.3 * body
+        if row and row[0].y < cap.y - 0.3 * body
         for ink in row
         if not ink.text.isspace()
     )
+
+
+def is_beside(cap: Ink, x: float, y: float, size: float) -> bool:
+    """Whether a line that begins at (x, y) stands beside a drop cap, or was printed over it by mistake."""
+    if not cap.y - 0.95 * cap.size < y < cap.y + 0.5 * size:
+        return False
+    if cap.y - 0.55 * cap.size < y < cap.y - 0.3 * size and abs(x - cap.x0) < 0.1 * size:
+        return True
+    return -0.5 * size < x - cap.x1 < 1.5 * size
