@@ -28,6 +28,8 @@ def extract_document(path: Path, settings: ExtractSettings) -> Book:
     Raises:
         InputError: the file cannot be read, is not what its suffix says, or holds no text.
     """
+    if not path.is_file():
+        raise InputError("no such file" if not path.exists() else "not a file", path=path)
     try:
         return shape(READERS[path.suffix.lower()](path), settings)
     except InputError as error:
@@ -41,7 +43,7 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
     _mark_gutenberg(blocks)
     _mark_notes(blocks, source.notes)
     report.note_marks = len(source.notes)
-    starts = divide(blocks, source.toc)
+    blocks, starts = divide(blocks, source.toc)
     kept = kept_kinds(settings.keep) | {BODY, HEADING}
     segments: list[list[str]] = []
     place = 0
@@ -163,13 +165,14 @@ _MOST_NOTE_WORDS = 1000
 
 def _mark_notes(blocks: list[Block], targets: frozenset[str]) -> None:
     """Set the kind of what the marks of notes lead to."""
-    for target in targets:
-        found = [block for block in blocks if target in block.ids]
-        if any(block.level for block in found) or sum(block.words for block in found) > _MOST_NOTE_WORDS:
-            continue
-        for block in found:
-            if block.kind == BODY:
-                block.kind = FOOTNOTE
+    found: dict[str, list[Block]] = {target: [] for target in targets}
+    for block in blocks:
+        for name in block.ids & targets:
+            found[name].append(block)
+    for led_to in found.values():
+        if not any(b.level for b in led_to) and sum(b.words for b in led_to) <= _MOST_NOTE_WORDS:
+            for block in led_to:
+                block.kind = FOOTNOTE if block.kind == BODY else block.kind
 
 
 # The account

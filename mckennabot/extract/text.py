@@ -9,10 +9,10 @@ from itertools import pairwise
 from mckennabot.extract.blocks import BODY, Block
 from mckennabot.extract.captions import CAPTION
 from mckennabot.extract.decode import decode_file
-from mckennabot.extract.divisions import is_bare_number
 from mckennabot.extract.headings import describe
 from mckennabot.extract.html import read_html
 from mckennabot.extract.notes import FOOTNOTE
+from mckennabot.extract.ranks import is_bare_number
 from mckennabot.extract.sections import BOILERPLATE, FRONT, title_kind
 from mckennabot.extract.wraps import joined, margin
 

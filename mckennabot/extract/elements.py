@@ -1,0 +1,146 @@
+"""What an HTML element is, by its tag and by what it says of itself: epub:type, role and class."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from mckennabot.extract.blocks import BODY
+from mckennabot.extract.captions import CAPTION, TABLE
+from mckennabot.extract.furniture import FOLIO
+from mckennabot.extract.notes import FOOTNOTE
+from mckennabot.extract.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX
+
+Element = Any
+"""An lxml element; lxml comes without types."""
+
+
+def _set(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
+PARAGRAPHS = _set(
+    "p div li dt dd blockquote pre h1 h2 h3 h4 h5 h6 hr hgroup section article aside header footer figure "
+    "figcaption address nav main table caption thead tbody tfoot tr ul ol dl body html center form fieldset "
+    "legend details summary"
+)
+"""Tags that begin and end a paragraph."""
+SKIPPED = _set(
+    "head title script style template noscript svg object iframe audio video canvas button select textarea "
+    "rt rp map"
+)
+"""Tags without text to read."""
+
+
+def _by_name(kinds: dict[str, str]) -> dict[str, str]:
+    return {name: kind for kind, names in kinds.items() for name in names.split()}
+
+
+_TYPES = _by_name(
+    {
+        FOOTNOTE: "footnote footnotes endnote endnotes rearnote rearnotes",
+        CONTENTS: "toc landmarks page-list loi lot loa lov navigation",
+        FRONT: "cover titlepage halftitlepage copyright-page imprint seriespage dedication other-credits",
+        BACK: "bibliography glossary acknowledgments acknowledgements colophon",
+        BOILERPLATE: "contentinfo",
+        INDEX: "index",
+        FOLIO: "pagebreak",
+    }
+)
+_CLASSES = _by_name(
+    {
+        FOOTNOTE: "footnote footnotes endnote endnotes fnote",
+        FOLIO: "pagenum pageno pagenumber page-number pagebreak",
+        CAPTION: "caption figcaption",
+        BOILERPLATE: "pg-boilerplate",
+        CONTENTS: "toc",
+    }
+)
+_VERSE = re.compile(r"(?:z3998:)?(poem|poetry|verse|stanza|linegroup|line-group|lg|strophe)\w*")
+_NOTE_MARK = re.compile(r"[\[(]?\s*(?:\d{1,4}|[a-z]|[ivxl]{1,6}|[*∗†‡§¶‖#]{1,4})\s*[\])]?", re.IGNORECASE)
+_CELL_WORDS = 12
+
+
+def local(tag: object) -> str:
+    """A tag's name without its namespace."""
+    return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
+
+
+def text_of(element: Element) -> str:
+    """All words in an element, on one line."""
+    return " ".join("".join(element.itertext()).split())
+
+
+def kind_of(element: Element, tag: str) -> str:
+    """Body, or the kind of what stands beside the text."""
+    if kind := _first(_TYPES, _types(element)):
+        return kind
+    if tag == "nav":
+        return CONTENTS
+    if tag in ("figcaption", "caption"):
+        return CAPTION
+    if tag == "footer" and local(element.getparent().tag) == "body":
+        return BOILERPLATE
+    if tag == "table" and _is_table(element):
+        return TABLE
+    return _first(_CLASSES, (element.get("class") or "").lower().split()) or BODY
+
+
+def is_verse(element: Element) -> bool:
+    """Whether an element says that it holds verse."""
+    return any(map(_VERSE.fullmatch, _names(element)))
+
+
+def is_hidden(element: Element) -> bool:
+    """Whether readers do not see an element."""
+    style = (element.get("style") or "").replace(" ", "").lower()
+    return element.get("hidden") is not None or "display:none" in style
+
+
+def is_note_mark(element: Element) -> bool:
+    """Whether a link is the mark of a note, or the one that leads back from it."""
+    href = element.get("href") or ""
+    if "#" not in href or "://" in href:
+        return False
+    mark = text_of(element)
+    if not _NOTE_MARK.fullmatch(mark):
+        return False
+    names = _names(element)
+    if any("note" in name or name.startswith("fn") for name in names):
+        return True
+    raised = local(element.getparent().tag) == "sup" or any(local(e.tag) == "sup" for e in element.iter())
+    return raised or not mark[0].isalnum()
+
+
+def is_backlink(element: Element) -> bool:
+    """Whether a link is an arrow that leads from a note back to the text."""
+    return any("backlink" in name for name in _names(element)) or text_of(element) in ("↩", "↩︎", "↑", "⏎")
+
+
+def is_inner_link(element: Element, tag: str) -> bool:
+    """Whether an element is a link to another place in the book."""
+    href = (element.get("href") or "") if tag == "a" else ""
+    return bool(href) and not re.match(r"[a-z][a-z0-9+.-]*:|//", href, re.IGNORECASE)
+
+
+def _types(element: Element) -> list[str]:
+    said = f"{element.get('epub:type') or ''} {element.get('role') or ''}"
+    return said.lower().replace("doc-", "").split()
+
+
+def _names(element: Element) -> list[str]:
+    return [*_types(element), *(element.get("class") or "").lower().split()]
+
+
+def _first(kinds: dict[str, str], names: Iterable[str]) -> str:
+    return next((kinds[name] for name in names if name in kinds), "")
+
+
+def _is_table(table: Element) -> bool:
+    """Whether a table holds small facts side by side, and is not a page laid out in cells."""
+    rows = [[cell for cell in row if local(cell.tag) in ("td", "th")] for row in table.iter("tr")]
+    cells = [cell for row in rows for cell in row]
+    if len(rows) < 2 or sum(len(row) > 1 for row in rows) < 0.7 * len(rows):
+        return False
+    return sum(len(text_of(cell).split()) for cell in cells) <= _CELL_WORDS * len(cells)

@@ -1,0 +1,109 @@
+"""The headings of a document: what each says of itself, how much stands below it, and which are chapters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+from mckennabot.extract.blocks import BODY, Block
+from mckennabot.extract.headings import describe
+from mckennabot.extract.sections import title_kind
+
+ENOUGH = 30
+"""Words of text that make a chapter of what follows a heading."""
+
+
+class Heading(NamedTuple):
+    """A heading and the text below it.
+
+    Attributes:
+        number: of its block.
+        level: its rank, 1 for the highest.
+        title: its words.
+        own: words up to the next heading of any rank.
+        longest: words of the longest paragraph among them.
+        words: words up to the next heading of its rank or a higher one.
+    """
+
+    number: int
+    level: int
+    title: str
+    own: int
+    longest: int
+    words: int
+
+
+def find_headings(blocks: Sequence[Block]) -> list[Heading]:
+    """The headings of a document's text, in order."""
+    found: list[Heading] = []
+    total = own = longest = 0
+    following: list[tuple[int, int]] = []  # ranks and totals of the headings that end what stands above
+    for number in reversed(range(len(blocks))):
+        block = blocks[number]
+        if block.kind != BODY:
+            continue
+        if not block.level:
+            total, own, longest = total + block.words, own + block.words, max(longest, block.words)
+            continue
+        while following and following[-1][0] > block.level:
+            following.pop()
+        words = total - (following[-1][1] if following else 0)
+        following.append((block.level, total))
+        found.append(Heading(number, block.level, block.text, own, longest, words))
+        own = longest = 0
+    return found[::-1]
+
+
+def chapter_level(headings: Sequence[Heading]) -> int:
+    """The rank of the chapters.
+
+    It is that of the headings that bear numbers; else the highest that two or more headings share and
+    that is no rank of parts.
+    """
+    levels = sorted({heading.level for heading in headings})
+    numbered = Counter(h.level for h in headings if h.words and is_numbered(h.title))
+    if numbered:
+        best = max(numbered, key=lambda level: (numbered[level], -level))
+        if numbered[best] > 2:
+            return best
+    for level in levels:
+        ranked = [h for h in headings if h.level == level and h.words and not title_kind(h.title)]
+        if len(ranked) < 2 or _are_parts(ranked, headings):
+            continue
+        if median(heading.words for heading in ranked) >= ENOUGH:
+            return level
+    return levels[0] if levels else 1
+
+
+def _are_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> bool:
+    """Whether most headings of a rank have no text of their own but chapters under them."""
+    if 2 * sum(heading.own < ENOUGH for heading in ranked) <= len(ranked):
+        return False
+    named = sum(describe(heading.title)[0] == "part" for heading in ranked)
+    below = [h for h in headings if h.level == ranked[0].level + 1]
+    chapters = sum(describe(h.title)[0] == "chapter" for h in below)
+    return 2 * named >= len(ranked) or 2 * chapters > len(below)
+
+
+def is_numbered(title: str) -> bool:
+    """Whether a heading bears a chapter's number, alone or before its title."""
+    kind, number = describe(title)
+    return kind != "part" and number is not None
+
+
+def is_named(title: str) -> bool:
+    """Whether a heading says that it is a chapter, a preface or the like."""
+    return is_numbered(title) or describe(title)[0] == "named"
+
+
+def is_bare_number(title: str) -> bool:
+    """Whether a heading says its number and nothing else.
+
+    >>> is_bare_number("Chapter One"), is_bare_number("XIV."), is_bare_number("1. The Lamp")
+    (True, True, False)
+    """
+    kind, number = describe(title)
+    return kind == "chapter" and number is not None and len(re.findall(r"\w+", title)) <= 3
