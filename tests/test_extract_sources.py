@@ -14,6 +14,7 @@ import pytest
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.documents import extract_document
+from mckennabot.extract.epub import read_epub
 from scripts.make_sample import SOURCE, Book, read_book
 
 CONTAINER = """<?xml version="1.0"?>
@@ -290,7 +291,7 @@ def corrupt(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "not an EPUB"),
+        (b"", "the file is empty"),
         (b"%PDF-1.7 and so on", "not an EPUB"),
         (b"PK\x03\x04 cut short", "not an EPUB"),
         ({"readme.txt": "no book"}, "no package document"),
@@ -326,7 +327,7 @@ def test_no_cut_or_flipped_byte_of_an_epub_ends_in_anything_but_a_clear_error(tm
         for data in (whole[:at], whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]):
             damaged.write_bytes(data)
             with contextlib.suppress(InputError):
-                segments(damaged)
+                read_epub(damaged)
 
 
 # HTML

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 BODY = "body"
+MAX_BLOCKS = 1_000_000
+"""Paragraphs of a book: the Bible has thirty thousand verses."""
 
 
 @dataclass(slots=True)

@@ -10,30 +10,37 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.blocks import BODY, Block, Source
 from mckennabot.extract.book import Book
+from mckennabot.extract.contain import Call, Died
 from mckennabot.extract.divisions import Division, divide
 from mckennabot.extract.headings import HEADING
 from mckennabot.extract.kinds import kept_kinds
 from mckennabot.extract.notes import FOOTNOTE
 from mckennabot.extract.report import Chapter, Removed, Report
 from mckennabot.extract.sections import BOILERPLATE
+from mckennabot.extract.sources import check_file
 from mckennabot.extract.unicode import SOFT_HYPHEN, repair
 
 MAX_BYTES = 32 << 20
 """Of a text or HTML file: War and Peace takes four million."""
+SECONDS = 40.0
+"""Within which a document is a book; War and Peace takes one."""
 
 
 def extract_document(path: Path, settings: ExtractSettings) -> Book:
-    """A book from an EPUB, HTML, Markdown or text file, by its suffix.
+    """A book from an EPUB, HTML, Markdown or text file, by its suffix, read in a process with bounds.
 
     Raises:
         InputError: the file cannot be read, is not what its suffix says, or holds no text.
     """
-    if not path.is_file():
-        raise InputError("no such file" if not path.exists() else "not a file", path=path)
+    check_file(path)
+    reading = Call(lambda: shape(READERS[path.suffix.lower()](path), settings), SECONDS)
     try:
-        return shape(READERS[path.suffix.lower()](path), settings)
+        book: Book = reading.result()
+    except Died as died:
+        raise InputError(f"the file is damaged: {died}", path=path) from died
     except InputError as error:
-        raise InputError(error.what, path=error.path or path, hint=error.hint) from error
+        raise InputError(error.what, path=path, hint=error.hint) from error
+    return book
 
 
 def shape(source: Source, settings: ExtractSettings) -> Book:
@@ -71,11 +78,13 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
 def _read_file(read: Callable[[bytes], Source]) -> Callable[[Path], Source]:
     def read_file(path: Path) -> Source:
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book", path=path)
-            return read(path.read_bytes())
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
         except OSError as error:
-            raise InputError(f"cannot read the file ({error.strerror})", path=path) from error
+            raise InputError(f"cannot read the file ({error.strerror})") from error
+        if len(data) > MAX_BYTES:
+            raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book")
+        return read(data)
 
     return read_file
 

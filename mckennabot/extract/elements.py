@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from mckennabot.extract.blocks import BODY
@@ -59,6 +60,8 @@ _CLASSES = _by_name(
 )
 _VERSE = re.compile(r"(?:z3998:)?(poem|poetry|verse|stanza|linegroup|line-group|lg|strophe)\w*")
 _NOTE_MARK = re.compile(r"[\[(]?\s*(?:\d{1,4}|[a-z]|[ivxl]{1,6}|[*∗†‡§¶‖#]{1,4})\s*[\])]?", re.IGNORECASE)
+_MARK_PARTS = 9
+"""Elements that no mark is made of."""
 _CELL_WORDS = 12
 
 
@@ -103,6 +106,8 @@ def is_note_mark(element: Element) -> bool:
     href = element.get("href") or ""
     if "#" not in href or "://" in href:
         return False
+    if sum(1 for _ in islice(element.iter(), _MARK_PARTS)) == _MARK_PARTS:
+        return False
     mark = text_of(element)
     if not _NOTE_MARK.fullmatch(mark):
         return False
@@ -115,7 +120,8 @@ def is_note_mark(element: Element) -> bool:
 
 def is_backlink(element: Element) -> bool:
     """Whether a link is an arrow that leads from a note back to the text."""
-    return any("backlink" in name for name in _names(element)) or text_of(element) in ("↩", "↩︎", "↑", "⏎")
+    arrow = (element.text or "").strip() in ("↩", "↩︎", "↑", "⏎")
+    return arrow or any("backlink" in name for name in _names(element))
 
 
 def is_inner_link(element: Element, tag: str) -> bool:

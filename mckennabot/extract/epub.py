@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.blocks import BODY, Block, Source, TocEntry
+from mckennabot.extract.blocks import BODY, MAX_BLOCKS, Block, Source, TocEntry
 from mckennabot.extract.decode import decode
 from mckennabot.extract.html import parse, read_html, without_prolog
 from mckennabot.extract.notes import FOOTNOTE
@@ -20,7 +20,7 @@ from mckennabot.extract.sections import BACK, CONTENTS, FRONT, INDEX
 
 MAX_DOCUMENT = 32 << 20
 """Bytes that one document may unpack to: War and Peace takes four million."""
-MAX_BOOK = 256 << 20
+MAX_BOOK = 128 << 20
 MAX_FILES = 50_000
 MAX_SPINE = 20_000
 
@@ -114,6 +114,8 @@ class _Reader:
                 for block in read:
                     block.kind = kind if block.kind == BODY else block.kind
             blocks += read
+            if len(blocks) > MAX_BLOCKS:
+                raise self._error(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
             notes |= marks
         if not blocks:
             reason = f" ({next(iter(failed.values()))})" if failed else ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.blocks import BODY, Block
+from mckennabot.extract.blocks import BODY, MAX_BLOCKS, Block
 from mckennabot.extract.captions import CAPTION
 from mckennabot.extract.decode import decode, decode_file
 from mckennabot.extract.elements import (
@@ -27,10 +27,9 @@ from mckennabot.extract.furniture import FOLIO
 from mckennabot.extract.notes import FOOTNOTE
 from mckennabot.extract.wraps import joined, margin
 
-MAX_BLOCKS = 1_000_000
-"""Paragraphs of one document."""
-
 _HEADING = re.compile(r"h([1-6])")
+_CONTAINERS = 4
+"""Elements around a paragraph whose names lead to it."""
 _MARK = "\ue000"
 """Stands for a note's mark until the paragraph around it is whole."""
 _MARKS = re.compile(rf"\[\s*{_MARK}\s*\]|\(\s*{_MARK}\s*\)|\s*{_MARK}(?=[\s.,;:!?”’)\]]|$)|{_MARK}")
@@ -49,7 +48,9 @@ def parse(data: bytes | str) -> Element | None:
     from lxml import etree
 
     text = without_prolog(data if isinstance(data, str) else decode(data))
-    parser = etree.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True)
+    parser = etree.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
+    )
     try:
         return etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
@@ -105,6 +106,7 @@ class _Walker:
         self._kinds = [BODY]
         self._containers: list[str] = []
         self._level = self._links = self._preformatted = 0
+        self._stanzas = 0  # blocks up to the end of the last stanza
 
     def walk(self, tree: Element) -> None:
         from lxml import etree
@@ -222,7 +224,7 @@ class _Walker:
         self._letters = self._linked = 0
         if not text.strip():
             return
-        ids = frozenset(self._ids.union(self._containers))
+        ids = frozenset(self._ids.union(self._containers[-_CONTAINERS:]))
         self._ids.clear()
         for part in re.split(r"\n[^\S\n]*\n\s*", _MARKS.sub("", text)):
             lines = [line for line in (" ".join(line.split()) for line in part.split("\n")) if line]
@@ -234,11 +236,12 @@ class _Walker:
 
     def _join_lines(self, first: int) -> None:
         """Make one stanza of lines that each stood in an element of its own."""
-        inside = self.blocks[first:]
+        inside = self.blocks[first:] if first >= self._stanzas else []
         if len(inside) > 1 and not any("\n" in b.text or b.level or b.kind != inside[0].kind for b in inside):
             ids = frozenset().union(*(block.ids for block in inside))
             text = "\n".join(block.text for block in inside)
             self.blocks[first:] = [Block(text, inside[0].kind, 0, self._place, ids)]
+        self._stanzas = len(self.blocks)
 
 
 def _heading_level(element: Element, tag: str) -> int:

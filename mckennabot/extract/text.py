@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 
-from mckennabot.extract.blocks import BODY, Block
+from mckennabot.errors import InputError
+from mckennabot.extract.blocks import BODY, MAX_BLOCKS, Block
 from mckennabot.extract.captions import CAPTION
 from mckennabot.extract.decode import decode_file
 from mckennabot.extract.headings import describe
@@ -35,7 +36,9 @@ def read_text(data: bytes) -> list[Block]:
     text = decode_file(data)
     lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
     width = margin([line.strip() for a, line in pairwise(["", *lines]) if line])
-    chunks = list(_chunks(lines, width))
+    chunks = list(islice(_chunks(lines, width), MAX_BLOCKS + 1))
+    if len(chunks) > MAX_BLOCKS:
+        raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
     notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
     blocks: list[Block] = []
     for above, chunk in chunks:
