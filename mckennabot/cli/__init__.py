@@ -18,6 +18,7 @@ from mckennabot.cli.configfile import read_config
 from mckennabot.cli.extract import extract
 from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
+from mckennabot.cli.models import models
 from mckennabot.errors import Interrupted, MckennabotError
 
 EPILOG = """
@@ -63,7 +64,7 @@ def cli(ctx: click.Context, config: str | None) -> None:
     ctx.default_map = read_config(config, cli)
 
 
-for command in (extract, finetune, generate):
+for command in (extract, finetune, generate, models):
     cli.add_command(command)
 
 

@@ -1,0 +1,83 @@
+"""``mckennabot models``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mckennabot.cli.options import chatter, checkpoints
+from mckennabot.errors import ModelError
+
+if TYPE_CHECKING:
+    from mckennabot.inventory import Entry
+
+EPILOG = """
+\b
+  mckennabot models
+  mckennabot models --check
+"""
+
+HEAD = ("NAME", "KIND", "SIZE", "PARAMETERS", "STEP", "BEST LOSS", "STATE")
+GET_ONE = "Get one with: mckennabot finetune --model tiny (nothing to fetch), or --model 124M"
+
+
+@click.command(epilog=EPILOG)
+@checkpoints
+@click.option("--check", is_flag=True, help="Read every tensor too; exit 4 if anything is damaged.")
+@chatter
+def models(checkpoints: Path, check: bool, verbose: bool, quiet: bool) -> None:
+    """List base models and runs: their size, step, validation loss, and what is damaged."""
+    from mckennabot.inventory import inventory
+
+    entries = list(inventory(checkpoints, thorough=check))
+    if not entries:
+        click.echo(f"No models in {checkpoints}.\n  {GET_ONE}", err=True)
+        return
+    for line in _table([HEAD, *map(_row, entries)]):
+        click.echo(line)
+    damaged = [entry.name for entry in entries if entry.damage and entry.kind != "part"]
+    if check and damaged:
+        raise ModelError(f"damaged: {', '.join(damaged)}", path=checkpoints, hint=_REPAIR)
+
+
+_REPAIR = "A base model: remove its directory and have it fetched again. A run: use another --checkpoint."
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    step, loss = str(entry.step) if entry.step is not None else "-", "-"
+    if entry.best_loss is not None:
+        loss = f"{entry.best_loss:.4f}" + (f" at {entry.best_step}" if entry.best_step is not None else "")
+    return (
+        entry.name,
+        entry.kind,
+        _short(entry.size, "B"),
+        _short(entry.parameters, "") if entry.parameters is not None else "-",
+        step,
+        loss,
+        entry.damage or "ok",
+    )
+
+
+def _short(count: int, unit: str) -> str:
+    """A count in three or four digits: 497.8 MB, 124.4 M."""
+    value, prefix = float(count), ""
+    for larger in ("k", "M", "G", "T"):
+        if value < 1000:
+            break
+        value, prefix = value / 1000, larger
+    return f"{value:.{1 if prefix else 0}f} {prefix}{unit}".strip()
+
+
+def _table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Columns two spaces apart, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = {HEAD.index(name) for name in ("SIZE", "PARAMETERS", "STEP")}
+    return [
+        "  ".join(
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
