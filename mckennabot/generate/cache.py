@@ -9,6 +9,7 @@ one that ends with the process.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -71,6 +72,7 @@ def _keep(
         try:
             with _only_one(directory.parent):
                 if not _intact(directory, source):
+                    _make_sure_of_room(directory.parent, weights, precision)
                     why = " again: its cache does not fit the weights" if directory.exists() else ""
                     tell.progress(f"converting {weights} to {precision}, once per checkpoint{why}")
                     _build(model, weights, precision, directory, source)
@@ -153,6 +155,18 @@ def _only_one(place: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _make_sure_of_room(place: Path, weights: Path, precision: str) -> None:
+    """Fail before the long conversion rather than after it.
+
+    Raises:
+        OSError: the file system has too little room.
+    """
+    share = {"float32": 1.0, "float16": 0.5, "int8": 0.27}[precision]
+    needed = weights.with_name(weights.name + DATA_SUFFIX).stat().st_size * share
+    if shutil.disk_usage(place).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _build(model: ModelDir, weights: Path, precision: str, directory: Path, source: str) -> None:

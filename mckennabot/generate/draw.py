@@ -159,11 +159,12 @@ def _take(
 
 
 def _batches(texts: Iterable[Text], size: int) -> Iterator[list[tuple[int, Text]]]:
-    """Consecutive texts with their indices, at most `size`, whose prompts are of about one length."""
+    """Consecutive texts with their indices, at most `size`, whose prompts can be drawn together."""
     batch: list[tuple[int, Text]] = []
     for index, text in enumerate(texts):
         lengths = [text.prompt, *(other.prompt for _, other in batch)]
-        if len(batch) == size or max(lengths) - min(lengths) > LENGTH_SPREAD:
+        shortest, longest = min(lengths), max(lengths)
+        if len(batch) == size or longest - shortest > LENGTH_SPREAD or shortest == 1 < longest:
             yield batch
             batch = []
         batch.append((index, text))
