@@ -16,6 +16,7 @@ from mckennabot.errors import InputError
 from mckennabot.extract.documents import extract_document
 from mckennabot.extract.epub import read_epub
 from scripts.make_sample import SOURCE, Book, read_book
+from tests.conftest import Cli
 
 CONTAINER = """<?xml version="1.0"?>
 <container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
@@ -506,3 +507,31 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
     for name in ("gone.txt", "gone.epub", "gone.html"):
         with pytest.raises(InputError, match=r"no such file.*gone"):
             segments(tmp_path / name)
+
+
+# The command
+
+
+def test_the_command_writes_every_kind_of_source_beside_each_other(tmp_path: Path, cli: Cli) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    make_epub(library / "a.epub", {"a.xhtml": f"<p>{LONG}</p>"})
+    for name in ("b.html", "c.txt", "d.md"):
+        (library / name).write_text(LONG, encoding="utf-8")
+    (library / "e.epub").write_bytes(b"no book")
+    done = cli("extract", library, "-o", "out/", code=3)
+    assert {p.name: p.read_text("utf-8") for p in (tmp_path / "out").iterdir()} == {
+        f"{name}.txt": f"{LONG}\n" for name in "abcd"
+    }
+    assert "not an EPUB" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mckennabot.extract import documents
+
+    monkeypatch.setattr(documents, "SECONDS", 0.3)
+    path = tmp_path / "book.md"
+    path.write_text("[" * 1_000_000, encoding="utf-8")
+    with pytest.raises(InputError, match=r"takes too long.*book\.md"):
+        segments(path)

@@ -37,7 +37,7 @@ def extract_document(path: Path, settings: ExtractSettings) -> Book:
     try:
         book: Book = reading.result()
     except Died as died:
-        raise InputError(f"the file is damaged: {died}", path=path) from died
+        raise InputError(f"cannot read the file: {died}", path=path) from died
     except InputError as error:
         raise InputError(error.what, path=path, hint=error.hint) from error
     return book
@@ -71,7 +71,10 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
         place = block.place
         _count(report, block, division)
     if not segments:
-        raise InputError("no text is left of the document", hint="Look at what was left out with --report.")
+        raise InputError(
+            "no text is left of the document",
+            hint="Keep more of it, for example with --keep front-matter,contents.",
+        )
     return Book(segments, report, [])
 
 
@@ -206,4 +209,4 @@ def _count_removed(report: Report, block: Block) -> None:
     if not removed.pages or removed.pages[-1] != block.place:
         removed.pages.append(block.place)
     if len(removed.samples) < 5:
-        removed.samples.append((block.place, block.text[:200]))
+        removed.samples.append((block.place, " ".join(block.text[:200].split())))

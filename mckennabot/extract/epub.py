@@ -139,7 +139,9 @@ class _Reader:
         except RuntimeError as error:  # zipfile says so when a password is needed
             raise self._error("the EPUB is encrypted", _DRM_HINT) from error
         if len(data) > most:
-            raise self._error(f"{name} unpacks to more than {most >> 20} MB: that is no book")
+            what = name if most == MAX_DOCUMENT else "the text"
+            bound = MAX_DOCUMENT if most == MAX_DOCUMENT else MAX_BOOK
+            raise self._error(f"{what} unpacks to more than {bound >> 20} MB: that is no book")
         self._left -= len(data)
         return data
 

@@ -52,9 +52,13 @@ def parse(data: bytes | str) -> Element | None:
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
     try:
-        return etree.fromstring(text.encode("utf-8", "replace"), parser)
+        tree = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
-        return None
+        tree = None
+    last = parser.error_log.last_error
+    if last is not None and last.type == etree.ErrorTypes.ERR_NO_MEMORY:
+        raise MemoryError  # rather than a part of the tree
+    return tree
 
 
 def read_html(
