@@ -7,6 +7,7 @@ hangs, and a child dies with its parent.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -128,6 +129,7 @@ def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int, par
         os._exit(0)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nowhere, stream)

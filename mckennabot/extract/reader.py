@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -173,7 +174,8 @@ class _Crew(Generic[T]):
                         if self._chunks:
                             busy[ready] = child, self._hand_out(ready)
                         else:
-                            ready.send(None)
+                            with suppress(OSError):
+                                ready.send(None)
                             del busy[ready]
                             child.end()
         finally:
@@ -183,7 +185,8 @@ class _Crew(Generic[T]):
 
     def _hand_out(self, pipe: Connection) -> deque[int]:
         chunk = self._chunks.popleft()
-        pipe.send(list(chunk))
+        with suppress(OSError):  # if it has died meanwhile, the next look at its pipe will tell
+            pipe.send(list(chunk))
         return chunk
 
     def _bury(self, cause: str | None, todo: deque[int], spent: float) -> None:

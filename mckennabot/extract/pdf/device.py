@@ -45,13 +45,13 @@ class PageDevice(PDFDevice):
         self._tags: list[tuple[str | None, int]] = []
         self._operators = 0
 
-    def count(self) -> None:
-        """Note that an operator runs.
+    def count(self, weight: int = 1) -> None:
+        """Note that an operator runs, or something that costs as much as `weight` of them.
 
         Raises:
             PageFull: there were too many, or too many glyphs.
         """
-        self._operators += 1
+        self._operators += weight
         if self._operators > MAX_OPERATORS or len(self.glyphs) > MAX_GLYPHS:
             raise PageFull
 

@@ -18,6 +18,7 @@ NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say
 ASCENTS, DESCENTS = (0.3, 1.3), (-0.6, -0.01)  # within reason
 MAX_WIDTH = 20.0  # of one character, in its font's size
 MAX_FONTS = 2_000
+MAX_GLYPH = 0xFFFF
 
 Shape = tuple[str, float]
 """A character's text, "" if unknown, and its width in text space."""
@@ -125,6 +126,7 @@ def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
     if descendants:
         inner = {k: v for k, v in dict_value(descendants[0]).items() if k not in left_out}
         inner.pop("ToUnicode", None)
+        inner = {k: _bounded(v) if k in ("W", "W2") else v for k, v in inner.items()}
         name = resolve1(rest.get("Encoding"))
         inner["Encoding"] = name if isinstance(name, PSLiteral) and encoding is None else LIT("Identity-H")
         return Font(PDFCIDFont(None, inner), unicode, encoding)  # type: ignore[arg-type]
@@ -136,6 +138,14 @@ def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
         return Font(PDFType3Font(None, rest), unicode, None)  # type: ignore[arg-type]
     made = (PDFTrueTypeFont if kind == "TrueType" else PDFType1Font)(None, rest)  # type: ignore[arg-type]
     return Font(made, unicode, None)
+
+
+def _bounded(widths: Any) -> list[Any]:
+    """Widths of glyphs without runs that go on for ever: ``first last width`` ends where glyphs do."""
+    kept = [resolve1(part) for part in list_value(widths)]
+    return [
+        MAX_GLYPH if isinstance(part, (int, float)) and not abs(part) <= MAX_GLYPH else part for part in kept
+    ]
 
 
 def _cmap(value: Any) -> CMap | None:

@@ -15,6 +15,7 @@ from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.streams import data_of
 
 MAX_DEPTH = 24
+FORM_WEIGHT = 100  # operators that cost as much as running a form
 MAX_PATH = 64  # segments of a path that may be a rule
 
 
@@ -112,6 +113,7 @@ class PageInterpreter(PDFPageInterpreter):
         if kind is LITERAL_IMAGE:
             self.device.render_image("", xobject)
         elif kind is LITERAL_FORM and self.depth < MAX_DEPTH:
+            self.device.count(FORM_WEIGHT)
             matrix = [resolve1(n) for n in list_value(xobject.get("Matrix"))]
             if len(matrix) != 6 or not all(isinstance(n, (int, float)) for n in matrix):
                 matrix = list(MATRIX_IDENTITY)

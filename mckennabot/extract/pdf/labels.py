@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import pikepdf
@@ -26,7 +27,7 @@ def read_labels(pdf: pikepdf.Pdf, count: int) -> list[str | None]:
     if not isinstance(tree, pikepdf.Dictionary):
         return labels
     try:
-        ranges = sorted((int(first), style) for first, style in pikepdf.NumberTree(tree).items())
+        ranges = sorted(((int(n), style) for n, style in pikepdf.NumberTree(tree).items()), key=itemgetter(0))
     except Exception:
         return labels
     for (first, style), (end, _) in itertools.pairwise([*ranges, (count, None)]):

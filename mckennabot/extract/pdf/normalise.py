@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import itertools
 import warnings
 from collections.abc import Iterator
 from decimal import Decimal
@@ -28,12 +26,42 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
     """Write a sound version of the document to `target`.
 
     Raises:
-        InputError: it needs a password, or qpdf cannot make sense of it.
+        PasswordNeeded: it needs a password, or another one.
+        InputError: nothing can be made of it.
     """
     # A file that is open has no name that qpdf would have to understand.
-    with path.open("rb") as file, contextlib.ExitStack() as stack:
-        pdf, pages = _open(file, path, password)
-        stack.enter_context(pdf)
+    with path.open("rb") as file:
+        for source in _sources(file):
+            target.seek(0)
+            target.truncate()
+            try:
+                return _normalise(source, password or "", target)
+            except pikepdf.PasswordError as error:
+                wrong = "the password is wrong" if password else "the PDF is encrypted and needs a password"
+                raise PasswordNeeded(wrong, path=path, hint=PASSWORD_HINT) from error
+            except Exception as error:
+                if "encrypt" in str(error).lower():
+                    what = "the PDF is encrypted in a way that is unsupported"
+                    raise InputError(what, path=path) from error
+        file.seek(0)
+        is_pdf = b"%PDF-" in file.read(1024)
+    raise InputError(
+        "the PDF is damaged beyond repair, or has no pages" if is_pdf else "not a PDF", path=path
+    )
+
+
+def _sources(file: BinaryIO) -> Iterator[BinaryIO]:
+    yield file
+    yield from map(io.BytesIO, rescues(file))
+
+
+def _normalise(source: BinaryIO, password: str, target: BinaryIO) -> Contents:
+    with pikepdf.open(
+        source, password=password, suppress_warnings=True, inherit_page_attributes=False
+    ) as pdf:
+        pages = find_pages(pdf)
+        if not pages:
+            raise ValueError("no pages")
         contents = Contents(
             labels=read_labels(pdf, len(pages)),
             outline=read_outline(pdf, [(p, _matrix(i)) for p, i in pages]),
@@ -54,30 +82,6 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
             )
     target.flush()
     return contents
-
-
-def _open(
-    file: BinaryIO, path: Path, password: str | None
-) -> tuple[pikepdf.Pdf, list[tuple[pikepdf.Dictionary, Inherited]]]:
-    """The document, and its pages, of which there is one at least."""
-    sources: Iterator[BinaryIO] = itertools.chain((file,), map(io.BytesIO, rescues(path)))
-    for source in sources:
-        try:
-            pdf = pikepdf.open(
-                source, password=password or "", suppress_warnings=True, inherit_page_attributes=False
-            )
-            if pages := find_pages(pdf):
-                return pdf, pages
-        except pikepdf.PasswordError as error:
-            wrong = "the password is wrong" if password else "the PDF is encrypted and needs a password"
-            raise PasswordNeeded(wrong, path=path, hint=PASSWORD_HINT) from error
-        except pikepdf.PdfError as error:
-            if "encrypt" in str(error).lower():
-                raise InputError("the PDF is encrypted in a way that is unsupported", path=path) from error
-    file.seek(0)
-    is_pdf = b"%PDF-" in file.read(1024)
-    what = "the PDF is damaged beyond repair, or has no pages" if is_pdf else "not a PDF"
-    raise InputError(what, path=path)
 
 
 def _flatten(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Inherited]]) -> None:

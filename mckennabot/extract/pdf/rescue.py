@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 MAX_BYTES = 256 << 20
-_OBJECT = re.compile(rb"(?:^|[\r\n ])([0-9]{1,7}) +[0-9]{1,5} +obj\b")
+_OBJECT = re.compile(rb"(?:^|[\r\n ])([0-9]{1,7}) +([0-9]{1,5}) +obj\b")
+_PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 
 
-def rescues(path: Path) -> Iterator[bytes]:
+def rescues(file: BinaryIO) -> Iterator[bytes]:
     """The file's bytes, changed so that qpdf rebuilds what does not hold.
 
     First without the cross-reference, for one that is sound in form and wrong in content; then with a
-    catalog of our own, for a file that was cut off before its end.
+    catalog of our own, of all that looks like a page, for a file that was cut off or has no tree of pages.
     """
-    if path.stat().st_size > MAX_BYTES:
+    file.seek(0)
+    data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
         return
-    data = path.read_bytes()
     data = data.replace(b"startxref", b"startxxxx")
     yield data
-    if b"/Encrypt" not in data:
-        number = max(map(int, _OBJECT.findall(data)), default=0) + 1
+    if b"/Encrypt" in data:
+        return
+    objects = [*_OBJECT.finditer(data), None]
+    pages, last = [], 0
+    for found, following in itertools.pairwise(objects):
+        assert found is not None
+        last = max(last, int(found[1]))
+        end = following.start() if following else len(data)
+        if _PAGE.search(data, found.end(), min(end, found.end() + 4096)):
+            pages.append(b"%b %b R" % (found[1], found[2]))
+    if pages:
         yield data.replace(b"trailer", b"trayler") + (
             b"\n%d 0 obj\n<< /Type /Catalog /Pages %d 0 R >>\nendobj\n"
-            b"%d 0 obj\n<< /Type /Pages /Kids [] /Count 0 >>\nendobj\n"
-            b"trailer\n<< /Root %d 0 R /Size %d >>\n" % (number, number + 1, number + 1, number, number + 2)
+            b"%d 0 obj\n<< /Type /Pages /Kids [%b] /Count %d >>\nendobj\n"
+            b"trailer\n<< /Root %d 0 R /Size %d >>\n"
+            % (last + 1, last + 2, last + 2, b" ".join(pages), len(pages), last + 1, last + 3)
         )
