@@ -1,6 +1,10 @@
 """``python -m mckennabot``, and the console script."""
 
-from mckennabot.cli import main
+import signal
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # while modules load there is nothing to tidy up, or to tell
+
+from mckennabot.cli import main  # noqa: E402
 
 __all__ = ["main"]
 

@@ -71,6 +71,7 @@ for command in (extract, finetune, generate, models):
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
     _tolerate_any_terminal()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     verbose = any(arg in ("-v", "--verbose") for arg in (argv if argv is not None else sys.argv[1:]))
     try:

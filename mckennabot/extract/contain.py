@@ -23,6 +23,7 @@ from mckennabot.errors import MckennabotError
 MEMORY = 800 << 20  # bytes of address space
 RENEW = 75  # exit code of a child that wants to be replaced by a fresh one
 
+_HELD = (signal.SIGINT, signal.SIGTERM)
 _PR_SET_PDEATHSIG = 1
 _fork = multiprocessing.get_context("fork")
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -39,7 +40,12 @@ class Child:
     def __init__(self, serve: Callable[[Connection], None], memory: int = MEMORY) -> None:
         self.pipe, theirs = _fork.Pipe()
         self._process = _fork.Process(target=_run, args=(serve, theirs, memory, os.getpid()), daemon=True)
-        self._process.start()
+        # A signal that comes while Python forks would be swallowed here, or be answered by both.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
     def end(self) -> str | None:
@@ -123,6 +129,7 @@ def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int, par
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
