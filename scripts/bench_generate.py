@@ -72,7 +72,7 @@ def measure_ours(run: Path, precision: str) -> dict[str, float]:
     """Tokens per second of one text and of a batch, model loaded."""
     from mckennabot.checkpoint import ModelDir
     from mckennabot.generate.cache import converted
-    from mckennabot.generate.engine import CTranslate2Engine, Sampling
+    from mckennabot.generate.engine import LARGE, CTranslate2Engine, Sampling, choose_threads
     from mckennabot.generate.tell import Tell
     from mckennabot.tokenizer import Tokenizer
 
@@ -82,7 +82,7 @@ def measure_ours(run: Path, precision: str) -> dict[str, float]:
 
     with (
         converted(ModelDir(run), run / "model-1", precision, Tell()) as directory,
-        CTranslate2Engine(directory, precision, tokens, seed=1) as engine,
+        CTranslate2Engine(directory, precision, tokens, 1, choose_threads(LARGE)) as engine,
     ):
 
         def draw(rows: int, most: int) -> None:

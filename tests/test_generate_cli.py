@@ -141,6 +141,10 @@ def test_an_output_file_is_whole_and_never_overwritten_unasked(small: Cli) -> No
     small(*args, "--force")
     assert path.read_text(encoding="utf-8") == first
     assert list(path.parent.iterdir()) == [path]
+    small(*args[:-1], "/dev/null")
+    assert Path("/dev/null").is_char_device()
+    assert "cannot write" in small(*args[:-1], "out", code=2).stderr
+    assert "cannot write" in small(*args[:-1], "nowhere/text.txt", code=2).stderr
 
 
 def test_a_closed_pipe_ends_it_quietly(small: Cli) -> None:

@@ -6,9 +6,10 @@ import contextlib
 import math
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -153,14 +154,12 @@ def generate(
         raise UsageError("--max-copied draws again, and --temperature 0 always draws the same")
     if interactive and (prefix_file or output or form != "text" or originality or max_copied):
         raise UsageError("--interactive answers on the terminal: no files, no jsonl, no originality")
-    to_file = output is not None and str(output) != "-"
-    if output is not None and to_file and output.exists() and not force:
+    if output is not None and output.is_file() and not force:
         raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
     prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
 
     from mckennabot.cli import texts
     from mckennabot.cli.interactive import converse
-    from mckennabot.files import replacing
     from mckennabot.generate.draw import open_drawer
     from mckennabot.generate.original import draw_original, report_on
     from mckennabot.generate.source import find_source, with_seed
@@ -180,10 +179,7 @@ def generate(
         if interactive:
             converse(drawer, click.get_current_context().command.params, tell, prefixes[0])
             return
-        file = sys.stdout
-        if output is not None and to_file:
-            temporary = stack.enter_context(replacing(output))
-            file = stack.enter_context(temporary.open("w", encoding="utf-8"))
+        file = stack.enter_context(_opened(output))
         if index and max_copied:
             events: Any = draw_original(drawer, prefixes, index, max_copied, tell)
         else:
@@ -198,6 +194,29 @@ def generate(
             texts.write_whole_text(events, shown, file, reporter)
         else:
             texts.write_text(events, shown, file)
+
+
+@contextlib.contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """Where texts go: stdout, a device or pipe as it is, or a file that appears when it is complete.
+
+    Raises:
+        ResourceError, UsageError: it cannot be written to.
+    """
+    from mckennabot.files import replacing, write_error
+
+    if output is None or str(output) == "-":
+        yield sys.stdout
+    elif output.exists() and not output.is_file():
+        try:
+            file = output.open("w", encoding="utf-8")
+        except OSError as error:
+            raise write_error(error, output) from error
+        with file:
+            yield file
+    else:
+        with replacing(output) as temporary, temporary.open("w", encoding="utf-8") as file:
+            yield file
 
 
 def _settings(options: dict[str, Any]) -> GenerateSettings:

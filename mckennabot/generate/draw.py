@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from mckennabot.checkpoint import Hparams
 from mckennabot.config import GenerateSettings
-from mckennabot.generate.engine import CTranslate2Engine, OnToken, Sampling, choose_precision
+from mckennabot.generate.engine import (
+    CTranslate2Engine,
+    OnToken,
+    Sampling,
+    choose_precision,
+    choose_threads,
+)
 from mckennabot.generate.source import Source
 from mckennabot.generate.tell import Tell
 from mckennabot.generate.text import Text
@@ -186,14 +193,25 @@ def open_drawer(source: Source, settings: GenerateSettings, tell: Tell) -> Itera
         ResourceError: memory or disk space ran out.
         UsageError: the machine or the engine cannot do what the settings ask for.
     """
+    hparams = source.model.hparams()
+    tokenizer = Tokenizer.load(source.model.path)
+    with _open_engine(source, settings, hparams, tokenizer, tell) as engine:
+        yield Drawer(engine, tokenizer, hparams.n_ctx, settings)
+
+
+@contextlib.contextmanager
+def _open_engine(
+    source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, tell: Tell
+) -> Iterator[Engine]:
+    assert settings.seed is not None
     from mckennabot.generate.cache import converted
     from mckennabot.weights import parameters
 
-    assert settings.seed is not None
-    hparams = source.model.hparams()
-    precision = choose_precision(settings.precision, parameters(hparams))
-    with converted(source.model, source.weights, precision, tell) as directory:
-        tokenizer = Tokenizer.load(source.model.path)
-        tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
-        with CTranslate2Engine(directory, precision, tokens, settings.seed) as engine:
-            yield Drawer(engine, tokenizer, hparams.n_ctx, settings)
+    size = parameters(hparams)
+    precision = choose_precision(settings.precision, size)
+    tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
+    with (
+        converted(source.model, source.weights, precision, tell) as directory,
+        CTranslate2Engine(directory, precision, tokens, settings.seed, choose_threads(size)) as engine,
+    ):
+        yield engine

@@ -49,7 +49,9 @@ class CTranslate2Engine:
     outlive it.
     """
 
-    def __init__(self, directory: Path, precision: str, tokens: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, directory: Path, precision: str, tokens: Sequence[str], seed: int, threads: int = 1
+    ) -> None:
         """Load a model.
 
         Args:
@@ -57,6 +59,7 @@ class CTranslate2Engine:
             precision: int8, float16 or float32.
             tokens: the vocabulary's spelling of each id.
             seed: of the random numbers, below 2**32 - 1.
+            threads: from `choose_threads`.
 
         Raises:
             ResourceError: the model does not fit into memory.
@@ -64,6 +67,7 @@ class CTranslate2Engine:
         self._directory = directory
         self._precision = precision
         self._tokens = tokens
+        self._threads = threads
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
@@ -75,7 +79,7 @@ class CTranslate2Engine:
                 str(self._directory),
                 device=device(),
                 compute_type=self._precision,
-                intra_threads=_threads(),
+                intra_threads=self._threads,
             )
         except (RuntimeError, MemoryError) as error:
             if _is_out_of_memory(error):
@@ -202,11 +206,26 @@ def choose_precision(asked: str, parameters: int) -> str:
         return asked
     if on == "cuda":
         return "float16"
-    return "int8" if parameters >= INT8_FROM else "float32"
+    return "int8" if parameters >= LARGE else "float32"
 
 
-INT8_FROM = 20_000_000
-"""Parameters from which reading the weights, which int8 makes shorter, is what takes the time."""
+def choose_threads(parameters: int) -> int:
+    """How many threads to draw with: one per core, one for a model whose products are too small to share.
+
+    Args:
+        parameters: of the model.
+
+    Returns:
+        Their number; 0 leaves it to OMP_NUM_THREADS, which is set.
+    """
+    if os.environ.get("OMP_NUM_THREADS"):
+        return 0
+    # More than eight no longer help a single text.
+    return min(len(os.sched_getaffinity(0)), 8) if parameters >= LARGE else 1
+
+
+LARGE = 20_000_000
+"""Parameters from which reading the weights is what takes the time: int8 and more threads shorten it."""
 
 
 def _ctranslate2() -> Any:
@@ -217,13 +236,6 @@ def _ctranslate2() -> Any:
     import ctranslate2
 
     return ctranslate2
-
-
-def _threads() -> int:
-    """One per core that this process may use; more than eight no longer help a single text."""
-    if os.environ.get("OMP_NUM_THREADS"):
-        return 0
-    return min(len(os.sched_getaffinity(0)), 8)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
