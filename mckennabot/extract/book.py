@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from mckennabot.config import ExtractSettings
-from mckennabot.extract.captions import mark_captions
+from mckennabot.extract.captions import CAPTION, TABLE, mark_captions
 from mckennabot.extract.chapters import find_sections
 from mckennabot.extract.columns import set_columns
 from mckennabot.extract.furniture import mark_furniture
@@ -19,7 +20,7 @@ from mckennabot.extract.notes import mark_footnotes
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.paragraphs import Paragraph, make_paragraphs
 from mckennabot.extract.report import Report, make_report
-from mckennabot.extract.sections import Section
+from mckennabot.extract.sections import BACK, CONTENTS, FRONT, INDEX, PART, Section
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,14 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     measure = take_measure(pages)
     marks = mark_footnotes(pages, measure)
     mark_captions(pages, measure)
+    _restore(pages, (CAPTION, TABLE), 0.7)
     mark_listings(pages)
     mark_gutenberg(_body(pages))
     flow = _body(pages)
     by_number = {page.number: page for page in pages}
     sections = find_sections(flow, find_headings(flow, by_number, measure), outline, by_number, measure)
     mark_matter(flow, sections, measure)
+    _restore(pages, (FRONT, CONTENTS, INDEX, BACK, PART), 0.2)
     sections = [section for section in sections if flow[section.place].kind == "body"]
     firsts = {id(flow[section.place]): section for section in sections}
     for section in sections:
@@ -68,6 +71,19 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     paragraphs = [paragraph for paragraph in paragraphs if paragraph.text.strip()]
     segments = _segments(paragraphs, firsts, settings.segment)
     return Book(segments, make_report(pages, paragraphs, firsts, hyphens, marks), pages)
+
+
+def _restore(pages: list[Page], kinds: tuple[str, ...], share: float) -> None:
+    """Take lines for text after all where too little would be left without them: a table may be the book."""
+    words: Counter[str] = Counter()
+    for page in pages:
+        for line in page.lines:
+            words[line.kind] += len(line.text.split())
+    aside = sum(words[kind] for kind in kinds)
+    if words["body"] < share * (words["body"] + aside):
+        for page in pages:
+            for line in page.lines:
+                line.kind = "body" if line.kind in kinds else line.kind
 
 
 def _body(pages: list[Page]) -> list[Line]:

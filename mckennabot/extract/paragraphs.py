@@ -198,6 +198,8 @@ def _short(a: Line, b: Line, run: _Run) -> bool:
 
 
 def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure) -> bool:
+    if len(lines) > 1 and all(line.gaps for line in lines):
+        return True  # rows of a table
     if len(lines) < 2 or any(_ITEM.match(line.text) for line in lines):
         return False
     if run.inset:
