@@ -140,7 +140,8 @@ def _alike(first: str, second: str) -> bool:
         filter(str.isdigit, second)
     ):
         return False
-    return SequenceMatcher(None, first, second, autojunk=False).ratio() > 0.85
+    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    return matcher.quick_ratio() > 0.85 and matcher.ratio() > 0.85
 
 
 def _complete(level: list[_Row]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mckennabot.extract.lines import Line, Page
 from mckennabot.extract.measure import Measure, same_size
@@ -70,6 +71,7 @@ class Heading:
         return round(self.size * 2) / 2, self.bold
 
 
+@lru_cache(maxsize=1024)
 def is_bold(font: str) -> bool:
     """Whether a font's name says that it is bold."""
     return bool(_BOLD.search(font))

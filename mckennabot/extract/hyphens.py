@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import pkgutil
 import re
 from collections import Counter
 from collections.abc import Container, Iterable
@@ -11,6 +14,8 @@ from mckennabot.extract.unicode import SOFT_HYPHEN
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2019'][^\W\d_]+)*")
 _CUT = re.compile(r"([^\W\d_][\w\u2019']*(?:-[\w\u2019']+)*)[-\u00ad]$")
 _FIRST = re.compile(r"[^\W\d_]+(?:[-\u2019'][^\W\d_]+)*")
+_LONGEST = 80
+"""Letters at a line's end in which a cut word is looked for."""
 _ONE_LETTER_WORDS = "aioyeà"
 
 
@@ -41,8 +46,9 @@ class Hyphens:
 
     def join(self, first: str, second: str) -> str:
         """Two pieces of a paragraph as one text, with a space or a word made whole between them."""
-        match = _CUT.search(first)
-        following = _FIRST.match(second)
+        cut = first.endswith(("-", SOFT_HYPHEN))
+        match = _CUT.search(first[-_LONGEST:]) if cut else None
+        following = _FIRST.match(second) if cut else None
         if not match or not following:
             return f"{first.rstrip(SOFT_HYPHEN)}{'' if _close(first, second) else ' '}{second}"
         stem, rest = match[1], following[0]
@@ -104,13 +110,12 @@ _LANGUAGES = {
 
 def _word_list(book: Counter[str]) -> Container[str]:
     """The words of the language in which a book is written; none where that is not known."""
-    from spellchecker import SpellChecker
-
     shares = {language: min(book[word] for word in words.split()) for language, words in _LANGUAGES.items()}
     language = max(shares, key=lambda name: shares[name])
     if not shares[language]:
         return ()
-    words: Container[str] = SpellChecker(language=language, distance=1).word_frequency.dictionary
+    packed = pkgutil.get_data("spellchecker", f"resources/{language}.json.gz")
+    words: Container[str] = json.loads(gzip.decompress(packed)) if packed else ()
     return words
 
 

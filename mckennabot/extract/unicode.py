@@ -70,17 +70,13 @@ def accented(letter: str, accent: str) -> str:
     return unicodedata.normalize("NFC", base + ACCENTS[accent])
 
 
-_SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "0123456789")
+SUPERSCRIPTS = frozenset("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
+_LOWERED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "0123456789")
 
 
 def lowered(text: str) -> str:
     """Superscript digits as plain ones."""
-    return text.translate(_SUPERSCRIPTS)
-
-
-def is_superscript(text: str) -> bool:
-    """Whether a glyph's text is a superscript digit of its own code point."""
-    return len(text) == 1 and lowered(text) != text
+    return text.translate(_LOWERED)
 
 
 def logical_order(tokens: list[str]) -> list[str]:

@@ -9,8 +9,8 @@ from statistics import median
 from mckennabot.extract.rows import Ink, Row
 from mckennabot.extract.unicode import (
     ACCENTS,
+    SUPERSCRIPTS,
     accented,
-    is_superscript,
     logical_order,
     lowered,
     repair,
@@ -99,7 +99,7 @@ def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
                 parts[-1] = letter
                 continue
         parts.append(ink.text)
-        raised.append(ink.raised > 0 or is_superscript(ink.text))
+        raised.append(ink.raised > 0 or ink.text in SUPERSCRIPTS)
     if runs_right_to_left("".join(parts)):
         parts, raised = logical_order(parts), [False] * len(parts)
     text, marks, repaired = _set_marks_apart(parts, raised)
