@@ -119,10 +119,7 @@ def page_lines(raw: RawPage) -> Page:
 
 
 def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
-    sizes = Counter(size for size, _ in fragment.faces)
-    most = sum(sizes.values()) / 4
-    size = max(s for s, count in sizes.items() if count >= most)
-    font = Counter(name for _, name in fragment.faces).most_common(1)[0][0]
+    size, font = _face(fragment.faces)
     return Line(
         fragment.text,
         fragment.x0,
@@ -137,6 +134,20 @@ def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
         fragment.marks,
         angle=angle,
     )
+
+
+def _face(faces: Counter[tuple[float, str]]) -> tuple[float, str]:
+    """The largest size that a quarter of a line has, lest small capitals make it small, and its font."""
+    if len(faces) == 1:
+        return next(iter(faces))
+    sizes: Counter[float] = Counter()
+    fonts: Counter[str] = Counter()
+    for (size, font), count in faces.items():
+        sizes[size] += count
+        fonts[font] += count
+    quarter = sum(faces.values()) / 4
+    large = [size for size, count in sizes.items() if count >= quarter]
+    return max(large) if large else sizes.most_common(1)[0][0], fonts.most_common(1)[0][0]
 
 
 def _give_initials(lines: list[Line], initials: list[Ink]) -> None:

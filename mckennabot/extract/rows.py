@@ -44,14 +44,15 @@ def upright(glyphs: list[Glyph], angle: int, width: float, height: float) -> lis
         return [Ink(height - g.y1, height - g.y0, g.baseline, g.text, g.size, g.font) for g in glyphs]
     if angle == 180:
         return [Ink(width - g.x1, width - g.x0, height - g.baseline, g.text, g.size, g.font) for g in glyphs]
-    return [Ink(x0, x1, y, text, size, font) for text, x0, _, x1, _, y, size, font, _ in glyphs]
+    new = tuple.__new__  # past the checks of Ink(): this is the commonest case, and by far the most calls
+    return [new(Ink, (x0, x1, y, text, size, font, 0)) for text, x0, _, x1, _, y, size, font, _ in glyphs]
 
 
 def rows_of(inks: list[Ink]) -> tuple[list[Row], list[Ink]]:
     """Rows from top to bottom, and the drop caps that stand beside them."""
     by_baseline: dict[float, Row] = {}
     for ink in inks:
-        by_baseline.setdefault(round(ink.y, 1), []).append(ink)
+        by_baseline.setdefault(ink.y, []).append(ink)
     rows: list[Row] = []
     sizes: list[float] = []
     for baseline in sorted(by_baseline):
@@ -152,6 +153,8 @@ def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
     """Remove the initials that reach up beside lines above their own baseline, and give them back."""
     caps: list[Ink] = []
     for number, row in enumerate(rows):
+        if max(ink.size for ink in row) < 1.7 * body:
+            continue
         visible = [ink for ink in row if not ink.text.isspace()]
         for place, ink in enumerate(visible):
             if ink.size < 1.7 * body or not ink.text.strip("\"'\u2018\u201c\u00ab").isalpha():

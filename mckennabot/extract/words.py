@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
@@ -27,13 +28,16 @@ _MARK = re.compile(r"[\[(]?(?:\d{1,3}(?:,\d{1,3})*|[*\u2217\u2020\u2021\u00a7\u0
 
 @dataclass(slots=True)
 class Fragment:
-    """A stretch of a row without a gap as wide as a gutter; the fields are those of a `Line`."""
+    """A stretch of a row without a gap as wide as a gutter.
+
+    The fields are those of a `Line`; ``faces`` counts glyphs by size and font.
+    """
 
     text: str
     x0: float
     x1: float
     baseline: float
-    faces: list[tuple[float, str]]
+    faces: Counter[tuple[float, str]]
     head: float
     space: float
     marks: tuple[tuple[int, str], ...]
@@ -104,12 +108,13 @@ def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
         parts, raised = logical_order(parts), [False] * len(parts)
     text, marks, repaired = _set_marks_apart(parts, raised)
     on_line = [ink for ink in inks if not ink.raised] or inks
+    baselines = {ink.y for ink in on_line}
     return Fragment(
         text,
         inks[0].x0,
         max(ink.x1 for ink in inks),
-        median([ink.y for ink in on_line]) if len({ink.y for ink in on_line}) > 1 else on_line[0].y,
-        [(ink.size, ink.font) for ink in on_line],
+        median([ink.y for ink in on_line]) if len(baselines) > 1 else on_line[0].y,
+        Counter([(ink.size, ink.font) for ink in on_line]),
         head - inks[0].x0,
         median(widths) if widths else 0.25 * inks[0].size,
         marks,
