@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from itertools import pairwise
 
-from mckennabot.extract.headings import Heading
+from mckennabot.extract.headings import Heading, Style
 from mckennabot.extract.lines import Line, Page
 from mckennabot.extract.measure import Measure, ends_short
 from mckennabot.extract.page import OutlineEntry
@@ -155,25 +155,42 @@ def _chapter_headings(headings: list[Heading], known: set[int]) -> list[Heading]
         return [heading for heading in headings if heading.kind == "named" and heading.on_top]
     alike = [heading for heading in headings if _like(heading, style)]
     mostly_on_top = sum(heading.on_top for heading in alike) > 0.5 * len(alike)
+    numbered = [
+        heading.place for heading in alike if heading.kind == "chapter" and heading.counted is not None
+    ]
+    others = [heading for heading in alike if heading.place not in numbered]
+    # Where the numbered ones share their style with headings inside chapters, only numbers count.
+    shared = len(numbered) > 2 and not all(heading.on_top for heading in others)
     return [
         heading
         for heading in headings
-        if (
-            (heading.on_top or not mostly_on_top)
-            and (
-                _like(heading, style)
-                or (heading.on_top and (heading.kind == "named" or title_kind(heading.text)))
-            )
-        )
-        or (heading.on_top and heading.kind == "part" and heading.size >= style[0])
+        if _is_chapter(heading, style, mostly_on_top and not shared)
+        and not (shared and heading in others and heading.place > numbered[0] and not _has_name(heading))
     ]
 
 
-def _like(heading: Heading, style: tuple[float, bool]) -> bool:
-    return abs(heading.style[0] - style[0]) <= 0.5 and heading.style[1] == style[1]
+def _is_chapter(heading: Heading, style: Style, on_top: bool) -> bool:
+    if heading.on_top and heading.kind == "part" and heading.size >= style[0]:
+        return True
+    if on_top and not heading.on_top:
+        return False
+    return _like(heading, style) or (heading.on_top and _has_name(heading))
 
 
-def _style_of_known(headings: list[Heading], known: set[int]) -> tuple[float, bool] | None:
+def _has_name(heading: Heading) -> bool:
+    return heading.kind == "named" or bool(title_kind(heading.text))
+
+
+def _like(heading: Heading, style: Style) -> bool:
+    size, font, centred = heading.style
+    return (
+        abs(size - style[0]) <= 0.5
+        and font == style[1]
+        and (None in (centred, style[2]) or centred == style[2])
+    )
+
+
+def _style_of_known(headings: list[Heading], known: set[int]) -> Style | None:
     styles = Counter(heading.style for heading in headings if heading.place in known)
     if not styles:
         return None
@@ -181,7 +198,7 @@ def _style_of_known(headings: list[Heading], known: set[int]) -> tuple[float, bo
     return style if count >= 2 or len(known) == 1 else None
 
 
-def _style_of_numbered(headings: list[Heading]) -> tuple[float, bool] | None:
+def _style_of_numbered(headings: list[Heading]) -> Style | None:
     numbered = [heading for heading in headings if heading.kind == "chapter" and heading.counted is not None]
     turns = sum(b.counted == (a.counted or 0) + 1 or b.counted == 1 for a, b in pairwise(numbered))
     if len(numbered) < 2 or turns < 0.6 * (len(numbered) - 1):
@@ -189,13 +206,12 @@ def _style_of_numbered(headings: list[Heading]) -> tuple[float, bool] | None:
     return Counter(heading.style for heading in numbered).most_common(1)[0][0]
 
 
-def _style_of_largest(headings: list[Heading]) -> tuple[float, bool] | None:
-    groups: dict[tuple[float, bool], list[Heading]] = defaultdict(list)
-    for heading in headings:
-        if heading.words >= _ENOUGH and not title_kind(heading.text):
-            groups[heading.style].append(heading)
+def _style_of_largest(headings: list[Heading]) -> Style | None:
+    over_text = [h for h in headings if h.words >= _ENOUGH and not title_kind(h.text)]
+    styles = sorted({heading.style: None for heading in over_text}, key=lambda style: -style[0])
     for wanted in (0.5, 0.0):
-        for style, members in sorted(groups.items(), reverse=True):
+        for style in styles:
+            members = [heading for heading in over_text if _like(heading, style)]
             if len(members) > 1 and sum(heading.on_top for heading in members) >= wanted * len(members):
                 return style
     return None

@@ -24,6 +24,8 @@ _NAMED = re.compile(
     r"vorwort|einleitung|nachwort|pr[ée]face|avant-propos|introducci[óo]n|pr[óo]logo|ep[íi]logo|prefazione|introduzione)\b",
     re.IGNORECASE,
 )
+Style = tuple[float, str, bool | None]
+"""Size, font, whether centred."""
 _WORDS = 30
 """Words that a heading has at most."""
 _LINES = 6
@@ -37,7 +39,9 @@ class Heading:
         lines: from top to bottom.
         place: number of its first line in the flow.
         size: of its largest line.
-        bold: whether its largest line is bold where the text is not.
+        font: of its largest line.
+        bold: whether that is bold where the text is not.
+        centred: whether it stands in the middle; None where it is too wide to tell.
         on_top: whether nothing of the text stands above it on its page.
         words: of text up to the next heading.
         counted: the number that it bears, if any.
@@ -47,7 +51,9 @@ class Heading:
     lines: list[Line]
     place: int
     size: float
+    font: str
     bold: bool
+    centred: bool | None
     on_top: bool
     words: int = 0
     counted: int | None = None
@@ -66,9 +72,9 @@ class Heading:
         return self.lines[0].page
 
     @property
-    def style(self) -> tuple[float, bool]:
+    def style(self) -> Style:
         """What headings of one level share."""
-        return round(self.size * 2) / 2, self.bold
+        return round(self.size * 2) / 2, self.font, self.centred
 
 
 @lru_cache(maxsize=1024)
@@ -132,6 +138,13 @@ def _number(text: str) -> int | None:
     return spelled(token[1]) if value is None else value
 
 
+def is_centred(line: Line) -> bool:
+    """Whether a line stands in the middle of its column, well off both edges."""
+    wide = line.right - line.left
+    inset, outset = line.x0 - line.left, line.right - line.x1
+    return abs(inset - outset) < 0.05 * wide + line.size and inset > 0.08 * wide
+
+
 def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
     """Whether a line may belong to the heading that begins at ``start``."""
     line = flow[at]
@@ -144,6 +157,8 @@ def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
         return False
     if not 0 < line.y - above.y < 4 * max(above.size, line.size):
         return False
+    if (line.size, line.font) == (above.size, above.font) and is_centred(line) == is_centred(above):
+        return True
     return _prominence(flow, at, measure) >= 2 and line.size > 0.97 * measure.size
 
 
@@ -170,9 +185,8 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
     )
     usual = measure.line_distance(measure.size)
     free_above = not same_page or line.y - above.y > 1.4 * usual  # type: ignore[union-attr]
-    wide = line.right - line.left
-    inset, outset = line.x0 - line.left, line.right - line.x1
-    centred = abs(inset - outset) < 0.05 * wide + line.size and inset > 0.08 * wide
+    centred = is_centred(line)
+    short = line.right - line.x1 > 0.1 * (line.right - line.left)
     points = 0
     if line.size > 1.5 * measure.size:
         points += 3
@@ -180,22 +194,16 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
         points += 2
     if line.size < 0.93 * measure.size:
         points -= 2
-    short = outset > 0.1 * wide
-    if is_bold(line.font) and not is_bold(measure.font) and short:
+    if is_bold(line.font) and not is_bold(measure.font):
         points += 1 + (line.font != measure.font and free_above)
     letters = [c for c in line.text if c.isalpha()]
     if len(letters) > 2 and all(c.isupper() for c in letters) and short and free_above:
         points += 1
     if centred and free_above:
-        points += 1
+        points += 1 + (line.font != measure.font and not is_bold(line.font) and short)
     kind, counted = describe(line.text)
-    if (
-        kind
-        and (counted is not None or kind == "named")
-        and free_above
-        and short
-        and len(line.text.split()) < 15
-    ):
+    names = bool(kind) and (counted is not None or kind == "named")
+    if names and free_above and short and len(line.text.split()) < 15:
         points += 1
     if not same_page and centred:
         points += 1
@@ -205,13 +213,18 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
 def _heading(flow: list[Line], start: int, end: int, measure: Measure) -> Heading:
     lines = flow[start:end]
     largest = max(lines, key=lambda line: line.size)
+    narrowest = min(lines, key=lambda line: line.x1 - line.x0)
     above = flow[start - 1] if start else None
     kind, counted = describe(lines[0].text)
     return Heading(
         lines,
         start,
         largest.size,
+        largest.font,
         is_bold(largest.font) and not is_bold(measure.font),
+        None
+        if narrowest.x1 - narrowest.x0 > 0.75 * (narrowest.right - narrowest.left)
+        else is_centred(narrowest),
         above is None or above.page != lines[0].page,
         counted=counted,
         kind=kind,
