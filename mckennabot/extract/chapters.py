@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from mckennabot.extract.headings import Heading, Style
 from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure, ends_short
+from mckennabot.extract.measure import Measure
+from mckennabot.extract.openings import find_openings
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.sections import Section, title_kind
 
@@ -27,13 +28,8 @@ def find_sections(
     chapters = {section.place for section in by_place.values() if section.level == 1 and not section.part}
     for heading in _chapter_headings(headings, chapters):
         by_place.setdefault(heading.place, _section(heading, 1))
-    if sum(section.level == 1 for section in by_place.values()) < 2:
-        for place in _sunk(flow, pages, measure, with_initial=False):
-            by_place.setdefault(place, Section(place, "", []))
-    elif _open_with_initials(flow, by_place):
-        for place in _sunk(flow, pages, measure, with_initial=True):
-            if not any(place - 8 <= other <= place for other in by_place):
-                by_place[place] = Section(place, "", [])
+    for place, title in find_openings(flow, by_place, pages):
+        by_place[place] = Section(place, title, [], title_kind(title))
     for heading in headings:
         if heading.size > 1.08 * measure.size or heading.bold:
             by_place.setdefault(heading.place, _section(heading, 2))
@@ -215,36 +211,3 @@ def _style_of_largest(headings: list[Heading]) -> Style | None:
             if len(members) > 1 and sum(heading.on_top for heading in members) >= wanted * len(members):
                 return style
     return None
-
-
-# Pages whose text begins low
-
-
-def _sunk(flow: list[Line], pages: dict[int, Page], measure: Measure, *, with_initial: bool) -> list[int]:
-    """Lines that begin a page well below where pages begin, after a page that ends a paragraph."""
-    firsts = [n for n in range(len(flow)) if not n or flow[n - 1].page != flow[n].page]
-    if len(firsts) < 4:
-        return []
-    tops = sorted(flow[n].y for n in firsts)
-    usual = tops[len(tops) // 4]
-    return [
-        n
-        for n in firsts
-        if flow[n].y - usual > 0.1 * pages[flow[n].page].height
-        and (flow[n].initial if with_initial else not _tall_picture(pages[flow[n].page], flow[n]))
-        and (not n or ends_short(flow[n - 1], flow[n]) or flow[n - 1].text[-1:] in '.!?"\u201d\u2019')
-    ]
-
-
-def _tall_picture(page: Page, line: Line) -> bool:
-    return any(y1 < line.y and y1 - y0 > 0.15 * page.height for _, y0, _, y1 in page.images)
-
-
-def _open_with_initials(flow: list[Line], sections: dict[int, Section]) -> bool:
-    """Whether most chapters open with a drop cap."""
-    chapters = [section for section in sections.values() if section.level == 1 and not section.part]
-    capped = 0
-    for section in chapters:
-        start = section.place + len(section.heading)
-        capped += any(line.initial for line in flow[start : start + 1])
-    return 2 * capped > len(chapters)

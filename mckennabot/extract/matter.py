@@ -99,7 +99,7 @@ def mark_matter(flow: list[Line], sections: list[Section], measure: Measure) -> 
     """Set the kind of what does not belong to the book's own text, section by section."""
     top = [section for section in sections if section.level == 1 or section.part]
     stops = [*(section.place for section in top[1:]), len(flow)][: len(top)]
-    for section, stop in zip(top, stops, strict=True):
+    for section, stop in reversed(list(zip(top, stops, strict=True))):
         if section.kind == CONTENTS:
             _mark(flow[section.place : _listing_end(flow, section.place, stop)], CONTENTS)
         elif not section.kind and _is_part_title(section, flow, stop):
@@ -149,7 +149,10 @@ def _is_part_title(section: Section, flow: list[Line], stop: int) -> bool:
     if section.words >= 50 or not section.heading or stop == len(flow):
         return False
     named = section.part or describe(section.title)[0] == "part"
-    return (named or section.words < 5) and flow[stop].page != section.heading[0].page
+    # What follows stands on another page, or is the second line of the same title.
+    return (named or section.words < 5) and (
+        flow[stop].page != section.heading[0].page or flow[stop].kind == PART
+    )
 
 
 def _mark_back(flow: list[Line], top: list[Section], stops: list[int]) -> None:
