@@ -166,7 +166,7 @@ def _chapter_headings(headings: list[Heading], known: set[int]) -> list[Heading]
 
 
 def _is_chapter(heading: Heading, style: Style, on_top: bool) -> bool:
-    if heading.on_top and heading.kind == "part" and heading.size >= style[0]:
+    if heading.on_top and heading.kind == "part" and heading.style[0] >= style[0]:
         return True
     if on_top and not heading.on_top:
         return False

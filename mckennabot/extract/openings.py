@@ -73,7 +73,7 @@ def _heads(pages: dict[int, Page]) -> dict[int, str]:
 
 
 def _new_head(heads: dict[int, str], page: int, stop: int) -> str:
-    """The running head that the pages from this one on have, up to the next section, and those before have not."""
+    """The running head of the pages from this one up to the next section, if those before have another."""
     before = {heads[n] for n in range(page - _NEAR, page) if n in heads}
     after = [heads[n] for n in range(page, min(page + _NEAR, stop)) if n in heads]
     return after[0] if after and before and after[0] not in before else ""
