@@ -15,8 +15,9 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.documents import extract_document
 from mckennabot.extract.epub import read_epub
+from mckennabot.extract.kinds import KEEP
 from scripts.make_sample import SOURCE, Book, read_book
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 
 CONTAINER = """<?xml version="1.0"?>
 <container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container"><rootfiles>
@@ -535,3 +536,8 @@ def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch:
     path.write_text("[" * 1_000_000, encoding="utf-8")
     with pytest.raises(InputError, match=r"takes too long.*book\.md"):
         segments(path)
+
+
+def test_the_documentation_says_how_to_keep_each_kind() -> None:
+    table = (ROOT / "docs" / "corpus.md").read_text(encoding="utf-8")
+    assert re.findall(r"\| `--keep ([a-z-]+)` \|", table) == list(KEEP)
