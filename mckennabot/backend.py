@@ -1,4 +1,4 @@
-"""The one place where TensorFlow starts, without the chatter that its C++ side prints while it does."""
+"""The one place where TensorFlow and Keras start, without what TensorFlow's C++ side prints as it does."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def import_tensorflow() -> Any:
         import tensorflow
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
+
+
+def import_keras() -> Any:
+    """The `keras` module, on the backend that KERAS_BACKEND names; TensorFlow by default."""
+    import_tensorflow()
+    import keras
+
+    return keras
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from mckennabot.checkpoint import ModelDir
 from mckennabot.errors import InputError, ModelError, UsageError
+from mckennabot.originality import Index
 from mckennabot.tokenizer import Tokenizer
 from mckennabot.weights import read_weights
 from tests.conftest import Cli
@@ -41,6 +42,7 @@ def test_a_base_model_is_tuned_and_the_run_says_how(train: Any) -> None:
     assert run.pointer() == f"model-{info['best_step']}"
     assert run.steps()[-1] == STEPS
     assert (run.path / "counter").read_text().strip() == str(STEPS)
+    assert Index.load(run.path).report("the sea is awake").longest.words == 4
 
 
 def test_a_run_continued_ends_where_one_never_stopped_does(train: Any) -> None:
@@ -126,10 +128,13 @@ def test_what_is_no_run_is_left_alone(train: Any, tmp_path: Path, base_model: Pa
         train(2, run="../elsewhere")
 
 
-def test_a_missing_base_model_lists_what_to_put_there(train: Any) -> None:
+def test_a_base_model_that_cannot_be_had_says_where_to_put_it(train: Any) -> None:
+    nowhere = "http://127.0.0.1:9"
     with pytest.raises(ModelError) as caught:
-        train(2, model="355M-of-my-own")
+        train(2, model="124M", base_url=nowhere)
     assert "model.ckpt.index" in str(caught.value.hint)
+    run = train(2, model=None, base_url=nowhere)
+    assert run.run_info()["model"] == "tiny"
 
 
 def test_one_sentence_trains_and_is_learnt(train: Any, tmp_path: Path) -> None:
@@ -142,11 +147,12 @@ def test_one_sentence_trains_and_is_learnt(train: Any, tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_it_does_on_stderr_alone(cli: Cli, corpus: Path) -> None:
-    done = cli("finetune", "--steps", "3", "--batch-size", "2", "--block-size", "32")
+    flags = ("--base-url", "http://127.0.0.1:9", "--batch-size", "2", "--block-size", "32")
+    done = cli("finetune", "--steps", "3", *flags)
     assert done.stdout == ""
     assert "training a tiny one" in done.stderr
     assert "step 3/3" in done.stderr
     assert ModelDir(cli.cwd / "checkpoints" / "run1").steps() == [3]
-    quiet = cli("finetune", "-q", "--steps", "4", "--batch-size", "2", "--block-size", "32", corpus)
+    quiet = cli("finetune", "-q", "--steps", "4", *flags, corpus)
     assert quiet.stdout == quiet.stderr == ""
     cli("finetune", "missing.txt", code=3)

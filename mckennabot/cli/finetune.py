@@ -122,6 +122,10 @@ def finetune(corpus: tuple[Path, ...], verbose: bool, quiet: bool, **options: An
     paths = list(corpus) or sorted(CORPUS_DIR.glob("*.txt"))
     if not paths:
         raise InputError("no corpus (*.txt)", path=CORPUS_DIR, hint=EXTRACT_HINT)
-    from mckennabot.finetune import finetune as train
+    from mckennabot import finetune as stage
 
-    train(paths, FinetuneSettings(**options), quiet=quiet)
+    settings = FinetuneSettings(**options)
+    if settings.dry_run:
+        click.echo(stage.plan(paths, settings))
+    else:
+        stage.finetune(paths, settings, quiet=quiet)

@@ -29,13 +29,28 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool =
         MckennabotError: a corpus, model or place that cannot be used; `Interrupted` after saving.
     """
     from mckennabot.finetune.interrupt import Interruption
+    from mckennabot.finetune.launch import launch
     from mckennabot.finetune.prepare import prepare
     from mckennabot.finetune.progress import Progress
     from mckennabot.finetune.run import open_run
 
     progress = Progress(quiet)
     with Interruption() as interruption, open_run(settings.checkpoints, settings.run) as run:
-        plan = prepare(paths, settings, run, progress)
-        from mckennabot.finetune.launch import launch
+        return launch(prepare(paths, settings, run, progress), run, progress, interruption).path
 
-        return launch(plan, run, progress, interruption).path
+
+def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:
+    """A table of what `finetune` would take; nothing is written or fetched.
+
+    Raises:
+        MckennabotError: as `finetune`.
+    """
+    from mckennabot.finetune.interrupt import Interruption
+    from mckennabot.finetune.plan import dry_run
+    from mckennabot.finetune.prepare import prepare
+    from mckennabot.finetune.progress import Progress
+    from mckennabot.finetune.run import Run
+
+    with Interruption():
+        run = Run(settings.checkpoints / settings.run)
+        return dry_run(prepare(paths, settings, run, Progress(quiet=True)))

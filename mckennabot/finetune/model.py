@@ -9,12 +9,14 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import keras  # noqa: TID253 - this module owns Keras
 import numpy as np
-from keras import ops  # noqa: TID253
 
+from mckennabot.backend import import_keras
 from mckennabot.checkpoint import Hparams
 from mckennabot.weights import shapes
+
+keras = import_keras()
+ops = keras.ops
 
 Params = Mapping[str, Any]
 """Tensors by OpenAI's names."""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mckennabot.checkpoint import BASE_FILES, BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
+from mckennabot.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.config import FinetuneSettings
+from mckennabot.corpus import corpus_files
+from mckennabot.download import fetch
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune.data import Tokens, encode_corpus, texts
 from mckennabot.finetune.progress import Progress
@@ -34,6 +36,7 @@ class Plan:
         continues: whether the run is there already.
         hparams: the model's sizes.
         tokenizer: its vocabulary.
+        files: the corpus files.
         tokens: the whole corpus [n].
         settings: with nothing left to choose.
         info: what run.json says.
@@ -44,6 +47,7 @@ class Plan:
     continues: bool
     hparams: Hparams
     tokenizer: Tokenizer
+    files: list[Path]
     tokens: Tokens
     settings: FinetuneSettings
     info: dict[str, Any]
@@ -73,7 +77,8 @@ def prepare(paths: Sequence[Path], settings: FinetuneSettings, run: Run, progres
             f"a vocabulary of {tokenizer.size} for a model of {hparams.n_vocab} tokens",
             path=run.path if base is None else base.path,
         )
-    tokens = encode_corpus(paths, tokenizer)
+    files = corpus_files(paths)
+    tokens = encode_corpus(files, tokenizer)
     whole = _complete(settings, origin, hparams)
     info = {
         "model": origin,
@@ -81,13 +86,13 @@ def prepare(paths: Sequence[Path], settings: FinetuneSettings, run: Run, progres
         "corpus": {
             "fingerprint": fingerprint(tokens),
             "tokens": len(tokens),
-            "files": [str(path) for path in paths],
+            "files": [str(path) for path in files],
         },
     }
     if continues:
         _same_data(run, info)
         _say_what_changed(run, info, progress)
-    return Plan(origin, base, continues, hparams, tokenizer, tokens, whole, info)
+    return Plan(origin, base, continues, hparams, tokenizer, files, tokens, whole, info)
 
 
 def find_base(settings: FinetuneSettings, progress: Progress) -> tuple[str, ModelDir | None]:
@@ -100,18 +105,23 @@ def find_base(settings: FinetuneSettings, progress: Progress) -> tuple[str, Mode
     if name == TINY:
         return TINY, None
     wanted = name or DEFAULT_BASE
-    for path in (settings.checkpoints / wanted, Path(wanted)):
-        if (path / "hparams.json").is_file():
-            return wanted, ModelDir(path)
-    if name is not None:
-        raise ModelError(
-            f"no base model {name!r} in {settings.checkpoints}",
-            hint=f"Put {' '.join(BASE_FILES)} into {settings.checkpoints / name}, or use --model tiny.",
-        )
-    progress.warn(
-        f"No base model {DEFAULT_BASE} in {settings.checkpoints}: training a tiny one instead (--model tiny)."
-    )
-    return TINY, None
+    if name is not None and (Path(name) / "hparams.json").is_file():
+        return name, ModelDir(Path(name))
+    base = settings.checkpoints / wanted
+    if (base / "hparams.json").is_file():
+        return wanted, ModelDir(base)
+    try:
+        if settings.dry_run:
+            raise ModelError(
+                f"no base model {wanted!r} in {settings.checkpoints}",
+                hint="Without --dry-run it is fetched first.",
+            )
+        return wanted, fetch(wanted, settings.checkpoints, settings.base_url, progress=not progress.quiet)
+    except ModelError as error:
+        if name is not None:
+            raise
+        progress.warn(f"No base model {DEFAULT_BASE} ({error.what}): training a tiny one (--model tiny).")
+        return TINY, None
 
 
 def _exists(run: Run) -> bool:

@@ -14,19 +14,19 @@ SECONDS_BETWEEN_LINES = 10.0
 class Progress:
     """The report of one run.
 
-    Args:
+    Attributes:
         quiet: say nothing but warnings.
     """
 
     def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
+        self.quiet = quiet
         self._bar: Any = None
         self._total = 0
         self._last_line = 0.0
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        if not self._quiet:
+        if not self.quiet:
             self.warn(text)
 
     def warn(self, text: str) -> None:
@@ -40,7 +40,7 @@ class Progress:
         """Training goes from step `done` to `total`."""
         self._total = total
         self._last_line = time.monotonic()
-        if not self._quiet and sys.stderr.isatty():
+        if not self.quiet and sys.stderr.isatty():
             self._bar = tqdm.tqdm(
                 total=total,
                 initial=done,
@@ -55,7 +55,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_description_str(f"loss {loss:.3f}, {speed:,.0f} tokens/s", refresh=False)
             self._bar.update(step - self._bar.n)
-        elif not self._quiet:
+        elif not self.quiet:
             now = time.monotonic()
             if now - self._last_line >= SECONDS_BETWEEN_LINES or step == self._total:
                 self._last_line = now

@@ -14,6 +14,7 @@ from mckennabot.errors import Interrupted, ResourceError, UsageError
 from mckennabot.files import write_atomic, write_error
 from mckennabot.finetune import figure, sample
 from mckennabot.finetune.copied import Words
+from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Tokens, Windows, held_out_windows
 from mckennabot.finetune.events import Events
 from mckennabot.finetune.interrupt import Interruption
@@ -250,7 +251,7 @@ class Trainer:
         text = tokenizer.decode(drawn)
         if self._words is None:
             self._words = Words.of_tokens(self._data.training, tokenizer)
-        copied = self._words.compare(text.split())
+        copied = self._words.compare(list(words_of(text)))
         self._amend(copied_longest_run=copied.longest, copied_8grams=round(copied.share, 4))
         opening = tokenizer.decode(prefix.tolist()) if len(self._data.held_out) else ""
         folder = self._run.path / "samples"
