@@ -192,6 +192,25 @@ def test_parts_and_sections_are_told_from_chapters(tmp_path: Path) -> None:
     assert len(segments(path, segment="page")) == 4
 
 
+@pytest.mark.parametrize(
+    ("headings", "chapters"),
+    [
+        ("1 Part One|2 I*|2 II*|1 Part Two|2 I*|2 II*", ["I", "II", "I", "II"]),
+        ("1 Fern*|1 Lamp|2 I*|2 II*|2 III*|1 Jar*|1 Clock*|1 Door*", ["Fern", "Lamp", "Jar", "Clock", "Door"]),
+        ("1 The Gate|2 1*|2 2*|2 3*|1 The Wall|2 1*|2 2*|2 3*", ["1", "2", "3", "1", "2", "3"]),
+        ("2 Preface*|1 A Book|2 1. Lamps*|2 2. Ferns*|2 3. Jars*", ["Preface", "1. Lamps", "2. Ferns", "3. Jars"]),
+        ("1 1. Lamps|2 Hums*|2 Shades*|1 2. Ferns|2 Roots*|2 Fronds*", ["1. Lamps", "2. Ferns"]),
+        ("1 Lamps*|2 Hums*|2 Shades*|2 Cords*", ["Lamps", "Hums", "Shades", "Cords"]),
+    ],
+)  # fmt: skip
+def test_which_headings_are_chapters(tmp_path: Path, headings: str, chapters: list[str]) -> None:
+    body = ""
+    for heading in headings.split("|"):
+        level, title = heading.rstrip("*").split(" ", 1)
+        body += f"<h{level}>{title}</h{level}>" + f"<p>{LONG}</p>" * heading.endswith("*")
+    assert [segment[0] for segment in from_html(tmp_path, body)] == chapters
+
+
 def test_what_the_book_says_is_no_text_is_left_out_and_kept_when_asked_for(tmp_path: Path) -> None:
     documents = {
         "x1.xhtml": "<section epub:type='titlepage'><p>The Lamp, a Book</p></section>",
@@ -304,6 +323,7 @@ def corrupt(data: bytes) -> bytes:
             "no text.*gone.xhtml",
         ),
         ({"book.opf": package(["a.xhtml"]), "a.xhtml": ""}, "no text"),
+        ({"book.opf": package(["a"]).replace("application/xhtml+xml", "image/png")}, "made of pictures"),
     ],
 )
 def test_what_is_no_epub_is_one_clear_error(
@@ -345,6 +365,9 @@ def test_no_cut_or_flipped_byte_of_an_epub_ends_in_anything_but_a_clear_error(tm
         ("<div class='poem'><div class='stanza'><span>One,<br></span><span>two.<br></span></div></div>",
          ["One,\ntwo."]),
         ("<div class='stanza'><p>One line,</p><p>two lines.</p></div>", ["One line,\ntwo lines."]),
+        ("<p>" + "<br>".join(["A line of verse as long as a line of prose, and no less a line for that"] * 5),
+         ["\n".join(["A line of verse as long as a line of prose, and no less a line for that"] * 5)]),
+        ("<p>" + "<br>".join(textwrap.wrap(LONG, 72)) + "</p>", [LONG]),
         ("<blockquote class='verse'><p>a<br>b</p><p>c<br>d</p></blockquote>", ["a\nb", "c\nd"]),
         ("<p>One paragraph.<br><br>Another one.</p>", ["One paragraph.", "Another one."]),
         ("<pre>Two lines,\n   as typed.\n\nAnd more.</pre>", ["Two lines,\nas typed.", "And more."]),

@@ -142,7 +142,9 @@ def _mark_front(blocks: Sequence[Block], headings: Sequence[Heading], level: int
     if first is None:
         return
     before = [block for block in islice(blocks, first.number) if block.kind == BODY]
-    short = sum(block.words for block in before) <= _FRONT_WORDS
+    # A book that says which pages these are has said it of all.
+    told = any(block.kind == FRONT for block in islice(blocks, first.number))
+    short = not told and sum(block.words for block in before) <= _FRONT_WORDS
     for block in before:
         if (short and (block.level or block.words <= _FRONT_LINE)) or LEGAL.search(block.text):
             block.kind = FRONT

@@ -195,6 +195,8 @@ class _Reader:
             if document not in seen:
                 spine.append(document)
                 seen.add(document)
+        if not spine and spine_element is not None and len(spine_element):
+            raise self._error("no text in the EPUB: it is made of pictures")
         if not spine:
             raise self._error("not an EPUB: it does not say what to read (no spine)")
         if len(spine) > MAX_SPINE:

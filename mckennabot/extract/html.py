@@ -260,5 +260,10 @@ def _heading_level(element: Element, tag: str) -> int:
 def _lines(lines: list[str]) -> str:
     """Lines that <br> or <pre> parts: kept, unless a margin did it."""
     width = margin(lines)
-    wrapped = len(lines) > 2 and width > 50 and all(len(line) > 0.7 * width for line in lines[:-1])
-    return joined(lines, width) if wrapped else "\n".join(lines)
+    full = all(len(line) > 0.7 * width for line in lines[:-1])
+    capital = sum(line[0].isupper() for line in lines[1:])
+    return (
+        joined(lines, width)
+        if len(lines) > 3 and width > 50 and full and 2 * capital < len(lines)
+        else "\n".join(lines)
+    )

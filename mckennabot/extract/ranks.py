@@ -67,7 +67,8 @@ def chapter_level(headings: Sequence[Heading]) -> int:
     numbered = Counter(h.level for h in headings if h.words and is_numbered(h.title))
     if numbered:
         best = max(numbered, key=lambda level: (numbered[level], -level))
-        if numbered[best] > 2:
+        above = sum(h.level < best and h.own >= ENOUGH and not title_kind(h.title) for h in headings)
+        if numbered[best] > max(2, above):
             return best
     for level in levels:
         ranked = [h for h in headings if h.level == level and h.words and not title_kind(h.title)]
@@ -79,13 +80,14 @@ def chapter_level(headings: Sequence[Heading]) -> int:
 
 
 def _are_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> bool:
-    """Whether most headings of a rank have no text of their own but chapters under them."""
+    """Whether most headings of a rank have no text of their own, and are no chapters of sections."""
     if 2 * sum(heading.own < ENOUGH for heading in ranked) <= len(ranked):
         return False
-    named = sum(describe(heading.title)[0] == "part" for heading in ranked)
+    parts = sum(describe(heading.title)[0] == "part" for heading in ranked)
+    named = sum(is_named(heading.title) for heading in ranked)
     below = [h for h in headings if h.level == ranked[0].level + 1]
     chapters = sum(describe(h.title)[0] == "chapter" for h in below)
-    return 2 * named >= len(ranked) or 2 * chapters > len(below)
+    return 2 * max(parts, len(ranked) - named) >= len(ranked) or 2 * chapters > len(below)
 
 
 def is_numbered(title: str) -> bool:
