@@ -9,8 +9,9 @@ rows, words, lines, unicode   glyphs -> lines of text, page by page, in worker p
 columns, furniture, measure, notes, captions, headings, chapters, matter   what each line is
 paragraphs, hyphens           lines -> paragraphs
 book        all of that in order: pages of lines -> segments, and a report
-html, epub, text, decode, wraps   other formats -> blocks: paragraphs and headings
-documents, divisions          blocks -> segments, and a report
+html, elements, epub, text, decode, wraps   other formats -> blocks: paragraphs and headings
+toc, ranks, divisions         which blocks begin chapters, and which are no text
+documents                     all of that in order, in a process of its own: blocks -> segments, and a report
 """
 
 from __future__ import annotations

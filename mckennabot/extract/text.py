@@ -15,16 +15,16 @@ from mckennabot.extract.html import read_html
 from mckennabot.extract.notes import FOOTNOTE
 from mckennabot.extract.ranks import is_bare_number
 from mckennabot.extract.sections import BOILERPLATE, FRONT, title_kind
-from mckennabot.extract.wraps import joined, margin
+from mckennabot.extract.wraps import LONG, joined, margin
 
 _HEADING_WORDS = 30
 # Italics and bold as Project Gutenberg's volunteers type them.
 _EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![_=])")
 _NOTE = re.compile(r"[\[{](?:footnote\s*)?(\w{1,4}|[*†‡§]+)[:\]}]\s", re.IGNORECASE)
 _NOTE_MARK = re.compile(r"\s?(?:\[(\w{1,4}|[*†‡§]+)\]|\{(\w{1,4})\})")
-_BRACKETED = ((re.compile(r"\[footnote\b", re.IGNORECASE), FOOTNOTE),
-    (re.compile(r"\[illustration\b", re.IGNORECASE), CAPTION),
-    (re.compile(r"\[transcriber", re.IGNORECASE), BOILERPLATE))  # fmt: skip
+_BRACKETED = {"[footnote": FOOTNOTE, "[illustration": CAPTION, "[transcriber": BOILERPLATE}
+_DENSE = 15
+"""Lines without an empty one, on average, in text that parts its paragraphs by indents alone."""
 
 
 def read_text(data: bytes) -> list[Block]:
@@ -35,7 +35,7 @@ def read_text(data: bytes) -> list[Block]:
     """
     text = decode_file(data)
     lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
-    width = margin([line.strip() for a, line in pairwise(["", *lines]) if line])
+    width = margin([line.strip() for line in lines if line])
     chunks = list(islice(_chunks(lines, width), MAX_BLOCKS + 1))
     if len(chunks) > MAX_BLOCKS:
         raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
@@ -89,44 +89,38 @@ def _hard_breaks(match: re.Match[str]) -> str:
 
 def _chunks(lines: list[str], width: int) -> Iterator[tuple[int, list[str]]]:
     """Paragraphs as lines, each with the number of empty lines above it."""
-    chunk: list[str] = []
-    above = 0
-    stops = any(not line for line in lines)
-    for line in lines:
-        if not line.strip():
-            if chunk:
-                yield from _parts(chunk, above, width, stops)
-                chunk, above = [], 0
-            above += 1
+    breaks = sum(bool(a) and not b for a, b in pairwise(lines))
+    dense = sum(map(bool, lines)) > _DENSE * (breaks + 1)
+    above, chunk = 0, list[str]()
+    for line in [*lines, ""]:
+        if line:
+            chunk.append(line)
             continue
-        chunk.append(line)
-    if chunk:
-        yield from _parts(chunk, above, width, stops)
+        if chunk:
+            for part in _parts(chunk, width, dense):
+                yield above, part
+                above = 0
+            chunk = []
+        above += 1
 
 
-def _parts(chunk: list[str], above: int, width: int, stops: bool) -> Iterator[tuple[int, list[str]]]:
-    """A run of lines as paragraphs: where lines are paragraphs, or indents begin them."""
+def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
+    """Lines without an empty one between them as paragraphs.
+
+    Args:
+        chunk: the lines.
+        width: the margin that the text is wrapped at; 0 where its lines are paragraphs.
+        dense: whether the text has hardly any empty lines.
+    """
     if not width:
-        long = any(len(line) > 100 for line in chunk)
-        parts = [[line] for line in chunk] if long or not stops else [chunk]
-    else:
-        indents = [len(line) - len(line.lstrip()) for line in chunk]
-        flush = min(indents)
-        firsts = [n for n, indent in enumerate(indents) if 1 < indent - flush < 10]
-        # Indents begin paragraphs where the lines before them end anywhere, and not two in a row.
-        apart = [n for n in firsts if n and n - 1 not in firsts and n + 1 not in firsts]
-        if (
-            len(chunk) > 3
-            and len(apart) >= 0.7 * len([n for n in firsts if n])
-            and len(firsts) < 0.4 * len(chunk)
-        ):
-            cuts = sorted({0, *firsts})
-            parts = [chunk[a:b] for a, b in pairwise([*cuts, len(chunk)])]
-        else:
-            parts = [chunk]
-    for part in parts:
-        yield above, part
-        above = 0
+        alone = dense or max(map(len, chunk)) > LONG
+        return [[line] for line in chunk] if alone else [chunk]
+    if not dense:
+        return [chunk]
+    indents = [len(line) - len(line.lstrip()) for line in chunk]
+    least = min(indents)
+    firsts = [n for n, indent in enumerate(indents) if indent > least or not n]
+    return [chunk[a:b] for a, b in pairwise([*firsts, len(chunk)])]
 
 
 def _level(chunk: list[str], above: int, before: str) -> int:
@@ -161,8 +155,8 @@ def _level(chunk: list[str], above: int, before: str) -> int:
 
 def _kind(text: str, notes: set[str]) -> str:
     if text[0] == "[" and text.endswith("]"):
-        for pattern, kind in _BRACKETED:
-            if pattern.match(text):
+        for beginning, kind in _BRACKETED.items():
+            if text.lower().startswith(beginning):
                 return kind
     return FOOTNOTE if (match := _NOTE.match(text)) and match[1] in notes else BODY
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-_LONG = 100
+LONG = 100
 """Characters beyond which nobody wraps by hand."""
 
 
@@ -15,7 +15,7 @@ def margin(lines: Sequence[str]) -> int:
     The longest lines tell, but for a few that stick out.
     """
     lengths = sorted(len(line) for line in lines if line)
-    if not lengths or lengths[-1 - len(lengths) // 10] > _LONG:
+    if not lengths or lengths[-1 - len(lengths) // 10] > LONG:
         return 0
     return lengths[-1 - len(lengths) // 50]
 
