@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,10 @@ from mckennabot.files import write_atomic, write_error
 
 if TYPE_CHECKING:
     from mckennabot.extract import Book
+    from mckennabot.extract.report import Report
 
 PASSWORD_TRIES = 3
+MOST_FAILED = 4  # pages named in warnings
 
 
 class Run:
@@ -81,7 +84,7 @@ class Run:
                 if len(self._sources) == 1:
                     raise
                 failures.append(error)
-        if self._output == "-":
+        if self._segments:
             click.echo(corpus.render(self._segments), nl=False)
         self._write_report()
         for failure in failures:
@@ -106,14 +109,8 @@ class Run:
         self._accounts.append(
             {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(book.report)}
         )
-        if pictures := book.report.picture_pages:
-            click.echo(
-                f"Warning: {len(pictures)} of {book.report.pages} pages are pictures without text "
-                f"(page {pictures[0]} for one); --ocr reads them",
-                err=True,
-            )
-        for page, reason in list(book.report.failed_pages.items())[:5]:
-            click.echo(f"Warning: page {page}: {reason}", err=True)
+        for warning in _warnings(book.report):
+            click.echo(f"Warning: {warning}", err=True)
         if not self._quiet:
             click.echo("\n".join(table_lines(book.report)), err=True)
             click.echo(f"{_shown(source)} -> {outcome}", err=True)
@@ -167,6 +164,25 @@ class Run:
         if self._report is not None and self._accounts:
             account = self._accounts[0] if len(self._sources) == 1 else self._accounts
             write_atomic(self._report, json.dumps(account, ensure_ascii=False, indent=2) + "\n")
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    """What the user has to know about a text, however quiet the run is."""
+    if pictures := report.picture_pages:
+        yield (
+            f"{len(pictures)} of {report.pages} pages are pictures without text, such as page {pictures[0]}; "
+            "--ocr has them recognised"
+        )
+    if report.unknown > report.words // 10:
+        yield (
+            f"{report.unknown:,} characters are lost, since their fonts do not say which they are; "
+            "ocrmypdf --force-ocr would read them off the page"
+        )
+    failed = list(report.failed_pages.items())
+    for page, reason in failed[:MOST_FAILED]:
+        yield f"page {page}: {reason}"
+    if len(failed) > MOST_FAILED:
+        yield f"{len(failed) - MOST_FAILED} more pages failed, to page {failed[-1][0]}; --report names them"
 
 
 class _Progress:
