@@ -130,6 +130,24 @@ def test_content_is_read_with_forgiveness(tmp_path: Path, content: str, shown: s
     assert text(page) == shown
 
 
+@pytest.mark.parametrize(
+    ("names", "codes", "shown"),
+    [
+        ("11 /a11 /a12 65 /a65 92 /a92 123 /a123", r"\013\014A\\\173", "fffiA“–"),
+        ("16 /a16 /a17 27 /a27 65 /a65 233 /a233", r"\020\021\033A\351", "“”ffAé"),
+        ("65 /B /a66", "AB", "BB"),
+    ],
+)
+def test_bitmap_fonts_of_tex_have_their_texts(tmp_path: Path, names: str, codes: str, shown: str) -> None:
+    font = (
+        "<< /Type /Font /Subtype /Type3 /FontMatrix [0.01 0 0 0.01 0 0] /FontBBox [0 -20 80 80] /FirstChar 0 "
+        f"/LastChar 255 /Widths [{'50 ' * 256}] /CharProcs << >> /Encoding << /Differences [{names}] >> >>"
+    )
+    (page,) = read(tmp_path, book([f"BT /F1 10 Tf ({codes}) Tj ET"], font=font))
+    assert text(page) == shown
+    assert page.glyphs[0].size == pytest.approx(10)
+
+
 def test_labels_and_bookmarks(tmp_path: Path) -> None:
     catalog = (
         "/PageLabels << /Nums [0 << /S /r /St 9 >> 1 << /S /D /P (A-) >>] >> /Outlines 1000 0 R "

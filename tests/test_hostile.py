@@ -68,6 +68,7 @@ LENGTH = b"/Length %d" % len(line(WORDS))
         ("length of nobody", broken(SOUND, LENGTH, b"/Length 777 0 R")),
         ("no type", broken(SOUND, b"/Type /Page ", b"")),
         ("count", broken(SOUND, b"/Count 2", b"/Count 2222222222")),
+        ("numbers", broken(broken(SOUND, b"3 0 ", b"9993 0 "), b"startxref\n", b"startxref\n9")),
         ("no tree", broken(SOUND, b"/Pages 2 0 R", b"/Pages 77 0 R")),
         ("kids loop", broken(SOUND, b"/Kids [", b"/Kids [2 0 R 2 0 R 77 0 R null 5 ")),
     ],

@@ -13,6 +13,7 @@ from pdfminer.psparser import LIT, PSLiteral, literal_name
 
 from mckennabot.extract.pdf.cmaps import IDENTITY, CMap, parse_cmap
 from mckennabot.extract.pdf.streams import data_of
+from mckennabot.extract.pdf.tex import texts_of
 
 NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say
 ASCENTS, DESCENTS = (0.3, 1.3), (-0.6, -0.01)  # within reason
@@ -133,6 +134,10 @@ def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
     kind = resolve1(rest.get("Subtype"))
     kind = literal_name(kind) if isinstance(kind, PSLiteral) else ""
     if kind == "Type3":
+        if unicode is None:
+            encoding = resolve1(rest.get("Encoding"))
+            differences = encoding.get("Differences") if isinstance(encoding, dict) else None
+            unicode = CMap(texts=texts_of([resolve1(item) for item in list_value(differences)]))
         rest.setdefault("FontMatrix", [0.001, 0, 0, 0.001, 0, 0])
         rest.setdefault("FontBBox", [0, 0, 0, 0])
         return Font(PDFType3Font(None, rest), unicode, None)  # type: ignore[arg-type]

@@ -31,11 +31,11 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
     """
     # A file that is open has no name that qpdf would have to understand.
     with path.open("rb") as file:
-        for source in _sources(file):
+        for source, sound in _sources(file):
             target.seek(0)
             target.truncate()
             try:
-                return _normalise(source, password or "", target)
+                return _normalise(source, password or "", target, sound)
             except pikepdf.PasswordError as error:
                 wrong = "the password is wrong" if password else "the PDF is encrypted and needs a password"
                 raise PasswordNeeded(wrong, path=path, hint=PASSWORD_HINT) from error
@@ -50,18 +50,23 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
     )
 
 
-def _sources(file: BinaryIO) -> Iterator[BinaryIO]:
-    yield file
-    yield from map(io.BytesIO, rescues(file))
+def _sources(file: BinaryIO) -> Iterator[tuple[BinaryIO, bool]]:
+    """The file, and other ways to look at it; the flag says that it has to be sound to be taken."""
+    yield file, True
+    for data in rescues(file):
+        yield io.BytesIO(data), False
+    yield file, False
 
 
-def _normalise(source: BinaryIO, password: str, target: BinaryIO) -> Contents:
+def _normalise(source: BinaryIO, password: str, target: BinaryIO, sound: bool) -> Contents:
     with pikepdf.open(
         source, password=password, suppress_warnings=True, inherit_page_attributes=False
     ) as pdf:
         pages = find_pages(pdf)
         if not pages:
             raise ValueError("no pages")
+        if sound and any("reconstruct" in str(warning) for warning in pdf.get_warnings()):
+            raise ValueError("qpdf had to guess, and left out what it took for damage")
         contents = Contents(
             labels=read_labels(pdf, len(pages)),
             outline=read_outline(pdf, [(p, _matrix(i)) for p, i in pages]),

@@ -23,16 +23,18 @@ def rescues(file: BinaryIO) -> Iterator[bytes]:
     if len(data) > MAX_BYTES:
         return
     data = data.replace(b"startxref", b"startxxxx")
+    objects = list(_OBJECT.finditer(data))
+    last = max((int(found[1]) for found in objects), default=0)
+    # qpdf takes an object number for damage that is large beside the size of the file.
+    data += b"\n" * (4 * last)
     yield data
     if b"/Encrypt" in data:
         return
-    objects = [*_OBJECT.finditer(data), None]
-    pages, last = [], 0
-    for found, following in itertools.pairwise(objects):
+    pages = []
+    for found, following in itertools.pairwise([*objects, None]):
         assert found is not None
-        last = max(last, int(found[1]))
-        end = following.start() if following else len(data)
-        if _PAGE.search(data, found.end(), min(end, found.end() + 4096)):
+        end = min(following.start() if following else len(data), found.end() + 4096)
+        if _PAGE.search(data, found.end(), end):
             pages.append(b"%b %b R" % (found[1], found[2]))
     if pages:
         yield data.replace(b"trailer", b"trayler") + (

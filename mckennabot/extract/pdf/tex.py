@@ -1,0 +1,59 @@
+"""What the characters of TeX's bitmap fonts are: such a font calls them ``/a65``, after their codes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_ASCII = {code: chr(code) for code in range(32, 127)} | {39: "’", 96: "‘"}
+
+
+def _from(first: int, texts: str) -> dict[int, str]:
+    return dict(enumerate(texts.split(), first))
+
+
+OT1 = (
+    _ASCII
+    | _from(0, "Γ Δ Θ Λ Ξ Π Σ Υ Φ Ψ Ω ff fi fl ffi ffl ı ȷ ` ´ ˇ ˘ ¯ ˚ ¸ ß æ œ ø Æ Œ Ø")
+    | {34: "”", 60: "¡", 62: "¿", 92: "“", 123: "–", 124: "—", 127: "¨"}
+)
+T1 = (
+    _ASCII
+    | _from(0, "` ´ ˆ ˜ ¨ ˝ ˚ ˇ ˘ ¯ ˙ ¸ ˛ ‚ ‹ › “ ” „ « » – —")
+    | _from(25, "ı ȷ ff fi fl ffi ffl")
+    | _from(
+        127,
+        "- Ă Ą Ć Č Ď Ě Ę Ğ Ĺ Ľ Ł Ń Ň Ŋ Ő Ŕ Ř Ś Š Ş Ť Ţ Ű Ů Ÿ Ź Ž Ż Ĳ İ đ § ă ą ć č ď ě ę ğ ĺ ľ ł ń ň ŋ ő ŕ ř",
+    )
+    | _from(
+        177, "ś š ş ť ţ ű ů ÿ ź ž ż ĳ ¡ ¿ £ À Á Â Ã Ä Å Æ Ç È É Ê Ë Ì Í Î Ï Ð Ñ Ò Ó Ô Õ Ö Œ Ø Ù Ú Û Ü Ý Þ ẞ"
+    )
+    | _from(224, "à á â ã ä å æ ç è é ê ë ì í î ï ð ñ ò ó ô õ ö œ ø ù ú û ü ý þ ß")
+)
+"""Code -> text of TeX's old and new text encodings."""
+
+_OLD_ONLY = frozenset((11, 12, 13, 14, 15, 92, 123, 124))  # common in text, and rare in it in the other one
+_NEW_ONLY = frozenset((16, 17, 21, 22, 27, 28, 29, 30, 31, *range(128, 256)))
+
+
+def texts_of(differences: list[Any]) -> dict[int, str]:
+    """Code -> text of a font whose characters have such names; empty for any other font.
+
+    Args:
+        differences: of its /Encoding: codes, each followed by names.
+    """
+    codes: set[int] = set()
+    code = 0
+    for item in differences:
+        if isinstance(item, int):
+            code = item
+            continue
+        name = str(getattr(item, "name", ""))
+        if name == f"a{code}":
+            codes.add(code)
+        elif name != ".notdef" and not re.fullmatch(r"a\d+", name):
+            return {}
+        code += 1
+    new = len(codes & _NEW_ONLY) > len(codes & _OLD_ONLY)
+    table = T1 if new else OT1
+    return {code: table[code] for code in codes if code in table}
