@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 MAX_BYTES = 256 << 20
 _OBJECT = re.compile(rb"(?:^|[\r\n ])([0-9]{1,7}) +([0-9]{1,5}) +obj\b")
+_STARTXREF = re.compile(rb"(?<=[\r\n])startxref\b")
+_TRAILER = re.compile(rb"(?<=[\r\n])trailer\b")
 _PAGE = re.compile(rb"/Type\s*/Page(?![A-Za-z])")
 
 
@@ -22,7 +24,7 @@ def rescues(file: BinaryIO) -> Iterator[bytes]:
     data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         return
-    data = data.replace(b"startxref", b"startxxxx")
+    data = _STARTXREF.sub(b"startxxxx", data)
     objects = list(_OBJECT.finditer(data))
     last = max((int(found[1]) for found in objects), default=0)
     # qpdf takes an object number for damage that is large beside the size of the file.
@@ -37,7 +39,7 @@ def rescues(file: BinaryIO) -> Iterator[bytes]:
         if _PAGE.search(data, found.end(), end):
             pages.append(b"%b %b R" % (found[1], found[2]))
     if pages:
-        yield data.replace(b"trailer", b"trayler") + (
+        yield _TRAILER.sub(b"trayler", data) + (
             b"\n%d 0 obj\n<< /Type /Catalog /Pages %d 0 R >>\nendobj\n"
             b"%d 0 obj\n<< /Type /Pages /Kids [%b] /Count %d >>\nendobj\n"
             b"trailer\n<< /Root %d 0 R /Size %d >>\n"
