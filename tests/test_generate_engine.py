@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from mckennabot.generate.engine import CTranslate2Engine, Sampling
 from mckennabot.generate.source import Source
 from mckennabot.generate.tell import Tell
 from mckennabot.tokenizer import Tokenizer
+from tests.conftest import Cli
 
 GREEDY = Sampling(temperature=0, top_k=0, top_p=1, repetition_penalty=1, end=None)
 FREE = Sampling(temperature=1, top_k=0, top_p=1, repetition_penalty=1, end=None)
@@ -154,6 +156,28 @@ def test_five_hundred_texts_take_no_more_memory_and_no_more_time_each(drawer: Dr
         times.append(time.perf_counter() - began)
     assert _resident() <= before * 1.05
     assert min(times[-20:]) <= min(times[:20]) * 2  # the least, as other programs use this machine too
+
+
+@pytest.mark.slow
+def test_int8_changes_the_perplexity_of_held_out_text_by_less_than_a_percent(
+    cli: Cli, corpus: Path, corpus_text: str
+) -> None:
+    """Which is why it is the default for large models on a CPU."""
+    cli("finetune", "-q", "--model", "tiny", "--run", "learned", "--steps", "40", "--batch-size", "4")
+    model = ModelDir(cli.cwd / "checkpoints" / "learned")
+    vocabulary = Tokenizer.load(model.path)
+    tokens = [vocabulary.token(i) for i in range(vocabulary.size)]
+    ids = [vocabulary.eot, *vocabulary.encode(corpus_text[-200:])]  # the end is what finetune holds out
+    loss = {}
+    for precision in ("float32", "int8"):
+        with (
+            converted(model, model.weights(), precision, Tell()) as directory,
+            CTranslate2Engine(directory, precision, tokens, seed=1) as loaded,
+        ):
+            loss[precision] = loaded.mean_loss([ids])
+    assert loss["int8"] != loss["float32"]
+    assert loss["float32"] < math.log(vocabulary.size) - 0.3  # it has learnt something
+    assert math.expm1(loss["int8"] - loss["float32"]) == pytest.approx(0, abs=0.01)
 
 
 def _resident() -> int:
