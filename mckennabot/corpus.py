@@ -86,7 +86,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
-        raise InputError(f"cannot read the corpus ({error.strerror})", path=path) from error
+        raise InputError(f"cannot read the text ({error.strerror})", path=path) from error
     except UnicodeDecodeError as error:
         raise undecodable(path, error) from error
 
