@@ -216,6 +216,22 @@ def test_a_page_that_hangs_is_killed_and_told_and_the_book_goes_on(
     assert reading.failed == {2: "it takes too long"}
 
 
+def test_a_page_that_sleeps_is_ended_by_the_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "PAGE_SECONDS", 0.3)
+    monkeypatch.setattr(reader, "TICK", 0.1)
+
+    def stop_at_2(page: RawPage) -> str:
+        if page.number == 2:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return text_of(page)
+
+    path = tmp_path / "book.pdf"
+    path.write_bytes(book([line(f"{n}") for n in range(1, 5)]))
+    reading = read_pages(path, stop_at_2)
+    assert reading.pages == ["1", "3", "4"]
+    assert reading.failed == {2: "it takes too long"}
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_page_that_kills_its_process_is_skipped(tmp_path: Path, jobs: int) -> None:
     def die(page: RawPage) -> str:

@@ -1,7 +1,8 @@
 """Processes for work on files that nobody can trust: bounded memory, and bounded time from outside.
 
-The kernel keeps the bounds: an alarm that nothing catches ends a process that is late, wherever it
-hangs, and a child dies with its parent.
+The kernel keeps the bounds: a timer that nothing catches ends a process that has used up its time,
+wherever it hangs, and a child dies with its parent. Time is the processor's, so that a busy machine, or
+one that was asleep, costs nobody a page; the parent ends what waits without working.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any, NoReturn
 from mckennabot.errors import MckennabotError
 
 MEMORY = 800 << 20  # bytes of address space
+TOO_LONG = "it takes too long"
+PATIENCE = 2  # times its own time that a child gets by the clock on the wall
 RENEW = 75  # exit code of a child that wants to be replaced by a fresh one
 
 _HELD = (signal.SIGINT, signal.SIGTERM)
@@ -39,6 +42,7 @@ class Child:
 
     def __init__(self, serve: Callable[[Connection], None], memory: int = MEMORY) -> None:
         self.pipe, theirs = _fork.Pipe()
+        self._late = False
         self._process = _fork.Process(target=_run, args=(serve, theirs, memory, os.getpid()), daemon=True)
         # A signal that comes while Python forks would be swallowed here, or be answered by both.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
@@ -55,11 +59,16 @@ class Child:
         code = self._process.exitcode
         if code in (0, RENEW):
             return None
-        if code == -signal.SIGALRM:
-            return "it takes too long"
+        if self._late or code == -signal.SIGPROF:
+            return TOO_LONG
         if code == -signal.SIGKILL:
             return "it was killed, perhaps for want of memory"
         return f"it crashes the reader ({code})"
+
+    def stop(self) -> None:
+        """Have it die at once, as if its time were used up; `end` then says so."""
+        self._late = True
+        self._process.kill()
 
     def kill(self) -> None:
         """End it at once, whatever it does."""
@@ -69,12 +78,12 @@ class Child:
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Let this process die if the block takes longer; only for children."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    """Let this process die if the block takes more of the processor's time; only for children."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 class Died(Exception):  # noqa: N818 - it happened to the child
@@ -86,7 +95,7 @@ class Call:
 
     Args:
         function: its result, or the `MckennabotError` that it raises, comes back through a pipe.
-        seconds: that it may take.
+        seconds: of the processor's time that it may take.
     """
 
     def __init__(self, function: Callable[[], Any], seconds: float) -> None:
@@ -103,6 +112,7 @@ class Call:
             pipe.send(result)
 
         self._child = Child(serve)
+        self._patience = PATIENCE * seconds
 
     def result(self) -> Any:
         """Wait for it.
@@ -112,6 +122,8 @@ class Call:
             MckennabotError: what it raised.
         """
         try:
+            if not self._child.pipe.poll(self._patience):
+                raise Died(TOO_LONG)
             result = self._child.pipe.recv()
         except EOFError:
             raise Died(self._child.end() or "it ended early") from None
@@ -128,7 +140,7 @@ def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int, par
     """What a child does: bind itself, serve, and leave without its parent's farewells."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

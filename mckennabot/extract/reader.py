@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from mckennabot.errors import InputError
-from mckennabot.extract.contain import MEMORY, RENEW, Call, Child, Died, deadline
+from mckennabot.extract.contain import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 from mckennabot.extract.page import Contents, OutlineEntry, RawPage
 from mckennabot.extract.scan import is_picture, letters
 
-PREPARE_SECONDS = 20.0
+PREPARE_SECONDS = 15.0  # of the processor's time
 PAGE_SECONDS = 8.0
+TICK = 1.0  # seconds between looks at what hangs
 LOST_SECONDS = 20.0  # spent on pages that failed, after which no more are tried
 CHUNK = 32  # pages that a process reads before it gets more
 SHARE = 12  # pages at least for each process
@@ -157,7 +158,8 @@ class _Crew(Generic[T]):
                     child = Child(self._serve, self._memory)
                     busy[child.pipe] = child, self._hand_out(child.pipe)
                     since[child.pipe] = time.monotonic()
-                for ready in wait(list(busy)):
+                looked = time.monotonic()
+                for ready in wait(list(busy), TICK):
                     assert isinstance(ready, Connection)
                     child, todo = busy[ready]
                     spent = time.monotonic() - since[ready]
@@ -178,6 +180,12 @@ class _Crew(Generic[T]):
                                 ready.send(None)
                             del busy[ready]
                             child.end()
+                slept = time.monotonic() - looked > 2 * TICK  # the whole command was stopped, or the machine
+                for pipe, (child, _) in busy.items():
+                    if slept:
+                        since[pipe] = time.monotonic()
+                    elif time.monotonic() - since[pipe] > PATIENCE * PAGE_SECONDS:
+                        child.stop()
         finally:
             for child, _ in busy.values():
                 child.kill()
