@@ -159,6 +159,21 @@ def test_a_closed_pipe_ends_it_quietly(small: Cli) -> None:
     assert process.wait(30) == 0
 
 
+def test_a_full_disk_behind_stdout_is_said(small: Cli) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            small.argv("generate", "-q", "--model", "small", "--length", "3"),
+            cwd=small.cwd,
+            env=small.env,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 5
+    assert "no room to write" in done.stderr
+
+
 def test_ctrl_c_keeps_what_was_drawn(small: Cli) -> None:
     process = small.start("generate", "-q", "--model", "small", "--length", "1000000", "--ignore-eot")
     assert process.stdout is not None

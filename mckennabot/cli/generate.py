@@ -175,11 +175,11 @@ def generate(
     index = Index.load(source.model.path) if originality or max_copied else None
     tell.progress(f"drawing from {source.weights}, seed {settings.seed}")
     with contextlib.ExitStack() as stack:
+        file = stack.enter_context(_opened(output))
         drawer = stack.enter_context(open_drawer(source, settings, tell))
         if interactive:
             converse(drawer, click.get_current_context().command.params, tell, prefixes[0])
             return
-        file = stack.enter_context(_opened(output))
         if index and max_copied:
             events: Any = draw_original(drawer, prefixes, index, max_copied, tell)
         else:
@@ -206,7 +206,12 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     from mckennabot.files import replacing, write_error
 
     if output is None or str(output) == "-":
-        yield sys.stdout
+        try:
+            yield sys.stdout
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise write_error(error, Path("stdout")) from error
     elif output.exists() and not output.is_file():
         try:
             file = output.open("w", encoding="utf-8")
