@@ -77,7 +77,12 @@ def test_a_directory_gives_every_book_and_lists_the_bad_one(cli: Cli, pdf: Path)
     (library / "notes.md").write_text("# One\n\nA note.\n", encoding="utf-8")
     (library / "cover.jpg").write_bytes(b"\xff\xd8")
     done = cli("extract", library, "-o", "corpus/", code=3)
-    assert sorted(p.name for p in (cli.cwd / "corpus").iterdir()) == ["0.txt", "1.txt", "2.txt", "notes.txt"]
+    assert sorted(p.name for p in (cli.cwd / "corpus").glob("[!.]*")) == [
+        "0.txt",
+        "1.txt",
+        "2.txt",
+        "notes.txt",
+    ]
     assert "bad.pdf" in done.stderr
     assert "1 of 5 sources failed" in done.stderr
 

@@ -61,6 +61,13 @@ def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 )
 @click.option("--report", type=PATH, help="Write what was found and removed to this JSON file.")
 @click.option("--ocr", is_flag=True, help="Let ocrmypdf recognise the text of scanned pages first.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    default="local",
+    show_default=True,
+    help="Read the books on a Dask cluster, such as tcp://host:8786.",
+)
 @click.option("--force", is_flag=True, help="Replace a text that is there and differs.")
 @chatter
 def extract(
@@ -73,12 +80,14 @@ def extract(
     jobs: int | None,
     report: Path | None,
     ocr: bool,
+    scheduler: str,
     force: bool,
     verbose: bool,
     quiet: bool,
 ) -> None:
     """Turn books into a clean corpus: PDF, EPUB, HTML, Markdown or text files, or directories of them."""
     from mckennabot.cli.extracting import Run
+    from mckennabot.cli.library import LOCAL, Library
     from mckennabot.extract.kinds import KEEP
     from mckennabot.extract.sources import find_sources
 
@@ -86,5 +95,8 @@ def extract(
     settings = ExtractSettings(segment, pages, password, kinds, jobs, ocr)
     if unknown := kinds - KEEP.keys():
         raise UsageError(f"--keep knows no {', '.join(sorted(unknown))}", hint=f"It knows {', '.join(KEEP)}.")
-    run = Run(find_sources(sources), output, settings, report, force, quiet)
-    run.all()
+    found = find_sources(sources)
+    if scheduler == LOCAL and (output == "-" or len(found) == 1):
+        Run(found, output, settings, report, force, quiet).all()
+    else:
+        Library(found, output, settings, report, force, quiet, scheduler).all()

@@ -87,6 +87,10 @@ class Run:
         if self._segments:
             click.echo(corpus.render(self._segments), nl=False)
         self._write_report()
+        self._conclude(failures)
+
+    def _conclude(self, failures: list[MckennabotError]) -> None:
+        """List what failed, or say what comes next."""
         for failure in failures:
             click.echo("\n".join(failure.lines()), err=True)
         if failures:
@@ -104,16 +108,14 @@ class Run:
             self._segments += book.segments
             outcome = "stdout"
         else:
-            outcome = self._write(target, corpus.render(book.segments))
+            outcome = self._write(target, corpus.render(book.segments), self._force)
             self._written[target] = source
-        self._accounts.append(
-            {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(book.report)}
-        )
-        for warning in _warnings(book.report):
+        self._accounts.append(account(source, book.report))
+        for warning in warnings(book.report):
             click.echo(f"Warning: {warning}", err=True)
         if not self._quiet:
             click.echo("\n".join(table_lines(book.report)), err=True)
-            click.echo(f"{_shown(source)} -> {outcome}", err=True)
+            click.echo(f"{shown(source)} -> {outcome}", err=True)
 
     def _target(self, source: Path) -> Path | None:
         """Where a source's text goes; None is stdout."""
@@ -124,11 +126,11 @@ class Run:
         target = Path(self._output or CORPUS_DIR) / f"{source.stem or source.name}.txt"
         if target in self._written:
             raise UsageError(
-                f"its text would go where that of {_shown(self._written[target])} went", path=source
+                f"its text would go where that of {shown(self._written[target])} went", path=source
             )
         return target
 
-    def _write(self, target: Path, text: str) -> str:
+    def _write(self, target: Path, text: str, force: bool) -> str:
         derived = self._output is None or self._output.endswith("/")
         try:
             there = target.read_bytes() if derived and target.exists() else None
@@ -136,13 +138,13 @@ class Run:
         except OSError as error:
             raise write_error(error, target) from error
         if there == text.encode("utf-8"):
-            return f"{_shown(target)} (unchanged)"
-        if there is not None and not self._force:
+            return f"{shown(target)} (unchanged)"
+        if there is not None and not force:
             raise UsageError(
                 "there is another text already", path=target, hint="Replace it with --force, or choose -o."
             )
         write_atomic(target, text)
-        return _shown(target)
+        return shown(target)
 
     def _read(self, source: Path) -> Book:
         """The book, asking for a password on a terminal."""
@@ -156,7 +158,7 @@ class Run:
             except PasswordNeeded:
                 if not asks or not tries_left:
                     raise
-                given = click.prompt(f"Password for {_shown(source)}", hide_input=True, err=True)
+                given = click.prompt(f"Password for {shown(source)}", hide_input=True, err=True)
                 self._settings = replace(self._settings, password=given)
         raise AssertionError("unreachable")
 
@@ -166,7 +168,12 @@ class Run:
             write_atomic(self._report, json.dumps(account, ensure_ascii=False, indent=2) + "\n")
 
 
-def _warnings(report: Report) -> Iterator[str]:
+def account(source: Path, report: Report) -> dict[str, Any]:
+    """A source and its report, for JSON."""
+    return {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(report)}
+
+
+def warnings(report: Report) -> Iterator[str]:
     """What the user has to know about a text, however quiet the run is."""
     if pictures := report.picture_pages:
         yield (
@@ -205,8 +212,8 @@ class _Progress:
             tqdm.monitor_interval = 0  # its thread and forked processes do not go together
             plain = not sys.stderr.isatty()
             if plain:
-                click.echo(f"{_shown(self._source)}: reading {total} pages", err=True)
-            self._bar = tqdm(total=total, unit="page", desc=_shown(self._source), disable=plain, leave=False)
+                click.echo(f"{shown(self._source)}: reading {total} pages", err=True)
+            self._bar = tqdm(total=total, unit="page", desc=shown(self._source), disable=plain, leave=False)
         self._bar.update(done - self._bar.n)
 
     def __exit__(self, *failure: object) -> None:
@@ -214,5 +221,6 @@ class _Progress:
             self._bar.close()
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path on one line, whatever its name is made of."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
