@@ -60,6 +60,23 @@ def parameters(hparams: Hparams) -> int:
     return none + hparams.n_layer * (one - none)
 
 
+def random_weights(hparams: Hparams, seed: int) -> dict[str, Array]:
+    """A random start as GPT-2 had it: N(0, 0.02), residual projections scaled by 1/sqrt(2 n_layer)."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    values = {}
+    for name, shape in shapes(hparams).items():
+        if name.endswith("/g"):
+            values[name] = np.ones(shape, np.float32)
+        elif name.endswith("/b"):
+            values[name] = np.zeros(shape, np.float32)
+        else:
+            scale = 0.02 / math.sqrt(2 * hparams.n_layer) if "c_proj" in name else 0.02
+            values[name] = rng.normal(0, scale, shape).astype(np.float32)
+    return values
+
+
 def read_weights(prefix: Path, hparams: Hparams) -> Iterator[tuple[str, Array]]:
     """Yield each variable's name and its values, float32, one at a time.
 

@@ -95,10 +95,14 @@ def corpus(tmp_path: Path, corpus_text: str) -> Path:
 @pytest.fixture(scope="session")
 def base_model(tmp_path_factory: pytest.TempPathFactory, corpus_text: str) -> Path:
     """A random GPT-2 of 2 layers in OpenAI's layout, ``checkpoints/small``, as a download leaves it."""
-    directory = tmp_path_factory.mktemp("base") / "checkpoints" / "small"
+    return write_base_model(tmp_path_factory.mktemp("base") / "checkpoints" / "small", corpus_text, n_ctx=64)
+
+
+def write_base_model(directory: Path, corpus_text: str, n_ctx: int) -> Path:
+    """A random GPT-2 with a vocabulary learnt from `corpus_text` and a window of `n_ctx` tokens."""
     directory.mkdir(parents=True)
     subprocess.run(
-        [sys.executable, "-c", _WRITE_BASE, str(directory)],
+        [sys.executable, "-c", _WRITE_BASE, str(directory), str(n_ctx)],
         input=json.dumps(corpus_text),
         text=True,
         check=True,
@@ -145,7 +149,7 @@ from mckennabot.weights import shapes, write_weights
 model = ModelDir(Path(sys.argv[1]))
 tokenizer = Tokenizer.train([json.load(sys.stdin)], 300)
 tokenizer.save(model.path)
-hparams = Hparams(n_vocab=tokenizer.size, n_ctx=64, n_embd=32, n_head=2, n_layer=2)
+hparams = Hparams(n_vocab=tokenizer.size, n_ctx=int(sys.argv[2]), n_embd=32, n_head=2, n_layer=2)
 model.write_hparams(hparams)
 rng = np.random.default_rng(0)
 values = {

@@ -219,13 +219,11 @@ class _Crew(Generic[T]):
 
     def _serve(self, pipe: Connection) -> None:
         """What each process does: read the pages that it is told, until there are none."""
-        import gc
         import logging
 
         from mckennabot.extract.pdf.document import Document
 
         logging.disable()
-        gc.disable()  # hundreds of thousands of glyphs and not a cycle among them; see below
         document: Document | None = None
         while (numbers := pipe.recv()) is not None:
             for number in numbers:
@@ -241,7 +239,6 @@ class _Crew(Generic[T]):
                     except Exception as error:
                         result = _Result(number, problem=f"it is damaged ({type(error).__name__})")
                 pipe.send(result)
-            gc.collect()
 
     def _read(self, document: object, number: int) -> _Result[T]:
         raw: RawPage = document.page(number)  # type: ignore[attr-defined]

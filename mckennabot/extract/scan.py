@@ -7,7 +7,6 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +26,8 @@ SCANNED_PAGES = 5
 
 def letters(page: RawPage) -> tuple[int, int]:
     """How many characters a page has that are not white space, and glyphs whose character is unknown."""
-    counts = Counter([glyph.text for glyph in page.glyphs])
-    return sum(n for text, n in counts.items() if text.strip("\0\ufffd").strip()), counts[""]
+    known = sum(1 for glyph in page.glyphs if glyph.text.strip("\0\ufffd").strip())
+    return known, sum(1 for glyph in page.glyphs if not glyph.text)
 
 
 def is_picture(page: RawPage, letters: int) -> bool:

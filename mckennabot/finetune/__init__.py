@@ -28,6 +28,7 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool =
     Raises:
         MckennabotError: a corpus, model or place that cannot be used; `Interrupted` after saving.
     """
+    from mckennabot.finetune import reference
     from mckennabot.finetune.interrupt import Interruption
     from mckennabot.finetune.launch import launch
     from mckennabot.finetune.prepare import prepare
@@ -36,7 +37,10 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool =
 
     progress = Progress(quiet)
     with Interruption() as interruption, open_run(settings.checkpoints, settings.run) as run:
-        return launch(prepare(paths, settings, run, progress), run, progress, interruption).path
+        plan = prepare(paths, settings, run, progress)
+        if settings.engine == "gpt-2-simple":
+            return reference.launch(plan, run, progress).path
+        return launch(plan, run, progress, interruption).path
 
 
 def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:

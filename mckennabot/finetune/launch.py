@@ -17,7 +17,7 @@ from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.run import Run, State
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
-from mckennabot.weights import read_weights, write_weights
+from mckennabot.weights import random_weights, read_weights, write_weights
 
 if TYPE_CHECKING:
     from mckennabot.finetune.step import TensorFlowStep
@@ -57,7 +57,7 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption)
             write_weights(new.path / "model-0", engine.model.params)
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    _index(plan, run)
+    index_corpus(plan, run)
     return Trainer(run, engine, state, data, settings, plan.info, progress, interruption).train()
 
 
@@ -71,7 +71,7 @@ def build(plan: Plan, weights: Path | None) -> TensorFlowStep:
     if weights is None and plan.base is not None:
         weights = plan.base.weights()
     if weights is None:
-        values = gpt2.random_values(plan.hparams, plan.settings.seed).items()
+        values = random_weights(plan.hparams, plan.settings.seed).items()
     else:
         values = read_weights(weights, plan.hparams)
     settings = plan.settings
@@ -100,7 +100,7 @@ def _pick_up(run: Run, progress: Progress) -> tuple[State, Any]:
     return State(step=step), None
 
 
-def _index(plan: Plan, run: Run) -> None:
+def index_corpus(plan: Plan, run: Run) -> None:
     """What `generate` needs to say which of a text's words are the corpus's; of texts that are no tokens."""
     texts = [path for path in plan.files if path.suffix.lower() not in (".npz", ".csv")]
     if texts and len(plan.tokens) <= INDEXED_TOKENS and not (run.path / INDEX).exists():

@@ -5,7 +5,6 @@ Shapes below: B sequences, T positions, E = n_embd, H = n_head, D = E / H, V = n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ import numpy as np
 
 from mckennabot.backend import import_keras
 from mckennabot.checkpoint import Hparams
-from mckennabot.weights import shapes
 
 keras = import_keras()
 ops = keras.ops
@@ -45,21 +43,6 @@ class GPT2:
     def params(self) -> dict[str, Any]:
         """The backend's own tensors or variables by name."""
         return {name: variable.value for name, variable in self.variables.items()}
-
-
-def random_values(hparams: Hparams, seed: int) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """A random start as GPT-2 had it: N(0, 0.02), residual projections scaled by 1/sqrt(2 n_layer)."""
-    rng = np.random.default_rng(seed)
-    values = {}
-    for name, shape in shapes(hparams).items():
-        if name.endswith("/g"):
-            values[name] = np.ones(shape, np.float32)
-        elif name.endswith("/b"):
-            values[name] = np.zeros(shape, np.float32)
-        else:
-            scale = 0.02 / math.sqrt(2 * hparams.n_layer) if "c_proj" in name else 0.02
-            values[name] = rng.normal(0, scale, shape).astype(np.float32)
-    return values
 
 
 def cast(params: Params, dtype: str) -> dict[str, Any]:

@@ -143,7 +143,7 @@ class Run(ModelDir):
         self.write_info({**info, "best_step": state.best_step, "best_loss": state.best_loss})
         write_atomic(self.path / "counter", f"{state.step}\n")
         self.point_to(name)
-        self._prune(state)
+        self.prune(state)
 
     def _save_state(self, state: State, moments: dict[str, Any]) -> None:
         final = self.path / f"state-{state.step}"
@@ -160,7 +160,8 @@ class Run(ModelDir):
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
-    def _prune(self, state: State) -> None:
+    def prune(self, state: State) -> None:
+        """Drop the weights of all steps but the latest and the best, and states but the latest."""
         for step in self.steps():
             if step not in (state.step, state.best_step):
                 self.drop(step)

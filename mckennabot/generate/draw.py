@@ -204,6 +204,11 @@ def _open_engine(
     source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, tell: Tell
 ) -> Iterator[Engine]:
     assert settings.seed is not None
+    if settings.engine == "gpt-2-simple":
+        from mckennabot.generate.reference import ReferenceEngine
+
+        yield ReferenceEngine(source.weights, hparams, settings.seed)
+        return
     from mckennabot.generate.cache import converted
     from mckennabot.weights import parameters
 

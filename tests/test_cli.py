@@ -1,0 +1,93 @@
+"""The command line as a whole: quick to start, quiet on stdout, settings in layers, errors in plain words."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from mckennabot.cli import cli as group
+from tests.conftest import ROOT, Cli
+
+HEAVY = [
+    *("tensorflow", "keras", "jax", "gpt_2_simple", "ctranslate2", "tokenizers"),
+    *("pdfminer", "pikepdf", "matplotlib", "numpy", "requests", "tqdm"),
+]
+COMMANDS = sorted(group.commands)
+
+
+def test_help_loads_nothing_heavy(cli: Cli) -> None:
+    code = (
+        "import sys; sys.argv = ['mckennabot', '--help']\n"
+        "from mckennabot.__main__ import main\n"
+        "try: main()\n"
+        f"finally: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.strip().endswith("[]")
+
+
+def test_help_is_quick(cli: Cli) -> None:
+    """A generous bound against a heavy import; `scripts/bench_start.py` measures the real figure."""
+
+    def seconds(*argv: str) -> float:
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, check=True)
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+    assert seconds("-m", "mckennabot", "--help") < seconds("-c", "import click") + 0.5
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme(command: str, cli: Cli) -> None:
+    text = cli(command, "--help").stdout
+    assert f"mckennabot {command}" in text.split("Usage:")[1].split("\n", 1)[1], "an example of the command"
+    for option in group.commands[command].params:
+        assert not isinstance(option, click.Option) or option.help, f"{option.name} has no help"
+    assert f"mckennabot {command}" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_unknown_keys_of_the_settings_file_are_refused_with_the_nearest(cli: Cli) -> None:
+    (cli.cwd / "mckennabot.toml").write_text("[finetune]\nstep = 5\n", encoding="utf-8")
+    done = cli("finetune", code=2)
+    assert "did you mean 'steps'" in done.stderr
+
+
+def test_settings_file_that_is_not_toml_or_not_there(cli: Cli) -> None:
+    (cli.cwd / "odd.toml").write_text("steps: 5", encoding="utf-8")
+    assert "not TOML" in cli("--config", "odd.toml", "extract", "x.pdf", code=2).stderr
+    assert "no.toml" in cli("--config", "no.toml", "extract", "x.pdf", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["extract", "no-such-book.pdf"], 3),
+        (["generate", "--prefix", "x"], 4),
+        (["finetune", "--model", "no-such-model"], 3),
+        (["finetune", "--no-such-option"], 2),
+        (["no-such-command"], 2),
+    ],
+)
+def test_errors_say_what_happened_and_leave_stdout_empty(args: list[str], code: int, cli: Cli) -> None:
+    done = cli(*args, code=code)
+    assert done.stdout == ""
+    assert 0 < len(done.stderr.strip().splitlines()) <= 4
+    assert list(cli.cwd.iterdir()) == []
+
+
+def test_settings_layer_file_environment_flags(cli: Cli, tmp_path: Path) -> None:
+    """A flag wins over the environment, and that over the file."""
+    (tmp_path / "mckennabot.toml").write_text('[generate]\nrun = "from-file"\n', encoding="utf-8")
+    environment = {"MCKENNABOT_GENERATE_RUN": "from-environment"}
+    assert "from-file" in cli("generate", code=4).stderr
+    assert "from-environment" in cli("generate", code=4, env=environment).stderr
+    assert "from-flag" in cli("generate", "--run", "from-flag", code=4, env=environment).stderr
