@@ -7,7 +7,7 @@ import json
 import pkgutil
 import re
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Mapping
 
 from mckennabot.extract.unicode import SOFT_HYPHEN
 
@@ -16,6 +16,8 @@ _CUT = re.compile(r"([^\W\d_][\w\u2019']*(?:-[\w\u2019']+)*)[-\u00ad]$")
 _FIRST = re.compile(r"[^\W\d_]+(?:[-\u2019'][^\W\d_]+)*")
 _LONGEST = 80
 """Letters at a line's end in which a cut word is looked for."""
+_RARE = 50
+"""The list has many words that are none at this, its lowest, frequency."""
 _ONE_LETTER_WORDS = "aioyeà"
 
 
@@ -31,18 +33,22 @@ class Hyphens:
         self.joined: Counter[str] = Counter()
         self.kept: Counter[str] = Counter()
         self._words: Counter[str] = Counter()
-        self._known: Container[str] | None = None
-        cut_before = False
+        self._known: Mapping[str, int] | None = None
+        self._typeset: bool | None = None
+        self._cuts: list[tuple[str, str]] = []
+        stem = ""
         for line in lines:
-            words = _WORD.findall(line.replace(SOFT_HYPHEN, "-") if SOFT_HYPHEN in line else line)
-            cut = line.endswith(("-", SOFT_HYPHEN))
-            if words and cut_before:
-                words = words[1:]
-            self._words.update(word.lower() for word in (words[:-1] if cut else words))
-            cut_before = cut
+            words = [word.lower() for word in _WORD.findall(line.replace(SOFT_HYPHEN, "-"))]
+            if words and stem:
+                self._cuts.append((stem, words.pop(0)))
+            stem = words.pop() if words and line.endswith(("-", SOFT_HYPHEN)) else ""
+            self._words.update(words)
+        self._parts: Counter[str] = Counter()
         for word, count in list(self._words.items()):
             if "-" in word:
-                self._words.update(dict.fromkeys(word.split("-"), count))
+                parts = word.split("-")
+                self._words.update(dict.fromkeys(parts, count))
+                self._parts.update((f"{parts[0]}-", f"-{parts[-1]}"))
 
     def join(self, first: str, second: str) -> str:
         """Two pieces of a paragraph as one text, with a space or a word made whole between them."""
@@ -75,25 +81,52 @@ class Hyphens:
         """Whether the hyphen belongs to the word."""
         if rest[0].isupper():
             return not stem.isupper()
-        words = self._words
-        is_name = stem[0].isupper() and not self._words[stem.lower()] and not self._is_word(stem.lower())
+        is_name = stem[0].isupper() and not self._is_word(stem.lower())
         stem, rest = stem.lower(), rest.lower()
-        whole, hyphenated = words[stem + rest], words[f"{stem}-{rest}"]
+        whole, hyphenated = self._occurs(stem + rest), self._occurs(f"{stem}-{rest}")
         if whole or hyphenated:
             return hyphenated > whole
-        last = stem.rsplit("-", 1)[-1]
-        head = re.split(r"[-\u2019']", rest)[0]
+        if not self._cuts_words():
+            return True
+        if is_name:
+            return False
         if stem.endswith(("'", "\u2019")):
             return True
-        if is_name or words[last + head] or self._is_word(last + head):
-            return False
-        return all(len(part) > 1 and (words[part] > 0 or self._is_word(part)) for part in (last, head))
+        last = stem.rsplit("-", 1)[-1]
+        head = re.split(r"[-\u2019']", rest)[0]
+        if self._is_word(last + head):
+            return self._likes_hyphen(last, head)
+        return all(len(part) > 1 and self._is_word(part, _RARE) for part in (last, head))
 
-    def _is_word(self, word: str) -> bool:
-        """Whether a list of the language's words has this one."""
+    def _cuts_words(self) -> bool:
+        """Whether the typesetter cuts words at all: then many of the pieces are no words."""
+        if self._typeset is None:
+            broken = sum(not (self._is_word(stem) and self._is_word(rest)) for stem, rest in self._cuts)
+            self._typeset = broken > 0.35 * len(self._cuts)
+        return self._typeset
+
+    def _occurs(self, word: str) -> int:
+        """How often the book has a word, in the singular or the plural."""
+        other = word[:-1] if word.endswith("s") else f"{word}s"
+        return self._words[word] + self._words[other]
+
+    def _likes_hyphen(self, first: str, second: str) -> bool:
+        """Whether the book writes more compounds of these parts with a hyphen than without."""
+        with_hyphen = self._parts[f"{first}-"] + self._parts[f"-{second}"]
+        return with_hyphen > 0 and with_hyphen > sum(
+            "-" not in word
+            and word not in (first, second)
+            and (word.startswith(first) or word.endswith(second))
+            for word in self._words
+        )
+
+    def _is_word(self, word: str, above: int = 0) -> bool:
+        """Whether the book, or a list of its language's words, has this one."""
+        if self._words[word]:
+            return True
         if self._known is None:
             self._known = _word_list(self._words)
-        return word in self._known
+        return self._known.get(word, 0) > above
 
 
 _LANGUAGES = {
@@ -108,14 +141,14 @@ _LANGUAGES = {
 """A few words by which a language is known."""
 
 
-def _word_list(book: Counter[str]) -> Container[str]:
+def _word_list(book: Counter[str]) -> Mapping[str, int]:
     """The words of the language in which a book is written; none where that is not known."""
     shares = {language: min(book[word] for word in words.split()) for language, words in _LANGUAGES.items()}
     language = max(shares, key=lambda name: shares[name])
     if not shares[language]:
-        return ()
+        return {}
     packed = pkgutil.get_data("spellchecker", f"resources/{language}.json.gz")
-    words: Container[str] = json.loads(gzip.decompress(packed)) if packed else ()
+    words: Mapping[str, int] = json.loads(gzip.decompress(packed)) if packed else {}
     return words
 
 
