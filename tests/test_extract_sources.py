@@ -14,7 +14,7 @@ import pytest
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.documents import extract_document
-from mckennabot.extract.epub import read_epub
+from mckennabot.extract.documents.epub import read_epub
 from mckennabot.extract.kinds import KEEP
 from scripts.make_sample import SOURCE, Book, read_book
 from tests.conftest import ROOT, Cli
@@ -280,7 +280,7 @@ def test_copy_protection_is_named_and_scrambled_fonts_are_none(tmp_path: Path) -
 
 
 def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mckennabot.extract import epub
+    from mckennabot.extract.documents import epub
 
     monkeypatch.setattr(epub, "MAX_DOCUMENT", 1 << 20)
     bomb = make_epub(tmp_path / "bomb.epub", {"a.xhtml": "<p>boom</p>" * 200_000})

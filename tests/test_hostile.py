@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mckennabot.extract import contain, reader
+from mckennabot.extract import contain
 from mckennabot.extract.page import RawPage
-from mckennabot.extract.reader import Reading, read_pages
+from mckennabot.extract.pdf import reader
+from mckennabot.extract.pdf.reader import Reading, read_pages
 from tests.conftest import SHARED, Cli
 from tests.pdfs import book, line, pdf, stream
 

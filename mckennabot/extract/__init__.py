@@ -1,17 +1,12 @@
 """A book in PDF or another format -> segments of clean paragraphs.
 
-page        what the reader hands on for each page: glyphs, pictures, rules
-sources     the files to read
-reader      reads a PDF's pages side by side, in processes that may die of them (contain)
-pdf         what those processes do
-scan        pages that are pictures, and their recognition
-rows, words, lines, unicode   glyphs -> lines of text, page by page, in worker processes
-columns, furniture, measure, notes, captions, headings, chapters, matter   what each line is
-paragraphs, hyphens           lines -> paragraphs
-book        all of that in order: pages of lines -> segments, and a report
-html, elements, epub, text, decode, wraps   other formats -> blocks: paragraphs and headings
-toc, ranks, divisions         which blocks begin chapters, and which are no text
-documents                     all of that in order, in a process of its own: blocks -> segments, and a report
+sources     the files to read; contain: processes for work on files that nobody can trust
+page        what reading a PDF hands on for each page: glyphs, pictures, rules
+pdf/        reads a PDF's pages side by side, each as a `page`
+layout/     glyphs -> lines, in the processes that read; lines -> what each is -> paragraphs and chapters
+documents/  EPUB, HTML, Markdown and text -> blocks -> the same paragraphs and chapters
+book        a PDF's pages in order: lines -> segments, and a report
+apart, library, ledger        many books, side by side, here or on a cluster
 """
 
 from __future__ import annotations
@@ -23,9 +18,9 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.book import Book, shape
 from mckennabot.extract.documents import READERS, extract_document
-from mckennabot.extract.lines import page_lines
-from mckennabot.extract.reader import read_pages
-from mckennabot.extract.scan import check_text, searchable
+from mckennabot.extract.layout.lines import page_lines
+from mckennabot.extract.pdf.reader import read_pages
+from mckennabot.extract.pdf.scan import check_text, searchable
 from mckennabot.extract.sources import check_file
 
 __all__ = ["Book", "extract_book"]

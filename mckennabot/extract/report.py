@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from mckennabot.extract.hyphens import Hyphens
-from mckennabot.extract.lines import Page
-from mckennabot.extract.paragraphs import Paragraph
-from mckennabot.extract.sections import Section
+from mckennabot.extract.layout.hyphens import Hyphens
+from mckennabot.extract.layout.lines import Page
+from mckennabot.extract.layout.paragraphs import Paragraph
+from mckennabot.extract.layout.sections import Section
 
 _SAMPLES = 5
 

@@ -16,7 +16,7 @@ from mckennabot.errors import InputError
 from mckennabot.extract.page import RawPage
 
 if TYPE_CHECKING:
-    from mckennabot.extract.reader import Reading
+    from mckennabot.extract.pdf.reader import Reading
 
 PICTURE_SHARE = 0.5  # of a page that a scan covers
 FEW_LETTERS = 40  # such as a stamp, or a library's mark

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from itertools import pairwise
 
-from mckennabot.extract.headings import Heading, Style
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure
-from mckennabot.extract.openings import find_openings
+from mckennabot.extract.layout.headings import Heading, Style
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.measure import Measure
+from mckennabot.extract.layout.openings import find_openings
+from mckennabot.extract.layout.sections import Section, title_kind
 from mckennabot.extract.page import OutlineEntry
-from mckennabot.extract.sections import Section, title_kind
 
 _ENOUGH = 60
 """Words of text that make a chapter of what follows a heading."""

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median
 
-from mckennabot.extract.rows import Ink, Row
+from mckennabot.extract.layout.rows import Ink, Row
 from mckennabot.extract.unicode import (
     ACCENTS,
     SUPERSCRIPTS,

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from itertools import groupby, pairwise
 
-from mckennabot.extract.headings import describe
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure
-from mckennabot.extract.numbers import number
-from mckennabot.extract.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX, PART, Section
+from mckennabot.extract.layout.headings import describe
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.measure import Measure
+from mckennabot.extract.layout.numbers import number
+from mckennabot.extract.layout.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX, PART, Section
 
 LEGAL = re.compile(
     r"project gutenberg|copyright|©|all rights reserved|isbn|library of congress|public[- ]domain|e-?text\b|"

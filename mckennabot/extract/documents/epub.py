@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.blocks import BODY, MAX_BLOCKS, Block, Source, TocEntry
-from mckennabot.extract.decode import decode
-from mckennabot.extract.html import parse, read_html, without_prolog
-from mckennabot.extract.notes import FOOTNOTE
-from mckennabot.extract.sections import BACK, CONTENTS, FRONT, INDEX
+from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block, Source, TocEntry
+from mckennabot.extract.documents.decode import decode
+from mckennabot.extract.documents.html import parse, read_html, without_prolog
+from mckennabot.extract.layout.notes import FOOTNOTE
+from mckennabot.extract.layout.sections import BACK, CONTENTS, FRONT, INDEX
 
 MAX_DOCUMENT = 32 << 20
 """Bytes that one document may unpack to: War and Peace takes four million."""

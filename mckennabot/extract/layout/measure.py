@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from mckennabot.extract.lines import Line, Page
+from mckennabot.extract.layout.lines import Line, Page
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mckennabot.extract.blocks import BODY, Block, TocEntry
-from mckennabot.extract.sections import FRONT, title_kind
+from mckennabot.extract.documents.blocks import BODY, Block, TocEntry
+from mckennabot.extract.layout.sections import FRONT, title_kind
 
 _NEAR = 4
 """Blocks, from where an entry leads, among which its heading is."""

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from itertools import groupby, pairwise
 
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure, ends_short, neighbours, same_size
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.measure import Measure, ends_short, neighbours, same_size
 
 CAPTION, TABLE = "caption", "table"
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from mckennabot.extract.furniture import HEAD
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import ends_short
-from mckennabot.extract.sections import Section
+from mckennabot.extract.layout.furniture import HEAD
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.measure import ends_short
+from mckennabot.extract.layout.sections import Section
 
 _LOW = 0.1
 """Share of the page's height by which such a page begins lower than most."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from mckennabot.extract.layout.rows import Ink, is_beside, rows_of, upright
+from mckennabot.extract.layout.words import Fragment, fragments
 from mckennabot.extract.page import Box, Glyph, RawPage
-from mckennabot.extract.rows import Ink, is_beside, rows_of, upright
-from mckennabot.extract.words import Fragment, fragments
 
 
 @dataclass(slots=True)

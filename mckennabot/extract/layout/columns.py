@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from statistics import median
 
-from mckennabot.extract.lines import Line, Page
+from mckennabot.extract.layout.lines import Line, Page
 
 _SAME_EDGE = 2.0
 """Points by which the left edges of a column's lines may differ."""

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from mckennabot.extract.blocks import BODY, Block, TocEntry
-from mckennabot.extract.headings import HEADING, describe
-from mckennabot.extract.matter import LEGAL
-from mckennabot.extract.ranks import (
+from mckennabot.extract.documents.blocks import BODY, Block, TocEntry
+from mckennabot.extract.documents.ranks import (
     ENOUGH,
     Heading,
     chapter_level,
@@ -19,8 +17,10 @@ from mckennabot.extract.ranks import (
     is_named,
     is_numbered,
 )
-from mckennabot.extract.sections import CONTENTS, FRONT, INDEX, PART, title_kind
-from mckennabot.extract.toc import follow_toc
+from mckennabot.extract.documents.toc import follow_toc
+from mckennabot.extract.layout.headings import HEADING, describe
+from mckennabot.extract.layout.matter import LEGAL
+from mckennabot.extract.layout.sections import CONTENTS, FRONT, INDEX, PART, title_kind
 
 _FRONT_WORDS = 300
 _FRONT_LINE = 25

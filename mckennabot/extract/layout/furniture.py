@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.numbers import number, page_number
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.numbers import number, page_number
 
 HEAD, FOLIO = "running-head", "page-number"
 

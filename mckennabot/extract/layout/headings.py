@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure, same_size
-from mckennabot.extract.numbers import number, spelled
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.measure import Measure, same_size
+from mckennabot.extract.layout.numbers import number, spelled
 
 HEADING = "heading"
 

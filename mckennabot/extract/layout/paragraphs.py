@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mckennabot.extract.headings import HEADING
-from mckennabot.extract.hyphens import Hyphens
-from mckennabot.extract.lines import Line
-from mckennabot.extract.measure import Measure, ends_short, same_size
+from mckennabot.extract.layout.headings import HEADING
+from mckennabot.extract.layout.hyphens import Hyphens
+from mckennabot.extract.layout.lines import Line
+from mckennabot.extract.layout.measure import Measure, ends_short, same_size
 from mckennabot.extract.unicode import SOFT_HYPHEN
 
 _ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")

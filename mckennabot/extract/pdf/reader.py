@@ -17,7 +17,7 @@ from typing import BinaryIO, Generic, TypeVar
 from mckennabot.errors import InputError
 from mckennabot.extract.contain import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 from mckennabot.extract.page import Contents, OutlineEntry, RawPage
-from mckennabot.extract.scan import is_picture, letters
+from mckennabot.extract.pdf.scan import is_picture, letters
 
 PREPARE_SECONDS = 15.0  # of the processor's time
 PAGE_SECONDS = 8.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mckennabot.extract.lines import Line
+from mckennabot.extract.layout.lines import Line
 
 FRONT, CONTENTS, INDEX, BACK, BOILERPLATE, PART = (
     "front-matter",

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from mckennabot.extract.lines import Line, Page
-from mckennabot.extract.measure import Measure
+from mckennabot.extract.layout.lines import Line, Page
+from mckennabot.extract.layout.measure import Measure
 
 FOOTNOTE = "footnote"
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 
 from mckennabot.errors import InputError
-from mckennabot.extract.blocks import BODY, MAX_BLOCKS, Block
-from mckennabot.extract.captions import CAPTION
-from mckennabot.extract.decode import decode_file
-from mckennabot.extract.headings import describe
-from mckennabot.extract.html import read_html
-from mckennabot.extract.notes import FOOTNOTE
-from mckennabot.extract.ranks import is_bare_number
-from mckennabot.extract.sections import BOILERPLATE, FRONT, title_kind
-from mckennabot.extract.wraps import LONG, joined, margin
+from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block
+from mckennabot.extract.documents.decode import decode_file
+from mckennabot.extract.documents.html import read_html
+from mckennabot.extract.documents.ranks import is_bare_number
+from mckennabot.extract.documents.wraps import LONG, joined, margin
+from mckennabot.extract.layout.captions import CAPTION
+from mckennabot.extract.layout.headings import describe
+from mckennabot.extract.layout.notes import FOOTNOTE
+from mckennabot.extract.layout.sections import BOILERPLATE, FRONT, title_kind
 
 _HEADING_WORDS = 30
 # Italics and bold as Project Gutenberg's volunteers type them.

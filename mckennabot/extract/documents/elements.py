@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from mckennabot.extract.blocks import BODY
-from mckennabot.extract.captions import CAPTION, TABLE
-from mckennabot.extract.furniture import FOLIO
-from mckennabot.extract.notes import FOOTNOTE
-from mckennabot.extract.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX
+from mckennabot.extract.documents.blocks import BODY
+from mckennabot.extract.layout.captions import CAPTION, TABLE
+from mckennabot.extract.layout.furniture import FOLIO
+from mckennabot.extract.layout.notes import FOOTNOTE
+from mckennabot.extract.layout.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX
 
 Element = Any
 """An lxml element; lxml comes without types."""

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.blocks import BODY, MAX_BLOCKS, Block
-from mckennabot.extract.captions import CAPTION
-from mckennabot.extract.decode import decode, decode_file
-from mckennabot.extract.elements import (
+from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block
+from mckennabot.extract.documents.decode import decode, decode_file
+from mckennabot.extract.documents.elements import (
     PARAGRAPHS,
     SKIPPED,
     Element,
@@ -23,9 +22,10 @@ from mckennabot.extract.elements import (
     local,
     text_of,
 )
-from mckennabot.extract.furniture import FOLIO
-from mckennabot.extract.notes import FOOTNOTE
-from mckennabot.extract.wraps import joined, margin
+from mckennabot.extract.documents.wraps import joined, margin
+from mckennabot.extract.layout.captions import CAPTION
+from mckennabot.extract.layout.furniture import FOLIO
+from mckennabot.extract.layout.notes import FOOTNOTE
 
 _HEADING = re.compile(r"h([1-6])")
 _CONTAINERS = 4
