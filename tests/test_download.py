@@ -21,7 +21,7 @@ from mckennabot.checkpoint import BASE_FILES, ModelDir
 from mckennabot.download import fetch, transfer
 from mckennabot.errors import MckennabotError, ModelError, ResourceError, UsageError
 from tests import server as faults
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Cli
 from tests.server import Fault, Server
 
 DATA, INDEX = "model.ckpt.data-00000-of-00001", "model.ckpt.index"
@@ -387,3 +387,12 @@ def test_a_directory_filled_by_hand_is_used_and_half_filled_is_named(
     (tmp_path / "124M" / INDEX).unlink()
     with pytest.raises(ModelError, match=r"lacks model\.ckpt\.index"):
         fetch("124M", tmp_path, "http://127.0.0.1:9")
+
+
+def test_the_whole_path_from_an_empty_directory(cli: Cli, corpus: Path, served: Server) -> None:
+    served.will(DATA, faults.cut(30_000))
+    cli("finetune", "--model", "small", "--steps", "2", "--base-url", served.url)
+    assert "small" in cli("models").stdout
+    text = cli("generate", "--prefix", "The river", "--length", "10", "--seed", "1").stdout
+    assert text.startswith("The river")
+    assert served.asked(DATA) == ["", "bytes=30000-"]
