@@ -17,11 +17,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NoReturn
 
 from mckennabot.errors import MckennabotError
 
-MEMORY = 800 << 20  # bytes of address space
+MEMORY = 800 << 20  # bytes of address space, beside what the parent has
 TOO_LONG = "it takes too long"
 PATIENCE = 2  # times its own time that a child gets by the clock on the wall
 RENEW = 75  # exit code of a child that wants to be replaced by a fresh one
@@ -37,7 +38,7 @@ class Child:
 
     Args:
         serve: what runs in it, given its end of the pipe.
-        memory: bytes of address space that it may use.
+        memory: bytes of address space that it may use, beside what it inherits.
     """
 
     def __init__(self, serve: Callable[[Connection], None], memory: int = MEMORY) -> None:
@@ -144,6 +145,14 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
+def _inherited() -> int:
+    """Bytes of address space that this process has; a parent with TensorFlow in it hands down gigabytes."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:  # no Linux
+        return 0
+
+
 def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int, parent: int) -> NoReturn:
     """What a child does: bind itself, serve, and leave without its parent's farewells."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to it
@@ -151,6 +160,7 @@ def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int, par
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     die_with(parent)
+    memory += _inherited()
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     faulthandler.disable()
