@@ -20,6 +20,7 @@ EPILOG = """
   mckennabot extract book.pdf                        -> data/book.txt
   mckennabot extract library/ -o corpus/             every book in a directory -> corpus/
   mckennabot extract book.pdf --pages 10-240 -o -    to stdout
+  mckennabot extract book.pdf --inspect 17-20        a look at what was kept -> data/book.html
 """
 
 
@@ -60,6 +61,12 @@ def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     "--jobs", type=click.IntRange(1), help="Processes that read pages.  [default: one per core, up to 4]"
 )
 @click.option("--report", type=PATH, help="Write what was found and removed to this JSON file.")
+@click.option(
+    "--inspect",
+    metavar="FIRST-LAST",
+    callback=_span,
+    help="Instead of the text, write a page of HTML that shows what each line of these pages was taken for.",
+)
 @click.option("--ocr", is_flag=True, help="Let ocrmypdf recognise the text of scanned pages first.")
 @click.option(
     "--scheduler",
@@ -79,6 +86,7 @@ def extract(
     keep: str,
     jobs: int | None,
     report: Path | None,
+    inspect: tuple[int, int] | None,
     ocr: bool,
     scheduler: str,
     force: bool,
@@ -96,7 +104,11 @@ def extract(
     if unknown := kinds - KEEP.keys():
         raise UsageError(f"--keep knows no {', '.join(sorted(unknown))}", hint=f"It knows {', '.join(KEEP)}.")
     found = find_sources(sources)
-    if scheduler == LOCAL and (output == "-" or len(found) == 1):
+    if inspect:
+        if len(found) > 1:
+            raise UsageError("--inspect shows the pages of one book", hint="Name one PDF.")
+        Run(found, output, settings, report, force, quiet).inspect(*inspect)
+    elif scheduler == LOCAL and (output == "-" or len(found) == 1):
         Run(found, output, settings, report, force, quiet).all()
     else:
         Library(found, output, settings, report, force, quiet, scheduler).all()

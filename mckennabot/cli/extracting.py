@@ -89,6 +89,29 @@ class Run:
         self._write_report()
         self._conclude(failures)
 
+    def inspect(self, first: int, last: int) -> None:
+        """Show what the lines of some pages of the only source were taken for.
+
+        Raises:
+            MckennabotError: as `all`; or there are no such pages.
+        """
+        from mckennabot.extract.inspect import inspect_html
+
+        source = self._sources[0]
+        pages = [page for page in self._read(source).pages if first <= page.number <= last]
+        if not pages:
+            raise UsageError(f"no page {first} was read", path=source, hint="--inspect shows pages of a PDF.")
+        html = inspect_html(source.name, pages)
+        if self._output == "-":
+            click.echo(html, nl=False)
+            return
+        target = Path(self._output or f"{CORPUS_DIR}/")
+        if self._output is None or self._output.endswith("/"):
+            target /= f"{source.stem}.html"
+        self._write(target, html, force=True)
+        if not self._quiet:
+            click.echo(f"{shown(source)} -> {shown(target)}", err=True)
+
     def _conclude(self, failures: list[MckennabotError]) -> None:
         """List what failed, or say what comes next."""
         for failure in failures:

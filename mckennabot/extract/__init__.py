@@ -6,6 +6,7 @@ pdf/        reads a PDF's pages side by side, each as a `page`
 layout/     glyphs -> lines, in the processes that read; lines -> what each is -> paragraphs and chapters
 documents/  EPUB, HTML, Markdown and text -> blocks -> the same paragraphs and chapters
 book        a PDF's pages in order: lines -> segments, and a report
+inspect     pages as pictures, for people who would rather look than read
 apart, library, ledger        many books, side by side, here or on a cluster
 """
 

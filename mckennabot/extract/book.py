@@ -69,6 +69,8 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     hyphens = Hyphens(line.text for line in text if not line.initial)
     paragraphs = make_paragraphs(text, set(firsts), measure, hyphens)
     paragraphs = [paragraph for paragraph in paragraphs if paragraph.text.strip()]
+    for paragraph in paragraphs:
+        paragraph.lines[0].opens = True
     segments = _segments(paragraphs, firsts, settings.segment)
     return Book(segments, make_report(pages, paragraphs, firsts, hyphens, marks), pages)
 

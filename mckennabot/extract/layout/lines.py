@@ -35,6 +35,7 @@ class Line:
         column: 0 for a line across the page, else its column, from 1 on the left.
         left, right: edges of its column.
         after_float: whether a picture or a table stands between it and the line before.
+        opens: whether a paragraph begins with it.
         kind: what it was taken for: body, heading, or what `mckennabot.extract.kinds` names.
     """
 
@@ -56,6 +57,7 @@ class Line:
     left: float = 0.0
     right: float = 0.0
     after_float: bool = False
+    opens: bool = False
     kind: str = "body"
 
 

@@ -125,7 +125,7 @@ def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
 
 def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> float:
     """The gap above which a space stands in this row, beside the spaces that the file draws itself."""
-    size = max(inks[0].size, inks[-1].size)
+    size = min(inks[0].size, inks[-1].size)
     if not gaps:
         return size
     if tracking:
