@@ -77,8 +77,8 @@ def account(
         "## Extraction: how clean the text is",
         "",
         "`python scripts/score_quality.py ../shared/quality`: whole books against their exact text. "
-        "score = 100 x text_f1 x (0.7 + 0.2 paragraph_f1 + 0.1 segment_f1); residue is running heads and page "
-        f"numbers left per 100 pages; errors and deletions are per 10,000 words. {GOALS}",
+        "score = 100 x text_f1 x (0.7 + 0.2 paragraph_f1 + 0.1 segment_f1); residue is running heads and "
+        f"page numbers left per 100 pages; errors and deletions are per 10,000 words. {GOALS}",
         "",
         f"{benchmarks.versions('pdfminer.six', 'pikepdf')}. Mean score: {mean:.2f}.",
         "",
