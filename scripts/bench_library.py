@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -70,6 +71,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     taken: dict[str, list[float]] = {}
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         library = directory / "library"
@@ -96,13 +98,19 @@ def main() -> None:
     rows = "\n".join(
         f"| {label} | {60 * args.books / value:.0f} | {one / value:.2f} |" for label, value in median.items()
     )
+    busy = (
+        f"\n\nOther work kept the cores busy (load average {load:.1f} before the first run), so that the "
+        "ratios say little."
+        if load > 0.5
+        else ""
+    )
     benchmarks.write_section(
         "library",
         f"""
 ## A library of books
 
 {args.books} copies of {args.book.name}, scheduler, workers and driver on one machine; median of {args.runs}
-runs in turn, start of the driver included. All texts are the same, byte for byte.
+runs in turn, start of the driver included. All texts are the same, byte for byte.{busy}
 
 | where | books per minute | against one worker |
 |---|---|---|
