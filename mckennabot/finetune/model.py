@@ -5,13 +5,14 @@ Shapes below: B sequences, T positions, E = n_embd, H = n_head, D = E / H, V = n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-import numpy as np
 
 from mckennabot.backend import import_keras
 from mckennabot.checkpoint import Hparams
+from mckennabot.finetune.attention import attend
+from mckennabot.finetune.entropy import cross_entropy, cross_entropy_alone
 
 keras = import_keras()
 ops = keras.ops
@@ -19,8 +20,8 @@ ops = keras.ops
 Params = Mapping[str, Any]
 """Tensors by OpenAI's names."""
 
-IGNORED = -1
-"""A target that counts for nothing: padding."""
+Layer = Callable[[Params, Any, int], Any]
+"""From a layer's weights, x [B, T, E] and n_head to [B, T, E]."""
 
 
 class GPT2:
@@ -54,28 +55,22 @@ def cast(params: Params, dtype: str) -> dict[str, Any]:
     } | {"head": ops.cast(params["model/wte"], dtype)}
 
 
-def hidden(weights: Params, tokens: Any, hparams: Hparams, remat: bool = False) -> Any:
-    """The last layer's normed output [B, T, E] for tokens [B, T], T at most n_ctx.
+def embed(weights: Params, tokens: Any) -> Any:
+    """What enters the first layer [B, T, E] for tokens [B, T], T at most n_ctx."""
+    return ops.take(weights["model/wte"], tokens, axis=0) + weights["model/wpe"][: tokens.shape[1]]
+
+
+def hidden(weights: Params, x: Any, hparams: Hparams, layer: Layer | None = None) -> Any:
+    """The last layer's normed output [B, T, E] for embedded tokens [B, T, E].
 
     Args:
         weights: from `cast`; the residual stream and the norms are float32 whatever their dtype.
-        tokens: token ids.
+        x: from `embed`.
         hparams: the model's sizes.
-        remat: compute each layer again for its gradient instead of keeping what it computed.
+        layer: `block` (the default), or something that computes the same in another way.
     """
-    x = ops.take(weights["model/wte"], tokens, axis=0) + weights["model/wpe"][: tokens.shape[1]]
     for i in range(hparams.n_layer):
-        layer = layer_weights(weights, i)
-        if remat:
-            names = list(layer)
-            again = keras.remat(
-                lambda x, *values, names=names: block(
-                    dict(zip(names, values, strict=True)), x, hparams.n_head
-                )
-            )
-            x = again(x, *layer.values())
-        else:
-            x = block(layer, x, hparams.n_head)
+        x = (layer or block)(layer_weights(weights, i), x, hparams.n_head)
     return norm(weights, "model/ln_f", x)
 
 
@@ -92,34 +87,47 @@ def block(layer: Params, x: Any, n_head: int) -> Any:
     return mlp(layer, x)
 
 
+def block_again(layer: Params, x: Any, n_head: int) -> Any:
+    """`block`, computed a second time for its gradient instead of kept."""
+    names = list(layer)
+
+    def positional(x: Any, *values: Any) -> Any:
+        return block(dict(zip(names, values, strict=True)), x, n_head)
+
+    return keras.remat(positional)(x, *layer.values())
+
+
 def mlp(layer: Params, x: Any) -> Any:
     """The second half of a layer."""
-    h = ops.gelu(dense(layer, "mlp/c_fc", norm(layer, "ln_2", x)), approximate=True)
+    h = gelu(dense(layer, "mlp/c_fc", norm(layer, "ln_2", x)))
     return x + ops.cast(dense(layer, "mlp/c_proj", h), "float32")
 
 
-def loss(weights: Params, tokens: Any, targets: Any, hparams: Hparams, remat: bool = False) -> Any:
-    """Summed cross-entropy, in nats, of targets [B, T] after tokens [B, T]; `IGNORED` ones count nothing."""
-    logits = head(weights, hidden(weights, tokens, hparams, remat))
-    real = ops.not_equal(targets, IGNORED)
-    each = keras.losses.sparse_categorical_crossentropy(ops.maximum(targets, 0), logits, from_logits=True)
-    return ops.sum(ops.where(real, each, 0.0))
+def gelu(x: Any) -> Any:
+    """GELU by its tanh formula, written with a sigmoid: 0.5 (1 + tanh u) is sigmoid(2 u)."""
+    scale = 2 * math.sqrt(2 / math.pi)
+    return x * ops.sigmoid(x * (scale + scale * 0.044715 * ops.square(x)))
 
 
-def head(weights: Params, x: Any) -> Any:
-    """Logits [..., V], float32, of hidden states [..., E]."""
+def loss(weights: Params, x: Any, targets: Any, learning: bool = True) -> Any:
+    """Summed cross-entropy, in nats, of targets [B, T] given hidden states [B, T, E].
+
+    Args:
+        weights: from `cast`.
+        x: from `hidden`.
+        targets: token ids; `entropy.IGNORED` ones count nothing.
+        learning: whether its gradient will be wanted.
+    """
     table = weights["head"]
-    return ops.cast(ops.matmul(ops.cast(x, table.dtype), ops.transpose(table)), "float32")
+    rows = ops.cast(ops.reshape(x, (-1, x.shape[-1])), table.dtype)
+    return (cross_entropy if learning else cross_entropy_alone)(rows, table, ops.reshape(targets, (-1,)))
 
 
 def attention(qkv: Any, n_head: int) -> Any:
     """Causal self-attention over [B, T, 3E], giving [B, T, E]."""
     batch, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = split_heads(qkv, n_head)
-    scores = ops.matmul(q * (width // n_head) ** -0.5, ops.swapaxes(k, -1, -2))
-    positions = np.arange(length)
-    scores = ops.where(positions[:, None] >= positions, scores, -1e4)
-    mixed = ops.matmul(ops.softmax(scores, axis=-1), v)
+    mixed = attend(q * (width // n_head) ** -0.5, k, v)
     return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, width))
 
 
@@ -140,6 +148,7 @@ def next_logits(weights: Params, token: Any, position: Any, cache: Any, hparams:
         cache: keys and values [L, 2, H, C, D] of the tokens before; anything beyond them.
         hparams: the model's sizes.
     """
+    table = weights["head"]
     x = ops.take(weights["model/wte"], token, axis=0) + ops.take(weights["model/wpe"], position, axis=0)
     past = ops.arange(cache.shape[3]) <= position
     layers = []
@@ -152,7 +161,7 @@ def next_logits(weights: Params, token: Any, position: Any, cache: Any, hparams:
         shares = ops.softmax(ops.where(past, scores, -1e4), axis=-1)
         mixed = ops.reshape(ops.matmul(shares, kv[1]), (1, 1, hparams.n_embd))
         x = mlp(layer, x + dense(layer, "attn/c_proj", mixed))
-    return head(weights, norm(weights, "model/ln_f", x))[0, 0], ops.stack(layers)
+    return ops.matmul(table, norm(weights, "model/ln_f", x)[0, 0]), ops.stack(layers)
 
 
 def norm(weights: Params, name: str, x: Any) -> Any:
@@ -165,5 +174,5 @@ def norm(weights: Params, name: str, x: Any) -> Any:
 
 def dense(weights: Params, name: str, x: Any) -> Any:
     """Linear layer of x [B, T, in], in the weights' dtype."""
-    w = weights[f"{name}/w"][0]
+    w = ops.reshape(weights[f"{name}/w"], weights[f"{name}/w"].shape[1:])
     return ops.matmul(ops.cast(x, w.dtype), w) + weights[f"{name}/b"]

@@ -41,7 +41,9 @@ class TensorFlowStep:
         self.model = model
         self.micro_batch = micro_batch
         self.asynchronous = bool(tf.config.list_physical_devices("GPU"))
-        self._dtype, self._remat = dtype, remat
+        self._dtype = dtype
+        # As a function of its own, a layer is traced once for all of them.
+        self._layer = tf.function(gpt2.block_again if remat else gpt2.block)
         self._moments = {
             f"{name}/{slot}": tf.Variable(tf.zeros_like(value))
             for slot in "mv"
@@ -113,7 +115,8 @@ class TensorFlowStep:
 
     def _loss(self, tokens: Any, targets: Any) -> Any:
         weights = gpt2.cast(self.model.params, self._dtype)
-        return gpt2.loss(weights, tokens, targets, self.model.hparams, self._remat)
+        x = gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, self._layer)
+        return gpt2.loss(weights, x, targets, learning=False)
 
     def _next_logits(self, token: Any, position: Any, cache: Any) -> Any:
         weights = gpt2.cast(self.model.params, "float32")
@@ -121,13 +124,23 @@ class TensorFlowStep:
 
     def _gradients(self, batch: Any) -> tuple[Any, dict[str, Any]]:
         tf = import_tensorflow()
-        params = self.model.params
+        params, hparams = self.model.params, self.model.hparams
+        tokens, targets = batch[:, :-1], batch[:, 1:]
+        count, length = tokens.shape
+        embedded = gpt2.embed(params, tokens)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(list(params.values()))
-            mean = self._loss(batch[:, :-1], batch[:, 1:]) / (batch.shape[0] * (batch.shape[1] - 1))
+            tape.watch([*params.values(), embedded])
+            weights = gpt2.cast(params, self._dtype)
+            x = gpt2.hidden(weights, embedded, hparams, self._layer)
+            mean = gpt2.loss(weights, x, targets) / (count * length)
             scaled = mean * self._moments.get("loss_scale", 1.0)
-        grads = tape.gradient(scaled, params)
-        return mean, {name: tf.convert_to_tensor(grad) for name, grad in grads.items()}
+        grads, d_embedded = tape.gradient(scaled, (params, embedded), unconnected_gradients="zero")
+        # The table is used twice. Its head's gradient is dense; the few rows that were looked up are added
+        # to it in place, where TensorFlow's own way makes another dense gradient of them first.
+        grads["model/wte"] = tf.tensor_scatter_nd_add(grads["model/wte"], tokens[..., None], d_embedded)
+        positions = tf.reduce_sum(d_embedded, axis=0)
+        grads["model/wpe"] = tf.pad(positions, [[0, hparams.n_ctx - length], [0, 0]])
+        return mean, grads
 
     def _train_one(self, batch: Any, rate: Any) -> Any:
         return self._adam(*self._gradients(batch), rate)

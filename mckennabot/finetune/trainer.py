@@ -16,10 +16,10 @@ from mckennabot.finetune import figure, sample
 from mckennabot.finetune.copied import Words
 from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Tokens, Windows, held_out_windows
+from mckennabot.finetune.entropy import IGNORED
 from mckennabot.finetune.events import Events
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.metrics import Metrics
-from mckennabot.finetune.model import IGNORED
 from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.run import Run, State
 from mckennabot.finetune.step import OutOfDeviceMemory, TensorFlowStep
