@@ -22,9 +22,11 @@ def import_tensorflow() -> Any:
 
 def import_keras() -> Any:
     """The `keras` module, on the backend that KERAS_BACKEND names; TensorFlow by default."""
-    import_tensorflow()
+    tensorflow = import_tensorflow()
     import keras
 
+    if keras.backend.backend() != "tensorflow":
+        tensorflow.config.set_visible_devices([], "GPU")  # the other backend's alone
     return keras
 
 

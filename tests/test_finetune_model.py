@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +14,7 @@ import pytest
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.checkpoint import Hparams
+from tests.conftest import ROOT
 
 HPARAMS = Hparams(n_vocab=97, n_ctx=640, n_embd=24, n_head=3, n_layer=2)
 LENGTH = 600  # more than two blocks of attention and of rows, and no multiple of either
@@ -149,3 +155,44 @@ def test_the_gradients_written_by_hand_are_the_true_ones() -> None:
         np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
         for grad, true in zip(grads, true_grads, strict=True):
             np.testing.assert_allclose(grad, true, atol=2e-5 * np.abs(true).max())
+
+
+def test_jax_computes_the_same_losses(
+    values: dict[str, np.ndarray], windows: np.ndarray, tmp_path: Path
+) -> None:
+    """In a process of its own, since Keras has one backend a process."""
+    pytest.importorskip("jax")
+    from mckennabot.finetune.engine import make_engine
+    from mckennabot.finetune.model import GPT2
+
+    np.savez(tmp_path / "inputs.npz", windows=windows, **values)
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAIN_ON_JAX, str(tmp_path / "inputs.npz")],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    engine = make_engine(GPT2(HPARAMS, values.items()), "float32", 2)
+    ours = [float(engine.train(windows, 1e-2, step)) for step in range(1, 5)]
+    ours.append(engine.evaluate(windows[:, :-1], windows[:, 1:]))
+    assert json.loads(done.stdout) == pytest.approx(ours, rel=1e-4)
+
+
+_TRAIN_ON_JAX = """
+import json, sys
+import numpy as np
+from mckennabot.backend import import_keras
+assert import_keras().backend.backend() == "jax"
+from mckennabot.checkpoint import Hparams
+from mckennabot.finetune.engine import make_engine
+from mckennabot.finetune.model import GPT2
+inputs = dict(np.load(sys.argv[1]))
+windows = inputs.pop("windows")
+hparams = Hparams(n_vocab=97, n_ctx=640, n_embd=24, n_head=3, n_layer=2)
+engine = make_engine(GPT2(hparams, inputs.items()), "float32", 1, remat=True)
+losses = [float(engine.train(windows, 1e-2, step)) for step in range(1, 5)]
+engine.micro_batch = 2
+print(json.dumps([*losses, engine.evaluate(windows[:, :-1], windows[:, 1:])]))
+"""

@@ -57,7 +57,8 @@ def test_out_of_memory_halves_the_batch_and_computes_the_same(
 
 
 def test_when_nothing_fits_it_says_what_would(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mckennabot.finetune.step import OutOfDeviceMemory, TensorFlowStep
+    from mckennabot.finetune.engine import OutOfDeviceMemory
+    from mckennabot.finetune.step import TensorFlowStep
 
     def full(self: TensorFlowStep, *args: Any) -> Any:
         raise OutOfDeviceMemory

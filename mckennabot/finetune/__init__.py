@@ -1,9 +1,15 @@
 """Corpus to run: fine-tune a GPT-2, or train a tiny one.
 
 prepare     which model, vocabulary and tokens        data        text -> tokens -> windows
-model       GPT-2 in Keras ops                        step        one compiled optimizer step
-trainer     the loop                                  run         the run directory, exact resuming
-metrics     metrics.jsonl                             progress    what is said on stderr
+launch      loads, begins or picks up                 trainer     the loop
+model       GPT-2 in Keras ops                        engine      what trains: step (TensorFlow), jaxstep
+attention   in causal blocks                          entropy     the head's loss, rows at a time
+run         the run directory, exact resuming         interrupt   signals save first
+metrics     metrics.jsonl                             figure      loss.png
+events      for TensorBoard                           progress    what is said on stderr
+sample      draws texts as it trains                  copied      how much of them is the corpus's
+precision   which, on this device                     plan        --dry-run
+reference   a run by gpt-2-simple itself
 """
 
 from __future__ import annotations

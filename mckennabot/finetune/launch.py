@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mckennabot.backend import import_tensorflow
 from mckennabot.checkpoint import ModelDir
 from mckennabot.corpus import parse, read_text
 from mckennabot.finetune import precision
@@ -20,7 +19,7 @@ from mckennabot.originality import Index
 from mckennabot.weights import random_weights, read_weights, write_weights
 
 if TYPE_CHECKING:
-    from mckennabot.finetune.step import TensorFlowStep
+    from mckennabot.finetune.engine import Engine
     from mckennabot.finetune.trainer import Data
 
 INDEXED_TOKENS = 4_000_000
@@ -61,11 +60,10 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption)
     return Trainer(run, engine, state, data, settings, plan.info, progress, interruption).train()
 
 
-def build(plan: Plan, weights: Path | None) -> TensorFlowStep:
+def build(plan: Plan, weights: Path | None) -> Engine:
     """The model and what trains it, from `weights`, else from the plan's base, else at random."""
-    import_tensorflow()
-    from mckennabot.finetune import model as gpt2
-    from mckennabot.finetune.step import TensorFlowStep
+    from mckennabot.finetune.engine import make_engine
+    from mckennabot.finetune.model import GPT2
 
     values: Iterable[tuple[str, Any]]
     if weights is None and plan.base is not None:
@@ -75,9 +73,9 @@ def build(plan: Plan, weights: Path | None) -> TensorFlowStep:
     else:
         values = read_weights(weights, plan.hparams)
     settings = plan.settings
-    model = gpt2.GPT2(plan.hparams, values)
+    model = GPT2(plan.hparams, values)
     dtype = precision.choose(settings.precision)
-    return TensorFlowStep(model, dtype, settings.batch_size or 1, settings.grad_checkpoint)
+    return make_engine(model, dtype, settings.batch_size or 1, settings.grad_checkpoint)
 
 
 def read_data(plan: Plan) -> Data:

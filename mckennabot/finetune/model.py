@@ -5,6 +5,7 @@ Shapes below: B sequences, T positions, E = n_embd, H = n_head, D = E / H, V = n
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -126,9 +127,24 @@ def loss(weights: Params, x: Any, targets: Any, learning: bool = True) -> Any:
 def attention(qkv: Any, n_head: int) -> Any:
     """Causal self-attention over [B, T, 3E], giving [B, T, E]."""
     batch, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    if flash():
+        heads = ops.reshape(qkv, (batch, length, 3, n_head, width // n_head))
+        q, k, v = ops.unstack(heads, axis=2)
+        mixed = ops.dot_product_attention(q, k, v, is_causal=True)
+        return ops.reshape(mixed, (batch, length, width))
     q, k, v = split_heads(qkv, n_head)
     mixed = attend(q * (width // n_head) ** -0.5, k, v)
     return ops.reshape(ops.transpose(mixed, (0, 2, 1, 3)), (batch, length, width))
+
+
+@functools.cache
+def flash() -> bool:
+    """Whether the backend has attention kernels of its own for this device."""
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return bool(jax.default_backend() == "gpu")
 
 
 def split_heads(qkv: Any, n_head: int) -> Any:

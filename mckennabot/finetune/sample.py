@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from mckennabot.finetune.data import Tokens
+
+if TYPE_CHECKING:
+    from mckennabot.finetune.engine import Engine
 
 LENGTH = 96
 PREFIX = 16
@@ -15,17 +18,7 @@ TEMPERATURE = 0.8
 TOP_K = 40
 
 
-class NextToken(Protocol):
-    """What draws need of an engine."""
-
-    def start(self, length: int) -> Any:
-        """An empty cache for `length` positions."""
-
-    def next(self, token: int, position: int, cache: Any) -> tuple[npt.NDArray[np.float32], Any]:
-        """Logits [V] of what follows `token`, and the cache that holds it too."""
-
-
-def draw(engine: NextToken, prefix: Tokens, length: int, end: int, seed: list[int]) -> list[int]:
+def draw(engine: Engine, prefix: Tokens, length: int, end: int, seed: list[int]) -> list[int]:
     """At most `length` tokens after `prefix` (at least one token), up to the token `end`."""
     rng = np.random.default_rng(seed)
     cache = engine.start(len(prefix) + length)

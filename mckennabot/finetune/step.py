@@ -1,7 +1,4 @@
-"""One optimizer step, compiled whole: gradients, clipping, Adam.
-
-A step whose loss or gradient is not finite changes nothing; the caller reads the loss and stops.
-"""
+"""The engine on Keras's TensorFlow backend: a step compiled whole, with gradients, clipping and Adam."""
 
 from __future__ import annotations
 
@@ -13,28 +10,14 @@ import numpy as np
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.finetune import model as gpt2
+from mckennabot.finetune.engine import BETA1, BETA2, EPSILON, LOSS_SCALE, MAX_NORM, OutOfDeviceMemory
 
 if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-MAX_NORM = 1.0
-LOSS_SCALE = 2.0**15
-"""float16 gradients are kept from vanishing by this factor, halved when one overflows."""
-
-
-class OutOfDeviceMemory(Exception):  # noqa: N818
-    """A micro-batch does not fit; nothing has changed."""
-
 
 class TensorFlowStep:
-    """Training, evaluation and drawing with one model on the TensorFlow backend.
-
-    Attributes:
-        model: the model that is trained.
-        micro_batch: sequences at a time; more than that are accumulated.
-        asynchronous: whether the device works on while Python goes on.
-    """
+    """See `engine.Engine`."""
 
     def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
         tf = import_tensorflow()
@@ -64,14 +47,7 @@ class TensorFlowStep:
         )
 
     def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
-        """Take optimizer step `step` (counted from 1) on windows [n, T + 1], n a multiple of `micro_batch`.
-
-        Returns:
-            The mean loss in nats per token; reading it as a float waits for the device.
-
-        Raises:
-            OutOfDeviceMemory: with a smaller `micro_batch` it may fit.
-        """
+        """See `engine.Engine`."""
         tf = import_tensorflow()
         rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
         parts = np.split(batch, len(batch) // self.micro_batch)
@@ -90,25 +66,25 @@ class TensorFlowStep:
             raise OutOfDeviceMemory from error
 
     def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
-        """Summed loss, in nats, of targets [B, T] after tokens [B, T]."""
+        """See `engine.Engine`."""
         return float(self._evaluate(tokens, targets))
 
     def start(self, length: int) -> Any:
-        """See `sample.NextToken`."""
+        """See `engine.Engine`."""
         h = self.model.hparams
         return np.zeros((h.n_layer, 2, h.n_head, length, h.n_embd // h.n_head), np.float32)
 
     def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
-        """See `sample.NextToken`."""
+        """See `engine.Engine`."""
         logits, cache = self._next(np.full((1, 1), token, np.int32), np.int32(position), cache)
         return logits.numpy(), cache
 
     def moments(self) -> Iterator[tuple[str, Any]]:
-        """Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
+        """See `engine.Engine`."""
         yield from self._moments.items()
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
-        """Take over what `moments` gave; of names that this precision does not know, nothing."""
+        """See `engine.Engine`."""
         for name, value in moments:
             if name in self._moments:
                 self._moments[name].assign(value)

@@ -16,13 +16,13 @@ from mckennabot.finetune import figure, sample
 from mckennabot.finetune.copied import Words
 from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Tokens, Windows, held_out_windows
+from mckennabot.finetune.engine import Engine, OutOfDeviceMemory
 from mckennabot.finetune.entropy import IGNORED
 from mckennabot.finetune.events import Events
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.metrics import Metrics
 from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.run import Run, State
-from mckennabot.finetune.step import OutOfDeviceMemory, TensorFlowStep
 from mckennabot.tokenizer import Tokenizer
 
 VALIDATION_TOKENS = 16384
@@ -75,7 +75,7 @@ class Trainer:
     def __init__(
         self,
         run: Run,
-        engine: TensorFlowStep,
+        engine: Engine,
         state: State,
         data: Data,
         settings: FinetuneSettings,

@@ -1,0 +1,86 @@
+"""What trains: the interface that both Keras backends offer, and the choice between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mckennabot.backend import import_keras
+from mckennabot.finetune.data import Tokens
+from mckennabot.finetune.model import GPT2
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+"""Adam's."""
+
+MAX_NORM = 1.0
+"""Longer gradients are shortened to this."""
+
+LOSS_SCALE = 2.0**15
+"""float16 gradients are kept from vanishing by this factor, halved when one overflows."""
+
+
+class OutOfDeviceMemory(Exception):  # noqa: N818
+    """A micro-batch does not fit; nothing has changed."""
+
+
+class Engine(Protocol):
+    """Training, evaluation and drawing with one model.
+
+    Attributes:
+        model: the model that is trained.
+        micro_batch: sequences at a time; more than that are accumulated.
+        asynchronous: whether the device works on while Python goes on.
+    """
+
+    model: GPT2
+    micro_batch: int
+    asynchronous: bool
+
+    def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
+        """Take optimizer step `step` (counted from 1) on windows [n, T + 1], n a multiple of `micro_batch`.
+
+        A step whose loss or gradient is not finite changes nothing.
+
+        Returns:
+            The mean loss in nats per token, NaN where training cannot go on; reading it as a float waits
+            for the device.
+
+        Raises:
+            OutOfDeviceMemory: with a smaller `micro_batch` it may fit.
+        """
+
+    def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
+        """Summed loss, in nats, of targets [B, T] after tokens [B, T]."""
+
+    def start(self, length: int) -> Any:
+        """An empty cache for drawing `length` positions."""
+
+    def next(self, token: int, position: int, cache: Any) -> tuple[npt.NDArray[np.float32], Any]:
+        """Logits [V] of what follows `token`, and the cache that holds it too."""
+
+    def moments(self) -> Iterator[tuple[str, Any]]:
+        """Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
+
+    def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
+        """Take over what `moments` gave; of names that this precision does not know, nothing."""
+
+
+def make_engine(model: GPT2, dtype: str, micro_batch: int, remat: bool = False) -> Engine:
+    """The engine for Keras's backend.
+
+    Args:
+        model: what to train.
+        dtype: of the matrix products.
+        micro_batch: sequences at a time.
+        remat: compute each layer again for its gradient instead of keeping what it computed.
+    """
+    if import_keras().backend.backend() == "jax":
+        from mckennabot.finetune.jaxstep import JaxStep
+
+        return JaxStep(model, dtype, micro_batch, remat)
+    from mckennabot.finetune.step import TensorFlowStep
+
+    return TensorFlowStep(model, dtype, micro_batch, remat)
