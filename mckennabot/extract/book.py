@@ -48,11 +48,12 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     """
     mark_furniture(pages)
     set_columns(pages)
+    take_measure(pages)
+    mark_listings(pages)
     measure = take_measure(pages)
     marks = mark_footnotes(pages, measure)
     mark_captions(pages, measure)
     _restore(pages, (CAPTION, TABLE), 0.7)
-    mark_listings(pages)
     mark_gutenberg(_body(pages))
     flow = _body(pages)
     by_number = {page.number: page for page in pages}

@@ -38,8 +38,13 @@ def set_columns(pages: list[Page]) -> None:
 
 
 def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
-    """Gutters that several pages have in one place, the most frequent first."""
-    places = Counter(round(x / 6) for gutters in found.values() for x, _ in gutters)
+    """Gutters that several pages have in one place, or one page over most of its height."""
+    places = Counter(
+        place
+        for gutters in found.values()
+        for x, lines in gutters
+        for place in [round(x / 6)] * (1 + (lines >= 2 * _LONG))
+    )
     return [
         median(x for gutters in found.values() for x, _ in gutters if abs(x / 6 - place) <= 1)
         for place, count in places.most_common()
@@ -52,9 +57,8 @@ def _is_free(page: Page, x: float) -> bool:
     lines = [line for line in page.lines if line.kind == "body" and not line.angle]
     left = sum(line.x1 <= x for line in lines)
     right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
-    return (
-        left > 2 and right > 2 and sum(line.x0 < x - 1 and line.x1 > x for line in lines) < 0.2 * len(lines)
-    )
+    across = sum(line.x0 < x - 1 and line.x1 > x for line in lines)
+    return left > 0 and right > 0 and across < 0.2 * len(lines)
 
 
 def _gutters(page: Page) -> list[tuple[float, int]]:
@@ -109,7 +113,7 @@ def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
         last = whole[-1] if whole else None
         if (
             last is not None
-            and last.row == line.row
+            and (last.row, last.kind) == (line.row, line.kind)
             and not any(last.x1 <= x <= line.x0 + 1 for x in gutters)
         ):
             shift = len(last.text) + 1

@@ -129,7 +129,7 @@ def _set_edges(pages: list[Page], size: float) -> bool:
             ]
         left, right = _left_edge(text, size), _right_edge(text, size)
         edges[key] = left, right
-        flush += sum(abs(line.x1 - right) < 0.15 * size for line in text)
+        flush += sum(right - 0.15 * size < line.x1 < right + 0.5 * size for line in text)
         total += len(text)
     for page in pages:
         shift = _shift(page, edges, size)
@@ -145,11 +145,18 @@ def _left_edge(lines: list[Line], size: float) -> float:
 
 
 def _right_edge(lines: list[Line], size: float) -> float:
-    ends = sorted(-line.x1 for line in lines)
-    return -_first_cluster(ends, 0.15 * size, max(2.0, 0.15 * len(ends)), fallback=0.03)
+    """Where most lines end, whatever hangs out of it; in ragged text, where hardly any ends later."""
+    ends = sorted(line.x1 for line in lines)
+    most, edge, start = 0, 0.0, 0
+    for at, end in enumerate(ends):
+        while end - ends[start] > 0.15 * size:
+            start += 1
+        if at - start + 1 >= most:
+            most, edge = at - start + 1, ends[(at + start) // 2]
+    return edge if most > 0.3 * len(ends) else ends[-1 - int(0.03 * len(ends))]
 
 
-def _first_cluster(values: list[float], width: float, count: float, fallback: float = 0.0) -> float:
+def _first_cluster(values: list[float], width: float, count: float) -> float:
     """The least value from which a stretch of the given width holds enough others."""
     end = 0
     for at, value in enumerate(values):
@@ -157,7 +164,7 @@ def _first_cluster(values: list[float], width: float, count: float, fallback: fl
             end += 1
         if end - at >= count:
             return values[(at + end) // 2]
-    return values[int(fallback * len(values))]
+    return values[0]
 
 
 def _shift(page: Page, edges: dict[tuple[int, int, int], tuple[float, float]], size: float) -> float:

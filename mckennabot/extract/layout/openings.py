@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from mckennabot.extract.layout.captions import CAPTION
 from mckennabot.extract.layout.furniture import HEAD
 from mckennabot.extract.layout.lines import Line, Page
 from mckennabot.extract.layout.measure import ends_short
@@ -32,7 +33,9 @@ def find_openings(
     chapters = [section for section in sections.values() if section.level == 1 and not section.part]
     capped = sum(bool(flow[min(s.place + len(s.heading), len(flow) - 1)].initial) for s in chapters)
     heads = _heads(pages)
-    for place in _low(flow, pages):
+    low = _low(flow, pages)
+    depths = Counter(round(flow[place].y) for place in low)
+    for place in low:
         if any(place - 8 <= other <= place for other in sections):
             continue
         line = flow[place]
@@ -40,7 +43,11 @@ def find_openings(
         title = _new_head(heads, line.page, stop)
         if title or (line.initial and 2 * capped > len(chapters)):
             yield place, title
-        elif len(chapters) < 2 and not _stands_under_picture(pages[line.page], line):
+        elif (
+            len(chapters) < 2
+            and depths[round(line.y)] > 1  # chapters of one book all begin at one depth
+            and not _stands_under_picture(pages[line.page], line)
+        ):
             yield place, ""
 
 
@@ -59,7 +66,9 @@ def _low(flow: list[Line], pages: dict[int, Page]) -> list[int]:
 
 
 def _stands_under_picture(page: Page, line: Line) -> bool:
-    return any(y1 < line.y and y1 - y0 > 0.15 * page.height for _, y0, _, y1 in page.images)
+    return any(y1 < line.y and y1 - y0 > 0.15 * page.height for _, y0, _, y1 in page.images) or any(
+        other.kind == CAPTION and other.y < line.y for other in page.lines
+    )
 
 
 def _heads(pages: dict[int, Page]) -> dict[int, str]:
