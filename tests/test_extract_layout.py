@@ -20,12 +20,12 @@ from tests.conftest import SHARED, Cli
 Typeset = Callable[[str], Path]
 
 WORDS = """
-    the a of and to in that was his with had not on at for by from they when there were all which she would
-    one their been out said into more its only some could time about then other than made over such before
-    little
-    river island machine lantern captain harbour winter morning ledger copper window garden mountain letter
-    remember understand discover believe counted opened carried followed watched answered written
-    broken silent wonderful terrible ordinary forgotten beautiful considerable afterwards nevertheless sometimes everything
+    the a of and to in that was his with had not on at for by from they when there were all which
+    she would one their been out said into more its only some could time about then other than made
+    over such before little river island machine lantern captain harbour winter morning ledger
+    copper window garden mountain letter remember understand discover believe counted opened carried
+    followed watched answered written broken silent wonderful terrible ordinary forgotten beautiful
+    considerable afterwards nevertheless sometimes everything
 """.split()  # noqa: SIM905
 
 

@@ -39,8 +39,7 @@ def find_openings(
         if any(place - 8 <= other <= place for other in sections):
             continue
         line = flow[place]
-        stop = min((flow[other].page for other in sections if other > place), default=line.page + _NEAR)
-        title = _new_head(heads, line.page, stop)
+        title = _new_head(heads, line.page, [flow[other].page for other in sections])
         if title or (line.initial and 2 * capped > len(chapters)):
             yield place, title
         elif (
@@ -74,15 +73,28 @@ def _stands_under_picture(page: Page, line: Line) -> bool:
 def _heads(pages: dict[int, Page]) -> dict[int, str]:
     """The running heads that change in the course of the book, by page."""
     heads = {
-        number: " ".join(line.text for line in page.lines if line.kind == HEAD).strip("0123456789 ")
+        number: [line.text.strip("0123456789 |[]()-\u2013\u2014") for line in page.lines if line.kind == HEAD]
         for number, page in pages.items()
     }
-    common = Counter(head for head in heads.values() if head)
-    return {number: head for number, head in heads.items() if head and common[head] < 0.4 * len(pages)}
+    common = Counter(head for on_page in heads.values() for head in set(on_page))
+    changing = {
+        number: " ".join(head for head in on_page if head and common[head] < 0.4 * len(pages))
+        for number, on_page in heads.items()
+    }
+    return {number: head for number, head in changing.items() if head}
 
 
-def _new_head(heads: dict[int, str], page: int, stop: int) -> str:
-    """The running head of the pages from this one up to the next section, if those before have another."""
-    before = {heads[n] for n in range(page - _NEAR, page) if n in heads}
+def _new_head(heads: dict[int, str], page: int, begun: list[int]) -> str:
+    """The running head of the pages from this one on, if those before have another.
+
+    Args:
+        heads: running heads by page.
+        page: where something may begin.
+        begun: pages on which something is known to begin; from there on a new head says nothing of this page.
+    """
+    stop = min((other for other in begun if other > page), default=page + _NEAR)
+    before = [n for n in range(page - _NEAR, page) if n in heads]
     after = [heads[n] for n in range(page, min(page + _NEAR, stop)) if n in heads]
-    return after[0] if after and before and after[0] not in before else ""
+    if not before or not after or any(before[-1] < other <= page for other in begun):
+        return ""
+    return after[0] if after[0] not in {heads[n] for n in before} else ""
