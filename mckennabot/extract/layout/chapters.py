@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import pairwise
+from collections import Counter, defaultdict
+from itertools import accumulate, pairwise
 
 from mckennabot.extract.layout.headings import Heading, Style
 from mckennabot.extract.layout.lines import Line, Page
@@ -43,13 +43,13 @@ def _section(heading: Heading, level: int) -> Section:
 
 
 def _count_words(sections: list[Section], flow: list[Line]) -> None:
-    for section in sections:
-        following = [
-            other.place for other in sections if other.place > section.place and other.level <= section.level
-        ]
-        stop = following[0] if following else len(flow)
-        start = section.place + len(section.heading)
-        section.words = sum(len(line.text.split()) for line in flow[start:stop])
+    before = [0, *accumulate(len(line.text.split()) for line in flow)]
+    stops: list[int] = []  # by level, where the section of that level or a higher one after this begins
+    for section in reversed(sections):
+        stops += [stops[-1] if stops else len(flow)] * (section.level + 1 - len(stops))
+        start = min(section.place + len(section.heading), stops[section.level])
+        section.words = before[stops[section.level]] - before[start]
+        stops[section.level :] = [section.place] * max(1, len(stops) - section.level)
 
 
 # The outline
@@ -60,8 +60,11 @@ def _from_outline(
 ) -> dict[int, Section]:
     found: list[tuple[OutlineEntry, Section]] = []
     confirmed = 0
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, line in enumerate(flow):
+        places[line.page].append(place)
     for entry in outline:
-        section, sure = _resolve(entry, flow, headings)
+        section, sure = _resolve(entry, flow, headings, places.get(entry.page, []))
         if section is not None:
             found.append((entry, section))
             confirmed += sure
@@ -111,8 +114,17 @@ def _is_part(
     return sum(len(line.text.split()) for line in own) < _ENOUGH and fresh >= 0.8 * len(children)
 
 
-def _resolve(entry: OutlineEntry, flow: list[Line], headings: list[Heading]) -> tuple[Section | None, bool]:
-    """The section that an entry leads to, and whether the page's text says what the entry does."""
+def _resolve(
+    entry: OutlineEntry, flow: list[Line], headings: list[Heading], on_page: list[int]
+) -> tuple[Section | None, bool]:
+    """The section that an entry leads to, and whether the page's text says what the entry does.
+
+    Args:
+        entry: of the outline.
+        flow: the text's lines.
+        headings: all that were found.
+        on_page: places in the flow of the lines of the entry's page.
+    """
     title = _folded(entry.title)
     near = [heading for heading in headings if 0 <= heading.page - entry.page <= 1]
     for heading in near:
@@ -123,7 +135,6 @@ def _resolve(entry: OutlineEntry, flow: list[Line], headings: list[Heading]) -> 
             section = _section(heading, 1)
             section.kind = title_kind(entry.title) or section.kind
             return section, True
-    on_page = [place for place, line in enumerate(flow) if line.page == entry.page]
     for place in on_page:
         for count in range(1, 5):
             lines = flow[place : place + count]

@@ -145,6 +145,11 @@ def is_centred(line: Line) -> bool:
     return abs(inset - outset) < 0.05 * wide + line.size and inset > 0.08 * wide
 
 
+def is_wide(line: Line) -> bool:
+    """Whether a line fills its column so far that it may or may not be meant to stand in the middle."""
+    return line.x1 - line.x0 > 0.75 * (line.right - line.left)
+
+
 def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
     """Whether a line may belong to the heading that begins at ``start``."""
     line = flow[at]
@@ -157,7 +162,9 @@ def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
         return False
     if not 0 < line.y - above.y < 4 * max(above.size, line.size):
         return False
-    if (line.size, line.font) == (above.size, above.font) and is_centred(line) == is_centred(above):
+    if (line.size, line.font) == (above.size, above.font) and (
+        is_wide(line) or is_wide(above) or is_centred(line) == is_centred(above)
+    ):
         return True
     return _prominence(flow, at, measure) >= 2 and line.size > 0.97 * measure.size
 
@@ -222,9 +229,7 @@ def _heading(flow: list[Line], start: int, end: int, measure: Measure) -> Headin
         largest.size,
         largest.font,
         is_bold(largest.font) and not is_bold(measure.font),
-        None
-        if narrowest.x1 - narrowest.x0 > 0.75 * (narrowest.right - narrowest.left)
-        else is_centred(narrowest),
+        None if is_wide(narrowest) else is_centred(narrowest),
         above is None or above.page != lines[0].page,
         counted=counted,
         kind=kind,
