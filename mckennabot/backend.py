@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from mckennabot.errors import UsageError
+
 
 def import_tensorflow() -> Any:
     """The `tensorflow` module; the first call takes seconds."""
@@ -21,10 +23,20 @@ def import_tensorflow() -> Any:
 
 
 def import_keras() -> Any:
-    """The `keras` module, on the backend that KERAS_BACKEND names; TensorFlow by default."""
-    tensorflow = import_tensorflow()
-    import keras
+    """The `keras` module, on the backend that KERAS_BACKEND names; TensorFlow by default.
 
+    Raises:
+        UsageError: that backend is JAX, which is not installed.
+    """
+    tensorflow = import_tensorflow()
+    try:
+        import keras
+    except ModuleNotFoundError as error:
+        if error.name != "jax":
+            raise
+        raise UsageError(
+            "Keras is set to JAX, which is not installed", hint="Install it: pip install 'mckennabot[jax]'"
+        ) from error
     if keras.backend.backend() != "tensorflow":
         tensorflow.config.set_visible_devices([], "GPU")  # the other backend's alone
     return keras

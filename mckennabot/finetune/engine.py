@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mckennabot.backend import import_keras
+from mckennabot.errors import UsageError
 from mckennabot.finetune.data import Tokens
 from mckennabot.finetune.model import GPT2
 
@@ -76,11 +77,19 @@ def make_engine(model: GPT2, dtype: str, micro_batch: int, remat: bool = False) 
         dtype: of the matrix products.
         micro_batch: sequences at a time.
         remat: compute each layer again for its gradient instead of keeping what it computed.
+
+    Raises:
+        UsageError: Keras has a backend that does not train here.
     """
-    if import_keras().backend.backend() == "jax":
+    backend = import_keras().backend.backend()
+    if backend == "jax":
         from mckennabot.finetune.jaxstep import JaxStep
 
         return JaxStep(model, dtype, micro_batch, remat)
-    from mckennabot.finetune.step import TensorFlowStep
+    if backend == "tensorflow":
+        from mckennabot.finetune.step import TensorFlowStep
 
-    return TensorFlowStep(model, dtype, micro_batch, remat)
+        return TensorFlowStep(model, dtype, micro_batch, remat)
+    raise UsageError(
+        f"Keras is set to {backend}, which does not train here", hint="Use KERAS_BACKEND=tensorflow or jax."
+    )
