@@ -267,9 +267,11 @@ def test_two_processes_fetch_once(served: Server, base_model: Path, tmp_path: Pa
 def test_an_interrupted_fetch_says_what_is_kept(served: Server, tmp_path: Path) -> None:
     served.will(DATA, faults.stall(40_000, threading.Event()))
     code = (
-        "import sys; from pathlib import Path\n"
+        "import signal, sys; from pathlib import Path\n"
         "from mckennabot.download import fetch\n"
         "from mckennabot.errors import Interrupted\n"
+        # Where the tests run in the background of a script, they inherit that it is ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "try: fetch('small', Path(sys.argv[1]), sys.argv[2])\n"
         "except Interrupted as error: print(*error.lines())"
     )

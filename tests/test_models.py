@@ -40,7 +40,7 @@ def test_base_models_and_runs_are_listed(cli: Cli, checkpoints: Path, base_model
     (checkpoints / "README.md").write_text("not a model", encoding="utf-8")
     (checkpoints / "empty").mkdir()
     table = rows(cli("models").stdout)
-    size = sum(path.stat().st_size for path in base_model.iterdir())
+    size = sum(path.stat().st_size for path in (checkpoints / "small").rglob("*") if path.is_file())
     parameters = (base_model / DATA).stat().st_size / 4
     assert set(table) == {"small", "run1"}
     assert table["small"] == ["base", f"{size / 1e3:.1f} kB", f"{parameters / 1e3:.1f} k", "-", "-", "ok"]
