@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, needs_jax
 
-needs_jax = pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs jax (mckennabot[jax])")
 JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
 TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
 

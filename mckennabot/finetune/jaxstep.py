@@ -36,8 +36,11 @@ class JaxStep:
         }
         if dtype == "float16":
             self._moments["loss_scale"] = jax.device_put(np.float32(LOSS_SCALE))
-        # What is replaced is given away, so that there is one copy of weights and moments.
-        self._train = jax.jit(self._train_all, donate_argnums=(0, 1))
+        # Gradients may run out of memory, so their call gives nothing away; the update replaces weights and
+        # moments in place, and needs no more.
+        self._gradients = jax.jit(self._mean_gradients)
+        self._fitting: set[tuple[int, ...]] = set()  # shapes of micro-batches whose gradients fit
+        self._update = jax.jit(self._clipped_adam, donate_argnums=(0, 1))
         self._evaluate = jax.jit(self._loss)
         self._next = jax.jit(self._next_logits)
 
@@ -48,11 +51,16 @@ class JaxStep:
         rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
         parts = batch.reshape(-1, self.micro_batch, batch.shape[1])
         try:
-            params, self._moments, loss = self._train(self.model.params, self._moments, parts, rate)
+            grads, loss = self._gradients(self.model.params, self._moments.get("loss_scale", 1.0), parts)
+            if parts.shape not in self._fitting:  # wait: a failure must not meet the update under way
+                float(loss)
+                self._fitting.add(parts.shape)
         except jax.errors.JaxRuntimeError as error:
-            if "RESOURCE_EXHAUSTED" not in str(error):
+            # On a CPU the same comes as INTERNAL.
+            if not any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")):
                 raise
             raise OutOfDeviceMemory from error
+        params, self._moments, loss = self._update(self.model.params, self._moments, grads, loss, rate)
         for name, value in params.items():
             self.model.variables[name].assign(value)
         return loss
@@ -98,23 +106,29 @@ class JaxStep:
         mean = gpt2.loss(weights, x, batch[:, 1:]) / (batch.shape[0] * (batch.shape[1] - 1))
         return mean * scale, mean
 
-    def _train_all(self, params: Any, moments: Any, parts: Any, rate: Any) -> tuple[Any, Any, Any]:
-        """New weights, new moments and the loss, from micro-batches [n, B, T + 1]."""
+    def _mean_gradients(self, params: Any, scale: Any, parts: Any) -> Any:
+        """Gradients times `scale`, and the loss, over micro-batches [n, B, T + 1]."""
         import jax
         from jax import numpy as jnp
 
-        scale = moments.get("loss_scale", 1.0)
         gradients = jax.grad(self._mean, has_aux=True)
+        if parts.shape[0] == 1:
+            return gradients(params, scale, parts[0])
 
         def add(sums: Any, part: Any) -> tuple[Any, None]:
             return jax.tree.map(jnp.add, sums, gradients(params, scale, part)), None
 
-        if parts.shape[0] == 1:
-            grads, loss = gradients(params, scale, parts[0])
-        else:
-            zeros = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0))
-            sums, _ = jax.lax.scan(add, zeros, parts)
-            grads, loss = jax.tree.map(lambda total: total / parts.shape[0], sums)
+        zeros = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0))
+        sums, _ = jax.lax.scan(add, zeros, parts)
+        return jax.tree.map(lambda total: total / parts.shape[0], sums)
+
+    def _clipped_adam(
+        self, params: Any, moments: Any, grads: Any, loss: Any, rate: Any
+    ) -> tuple[Any, Any, Any]:
+        """New weights, new moments, and the loss as `train` returns it."""
+        from jax import numpy as jnp
+
+        scale = moments.get("loss_scale", 1.0)
         norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in grads.values())) / scale
         factor = MAX_NORM / jnp.maximum(norm, MAX_NORM) / scale
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
