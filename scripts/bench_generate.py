@@ -11,10 +11,8 @@ model trained on the sample book.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -23,9 +21,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import benchmarks
+
 ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- generate:begin -->", "<!-- generate:end -->"
 
 TOKENS = 120
 BATCH = 32
@@ -271,7 +269,7 @@ def perplexities(workspace: Path) -> dict[str, float]:
     return found
 
 
-def table(results: dict[str, list[dict[str, float]]], perplexity: dict[str, float]) -> str:
+def table(results: dict[str, list[dict[str, float]]], perplexity: dict[str, float], hf_python: str) -> str:
     """The section of docs/benchmarks.md."""
 
     def middle(name: str, key: str) -> float | None:
@@ -289,8 +287,9 @@ def table(results: dict[str, list[dict[str, float]]], perplexity: dict[str, floa
     lines = [
         "## Drawing text",
         "",
-        f"GPT-2 124M, top-k {TOP_K}, on {machine()}; medians of {len(results['gpt-2-simple'])} rounds in "
-        "which all took turns. In brackets: how many times as good as gpt-2-simple.",
+        f"GPT-2 124M, top-k {TOP_K}, on {benchmarks.machine()}; medians of "
+        f"{len(results['gpt-2-simple'])} rounds in which all took turns. "
+        "In brackets: how many times as good as gpt-2-simple.",
         "",
         f"| | cold: {TOKENS} tokens, s | one text, tokens/s | {BATCH} texts, tokens/s | against one text of "
         "gpt-2-simple's | memory of one text, MiB |",
@@ -303,6 +302,7 @@ def table(results: dict[str, list[dict[str, float]]], perplexity: dict[str, floa
             f"| {cell(name, 'batch', '.0f')} | {f'{batch / stream:.1f}×' if batch else '–'} "
             f"| {middle(name, 'stream_memory') or 0:.0f} |"
         )
+    peers = benchmarks.versions("torch", "transformers", python=hf_python)
     first = middle("mckennabot int8", "first")
     change = perplexity["int8"] / perplexity["float32"] - 1
     lines += [
@@ -311,40 +311,10 @@ def table(results: dict[str, list[dict[str, float]]], perplexity: dict[str, floa
         f"int8 changes the perplexity of held-out text by {change:+.2%} "
         f"({perplexity['float32']:.3f} to {perplexity['int8']:.3f}; a small model of the sample book).",
         "",
-        f"`make bench-generate`: {versions()}.",
+        f"`make bench-generate`: {benchmarks.versions('gpt-2-simple', 'tensorflow', 'ctranslate2')}"
+        f"{peers and f', {peers}'}.",
     ]
     return "\n".join(lines)
-
-
-def machine() -> str:
-    cpu = platform.processor() or platform.machine()
-    path = Path("/proc/cpuinfo")
-    if path.exists():
-        names = [
-            line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("model name")
-        ]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    return f"{len(os.sched_getaffinity(0))} cores of {cpu}"
-
-
-def versions() -> str:
-    found = [f"Python {platform.python_version()}"]
-    for name in ("gpt-2-simple", "tensorflow", "ctranslate2", "transformers", "torch"):
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ", ".join(found)
-
-
-def write_section(section: str) -> None:
-    """Put the section between its markers, at the end where there are none yet."""
-    text = DOCS.read_text(encoding="utf-8") if DOCS.exists() else "# Benchmarks\n"
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n"
-    head, rest = text.split(BEGIN)
-    DOCS.parent.mkdir(exist_ok=True)
-    DOCS.write_text(f"{head}{BEGIN}\n{section}\n{END}{rest.split(END)[1]}", encoding="utf-8")
 
 
 def main() -> None:
@@ -384,8 +354,8 @@ def main() -> None:
                     result |= cold(commands(python)[name], workspace)
                 results[name].append(result)
                 print(round_ + 1, name, {k: round(v, 2) for k, v in result.items()}, file=sys.stderr)
-        section = table(results, perplexities(workspace))
-    write_section(section)
+        section = table(results, perplexities(workspace), args.hf_python)
+    benchmarks.write_section("generate", section)
     print(section)
 
 

@@ -188,7 +188,7 @@ def row(engine: str, runs: list[dict[str, Any]], reference: float | None, peak: 
     return f"| {' | '.join(cells)} |"
 
 
-def report(results: dict[str, list[dict[str, Any]]], peak: float, size: int) -> str:
+def report(results: dict[str, list[dict[str, Any]]], peak: float, size: int, hf_python: str) -> str:
     """The section of docs/benchmarks.md."""
     import benchmarks
 
@@ -210,7 +210,8 @@ def report(results: dict[str, list[dict[str, Any]]], peak: float, size: int) -> 
     return "\n".join(
         [
             f"## Training\n\n{benchmarks.machine()}.",
-            benchmarks.versions("tensorflow", "keras", "jax", "gpt-2-simple") + ".",
+            f"{benchmarks.versions('tensorflow', 'keras', 'jax', 'gpt-2-simple')}, "
+            f"{benchmarks.versions('torch', 'transformers', python=hf_python)}.",
             f"GPT-2 124M, {size} x {BLOCK} tokens a step, {count} steps each, engines in turn",
             "(`make bench-train`); s/step is the fastest step's, since the machine may be shared.",
             f"Peak of the matrix units, measured in the same run: {peak / 1e9:,.0f} GFLOP/s.\n",
@@ -251,7 +252,7 @@ def main() -> None:
                 results.setdefault(engine, []).append(result)
     import benchmarks
 
-    text = report(results, max(peaks), options.batch_size)
+    text = report(results, max(peaks), options.batch_size, options.hf_python)
     benchmarks.write_section("train", text)
     print(text)
 

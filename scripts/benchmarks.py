@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-from importlib.metadata import PackageNotFoundError, version
+import subprocess
+import sys
 from pathlib import Path
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -30,12 +31,17 @@ def machine() -> str:
     return f"{cpu}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
-def versions(*packages: str) -> str:
-    """The installed packages among these, with their versions."""
-    found = []
-    for package in packages:
-        try:
-            found.append(f"{package} {version(package)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
+def versions(*packages: str, python: str = sys.executable) -> str:
+    """The packages among these that an interpreter has, with their versions."""
+    done = subprocess.run([python, "-c", _VERSIONS, *packages], capture_output=True, text=True, check=True)
+    return ", ".join(done.stdout.splitlines())
+
+
+_VERSIONS = """
+import importlib.metadata, sys
+for package in sys.argv[1:]:
+    try:
+        print(package, importlib.metadata.version(package))
+    except importlib.metadata.PackageNotFoundError:
+        pass
+"""

@@ -55,7 +55,7 @@ def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 @click.option(
     "--pages", metavar="FIRST-LAST", callback=_span, help="Pages to read, such as 10-240.  [default: all]"
 )
-@click.option("--password", help="Opens an encrypted PDF.  [default: asked for on a terminal]")
+@click.option("--password", help="Opens encrypted PDFs.  [default: asked for on a terminal, for one book]")
 @click.option("--keep", metavar="KINDS", default="", help="Leave in: front-matter, footnotes, index, …")
 @click.option(
     "--jobs", type=click.IntRange(1), help="Processes that read pages.  [default: one per core, up to 4]"
@@ -94,7 +94,7 @@ def extract(
     quiet: bool,
 ) -> None:
     """Turn books into a clean corpus: PDF, EPUB, HTML, Markdown or text files, or directories of them."""
-    from mckennabot.cli.extracting import Run
+    from mckennabot.cli.extracting import Request, Run
     from mckennabot.cli.library import LOCAL, Library
     from mckennabot.extract.kinds import KEEP
     from mckennabot.extract.sources import find_sources
@@ -104,11 +104,12 @@ def extract(
     if unknown := kinds - KEEP.keys():
         raise UsageError(f"--keep knows no {', '.join(sorted(unknown))}", hint=f"It knows {', '.join(KEEP)}.")
     found = find_sources(sources)
+    request = Request(found, output, settings, report, force, quiet)
     if inspect:
         if len(found) > 1:
             raise UsageError("--inspect shows the pages of one book", hint="Name one PDF.")
-        Run(found, output, settings, report, force, quiet).inspect(*inspect)
+        Run(request).inspect(*inspect)
     elif scheduler == LOCAL and (output == "-" or len(found) == 1):
-        Run(found, output, settings, report, force, quiet).all()
+        Run(request).all()
     else:
-        Library(found, output, settings, report, force, quiet, scheduler).all()
+        Library(request, scheduler).all()

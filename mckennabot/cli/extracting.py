@@ -7,7 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,44 +26,50 @@ PASSWORD_TRIES = 3
 MOST_FAILED = 4  # pages named in warnings
 
 
-class Run:
-    """Extracts each source in turn; what fails is kept for the end.
+@dataclass(frozen=True)
+class Request:
+    """What the command was asked to do.
 
-    Args:
+    Attributes:
         sources: files.
         output: what ``-o`` says, None for the default.
         settings: the same for all.
         report: where the account goes, as JSON.
         force: replace a text that differs.
         quiet: no progress, no tables.
-
-    Raises:
-        UsageError: `output` and the sources do not fit together.
     """
 
-    def __init__(
-        self,
-        sources: list[Path],
-        output: str | None,
-        settings: ExtractSettings,
-        report: Path | None,
-        force: bool,
-        quiet: bool,
-    ) -> None:
-        self._sources = sources
-        self._output = output
-        self._settings = settings
-        self._report = report
-        self._force = force
-        self._quiet = quiet
+    sources: list[Path]
+    output: str | None
+    settings: ExtractSettings
+    report: Path | None
+    force: bool
+    quiet: bool
+
+
+class Run:
+    """Extracts each source in turn; what fails is kept for the end.
+
+    Args:
+        request: what to do.
+
+    Raises:
+        UsageError: the output and the sources do not fit together.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
         self._segments: list[list[str]] = []  # for stdout
         self._written: dict[Path, Path] = {}
         self._accounts: list[dict[str, Any]] = []
+        output = request.output
         if output is None or output == "-" or output.endswith("/"):
             return
-        if len(sources) > 1:
+        if len(request.sources) > 1:
             raise UsageError(
-                f"{len(sources)} sources do not go into one file", path=output, hint="End -o with a /."
+                f"{len(request.sources)} sources do not go into one file",
+                path=output,
+                hint="End -o with a /.",
             )
         if Path(output).is_dir():
             raise UsageError(
@@ -77,11 +83,11 @@ class Run:
             MckennabotError: what happened to the only source, or that some of several failed.
         """
         failures: list[MckennabotError] = []
-        for source in self._sources:
+        for source in self._request.sources:
             try:
                 self._one(source)
             except (InputError, UsageError) as error:
-                if len(self._sources) == 1:
+                if len(self._request.sources) == 1:
                     raise
                 failures.append(error)
         if self._segments:
@@ -97,19 +103,19 @@ class Run:
         """
         from mckennabot.extract.inspect import inspect_html
 
-        source = self._sources[0]
+        source = self._request.sources[0]
         pages = [page for page in self._read(source).pages if first <= page.number <= last]
         if not pages:
             raise UsageError(f"no page {first} was read", path=source, hint="--inspect shows pages of a PDF.")
         html = inspect_html(source.name, pages)
-        if self._output == "-":
+        if self._request.output == "-":
             click.echo(html, nl=False)
             return
-        target = Path(self._output or f"{CORPUS_DIR}/")
-        if self._output is None or self._output.endswith("/"):
+        target = Path(self._request.output or f"{CORPUS_DIR}/")
+        if self._request.output is None or self._request.output.endswith("/"):
             target /= f"{source.stem}.html"
         self._write(target, html, force=True)
-        if not self._quiet:
+        if not self._request.quiet:
             click.echo(f"{shown(source)} -> {shown(target)}", err=True)
 
     def _conclude(self, failures: list[MckennabotError]) -> None:
@@ -117,8 +123,10 @@ class Run:
         for failure in failures:
             click.echo("\n".join(failure.lines()), err=True)
         if failures:
-            raise InputError(f"{len(failures)} of {len(self._sources)} sources failed, the others are done")
-        if self._written and not self._quiet:
+            raise InputError(
+                f"{len(failures)} of {len(self._request.sources)} sources failed, the others are done"
+            )
+        if self._written and not self._request.quiet:
             names = " ".join(shlex.quote(str(path)) for path in self._written)
             click.echo(f"Next: mckennabot finetune {names if len(names) < 80 else ''}".rstrip(), err=True)
 
@@ -131,22 +139,22 @@ class Run:
             self._segments += book.segments
             outcome = "stdout"
         else:
-            outcome = self._write(target, corpus.render(book.segments), self._force)
+            outcome = self._write(target, corpus.render(book.segments), self._request.force)
             self._written[target] = source
         self._accounts.append(account(source, book.report))
         for warning in warnings(book.report):
             click.echo(f"Warning: {warning}", err=True)
-        if not self._quiet:
+        if not self._request.quiet:
             click.echo("\n".join(table_lines(book.report)), err=True)
             click.echo(f"{shown(source)} -> {outcome}", err=True)
 
     def _target(self, source: Path) -> Path | None:
         """Where a source's text goes; None is stdout."""
-        if self._output == "-":
+        if self._request.output == "-":
             return None
-        if self._output is not None and not self._output.endswith("/"):
-            return Path(self._output)
-        target = Path(self._output or CORPUS_DIR) / f"{source.stem or source.name}.txt"
+        if self._request.output is not None and not self._request.output.endswith("/"):
+            return Path(self._request.output)
+        target = Path(self._request.output or CORPUS_DIR) / f"{source.stem or source.name}.txt"
         if target in self._written:
             raise UsageError(
                 f"its text would go where that of {shown(self._written[target])} went", path=source
@@ -154,7 +162,7 @@ class Run:
         return target
 
     def _write(self, target: Path, text: str, force: bool) -> str:
-        derived = self._output is None or self._output.endswith("/")
+        derived = self._request.output is None or self._request.output.endswith("/")
         try:
             there = target.read_bytes() if derived and target.exists() else None
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -176,19 +184,20 @@ class Run:
         asks = sys.stdin.isatty() and sys.stderr.isatty()
         for tries_left in reversed(range(PASSWORD_TRIES)):
             try:
-                with _Progress(source, self._quiet) as progress:
-                    return extract_book(source, self._settings, progress)
+                with _Progress(source, self._request.quiet) as progress:
+                    return extract_book(source, self._request.settings, progress)
             except PasswordNeeded:
                 if not asks or not tries_left:
                     raise
                 given = click.prompt(f"Password for {shown(source)}", hide_input=True, err=True)
-                self._settings = replace(self._settings, password=given)
+                settings = replace(self._request.settings, password=given)
+                self._request = replace(self._request, settings=settings)
         raise AssertionError("unreachable")
 
     def _write_report(self) -> None:
-        if self._report is not None and self._accounts:
-            account = self._accounts[0] if len(self._sources) == 1 else self._accounts
-            write_atomic(self._report, json.dumps(account, ensure_ascii=False, indent=2) + "\n")
+        if self._request.report is not None and self._accounts:
+            account = self._accounts[0] if len(self._request.sources) == 1 else self._accounts
+            write_atomic(self._request.report, json.dumps(account, ensure_ascii=False, indent=2) + "\n")
 
 
 def account(source: Path, report: Report) -> dict[str, Any]:

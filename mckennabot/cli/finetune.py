@@ -42,7 +42,7 @@ The same command again goes on with the run up to --steps.
 @click.option("--fresh", is_flag=True, help="Start the run over.")
 @checkpoints
 @base_url
-@click.option("--batch-size", type=AT_LEAST_ONE, help="Sequences at a time.  [default: 1; tiny: 8]")
+@click.option("--batch-size", type=AT_LEAST_ONE, help="Sequences at a time.  [default: 1; tiny: 4]")
 @click.option(
     "--accumulate",
     type=AT_LEAST_ONE,
@@ -53,7 +53,7 @@ The same command again goes on with the run up to --steps.
 @click.option(
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
-    help="Peak learning rate.  [default: 0.0001; tiny: 0.002]",
+    help="Peak learning rate.  [default: 0.0001; tiny: 0.0015]",
 )
 @click.option(
     "--warmup",

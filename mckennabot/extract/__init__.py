@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
-from mckennabot.errors import InputError
+from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.book import Book, shape
 from mckennabot.extract.documents import READERS, extract_document
 from mckennabot.extract.layout.lines import page_lines
@@ -39,9 +39,12 @@ def extract_book(
 
     Raises:
         InputError: the file cannot be read.
+        UsageError: pages are asked for where there are none.
     """
     check_file(source)
     if source.suffix.lower() in READERS:
+        if settings.pages:
+            raise UsageError("--pages counts pages, and only a PDF has them", path=source)
         return extract_document(source, settings)
     with searchable(source, settings) as path:
         reading = read_pages(
@@ -56,7 +59,9 @@ def extract_book(
     book = shape(reading.pages, reading.outline, settings)
     if not any(paragraph.strip() for segment in book.segments for paragraph in segment):
         raise InputError(
-            "no text is left of the document", path=source, hint="Look at --report, or --keep more."
+            "no text is left of the document",
+            path=source,
+            hint="What was taken out comes back with --keep, such as --keep front-matter,footnotes,index.",
         )
     book.report.failed_pages = reading.failed
     book.report.picture_pages = reading.pictures

@@ -20,9 +20,11 @@ from mckennabot.tokenizer import Tokenizer
 
 TINY = "tiny"
 DEFAULT_BASE = "124M"
-TINY_VOCABULARY = 1000
-TINY_SIZES = {"n_ctx": 256, "n_embd": 192, "n_head": 6, "n_layer": 4}
-TINY_BATCH, TINY_RATE = 8, 2e-3
+TINY_VOCABULARY = 4000
+TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
+TINY_BATCH, TINY_RATE = 4, 1.5e-3
+"""Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
+
 BASE_BATCH, BASE_RATE = 1, 1e-4
 
 
