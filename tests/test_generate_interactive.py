@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import select
 import signal
 import subprocess
-import termios
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,15 +22,15 @@ class Terminal:
 
     def __init__(self, cli: Cli, *args: str) -> None:
         self.leader, follower = os.openpty()
+        command = cli.argv("generate", "--model", "small", "--interactive", "--seed", "1", *args)
         self.process = subprocess.Popen(
-            cli.argv("generate", "--model", "small", "--interactive", "--seed", "1", *args),
+            [sys.executable, "-c", _OWN_THE_TERMINAL, *command],
             cwd=cli.cwd,
             env={**cli.env, "TERM": "dumb"},
             stdin=follower,
             stdout=follower,
             stderr=follower,
             start_new_session=True,
-            preexec_fn=_own_the_terminal,
         )
         os.close(follower)
         self.read("> ")
@@ -52,9 +51,13 @@ class Terminal:
         return self.read("\n> ").removeprefix(line + "\n").removesuffix("\n> ")
 
 
-def _own_the_terminal() -> None:
-    """Make the pseudo-terminal the one whose Ctrl-C reaches this process."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+# Makes the pseudo-terminal the one whose Ctrl-C reaches the process, and becomes the command. No code of
+# Python's may run between fork and exec here: TensorFlow's threads may be about.
+_OWN_THE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @pytest.fixture
