@@ -26,7 +26,7 @@ class TensorFlowStep:
         self.asynchronous = bool(tf.config.list_physical_devices("GPU"))
         self._dtype = dtype
         # As a function of its own, a layer is traced once for all of them.
-        self._layer = tf.function(gpt2.block_again if remat else gpt2.block)
+        self._layer = tf.function(gpt2.block_again if remat else gpt2.block, autograph=False)
         self._moments = {
             f"{name}/{slot}": tf.Variable(tf.zeros_like(value))
             for slot in "mv"
@@ -36,7 +36,7 @@ class TensorFlowStep:
             self._moments["loss_scale"] = tf.Variable(LOSS_SCALE)
         self._sums: dict[str, Any] = {}  # of gradients, where a step has several micro-batches
         self._train, self._add, self._apply, self._evaluate, self._next = (
-            tf.function(function, jit_compile=False)
+            tf.function(function, autograph=False, jit_compile=False)
             for function in (
                 self._train_one,
                 self._add_gradients,

@@ -28,6 +28,9 @@ from mckennabot.tokenizer import Tokenizer
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation looks at, spread evenly; more say little and cost much."""
 
+SECONDS_BETWEEN_FIGURES = 10.0
+"""A drawing takes longer than the steps of a small model between two saves."""
+
 DECAY = 300
 """Steps after the warm-up in which the learning rate falls to 1/sqrt(2) of its peak."""
 
@@ -103,6 +106,7 @@ class Trainer:
         self._words: Words | None = None
         self._clock = 0.0
         self._saved = state.step
+        self._drawn = -math.inf
 
     def train(self) -> Run:
         """Go on to the run's last step, or to the end of patience.
@@ -128,6 +132,7 @@ class Trainer:
                     self._save()
                 if self._interruption.requested:
                     self._save()
+                    self._draw()
                     raise Interrupted(
                         f"interrupted; saved at step {state.step}", hint="The same command again goes on."
                     )
@@ -276,13 +281,20 @@ class Trainer:
         if self._run.path != self._place:
             self._run = self._run.take_place(self._place)
         self._saved = self._state.step
-        if figure.available():
-            figure.draw(self._run.path / "metrics.jsonl", self._run.path / "loss.png")
+        if time.monotonic() - self._drawn > SECONDS_BETWEEN_FIGURES:
+            self._draw()
         self._clock = time.perf_counter()
+
+    def _draw(self) -> None:
+        if figure.available():
+            self._metrics.flush()
+            figure.draw(self._run.path / "metrics.jsonl", self._run.path / "loss.png")
+            self._drawn = time.monotonic()
 
     def _finish(self) -> None:
         state = self._state
         self._save()
+        self._draw()
         self._point_to_best()
         self._progress.close()
         if self._out_of_patience():
