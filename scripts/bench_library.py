@@ -71,7 +71,6 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     taken: dict[str, list[float]] = {}
-    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         library = directory / "library"
@@ -98,19 +97,13 @@ def main() -> None:
     rows = "\n".join(
         f"| {label} | {60 * args.books / value:.0f} | {one / value:.2f} |" for label, value in median.items()
     )
-    busy = (
-        f"\n\nOther work kept the cores busy (load average {load:.1f} before the first run), so that the "
-        "ratios say little."
-        if load > 0.5
-        else ""
-    )
     benchmarks.write_section(
         "library",
         f"""
 ## A library of books
 
 {args.books} copies of {args.book.name}, scheduler, workers and driver on one machine; median of {args.runs}
-runs in turn, start of the driver included. All texts are the same, byte for byte.{busy}
+runs in turn, start of the driver included. All texts are the same, byte for byte.
 
 | where | books per minute | against one worker |
 |---|---|---|
