@@ -10,6 +10,9 @@ from typing import Any
 
 from mckennabot.errors import UsageError
 
+JAX_HINT = "Install it: pip install 'mckennabot[jax]', and set KERAS_BACKEND=jax."
+"""What to do where only JAX will do."""
+
 
 def import_tensorflow() -> Any:
     """The `tensorflow` module; the first call takes seconds."""

@@ -48,7 +48,8 @@ class FinetuneSettings:
         checkpoints: where base models and runs lie.
         base_url: where a base model that is not there is fetched from.
         fresh: start over instead of continuing the run.
-        batch_size: sequences per micro-batch; None is a good number for the model.
+        devices: GPUs of each process to share its batches out over; None is all.
+        batch_size: sequences per micro-batch of each process; None is a good number for the model.
         accumulate: micro-batches per optimizer step.
         learning_rate: peak learning rate; None is a good one for the model.
         warmup: steps over which the learning rate rises, before it falls with the root of the step.
@@ -72,6 +73,7 @@ class FinetuneSettings:
     checkpoints: Path = CHECKPOINTS
     base_url: str = BASE_URL
     fresh: bool = False
+    devices: int | None = None
     batch_size: int | None = None
     accumulate: int = 1
     learning_rate: float | None = None

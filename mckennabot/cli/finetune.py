@@ -42,7 +42,12 @@ The same command again goes on with the run up to --steps.
 @click.option("--fresh", is_flag=True, help="Start the run over.")
 @checkpoints
 @base_url
-@click.option("--batch-size", type=AT_LEAST_ONE, help="Sequences at a time.  [default: 1; tiny: 4]")
+@click.option("--devices", type=AT_LEAST_ONE, help="GPUs to use of each machine.  [default: all]")
+@click.option(
+    "--batch-size",
+    type=AT_LEAST_ONE,
+    help="Sequences at a time, in each process.  [default: 1, at least one a device; tiny: 4]",
+)
 @click.option(
     "--accumulate",
     type=AT_LEAST_ONE,
@@ -119,13 +124,16 @@ The same command again goes on with the run up to --steps.
 @chatter
 def finetune(corpus: tuple[Path, ...], verbose: bool, quiet: bool, **options: Any) -> None:
     """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
-    paths = list(corpus) or sorted(CORPUS_DIR.glob("*.txt"))
-    if not paths:
-        raise InputError("no corpus (*.txt)", path=CORPUS_DIR, hint=EXTRACT_HINT)
     from mckennabot import finetune as stage
+    from mckennabot.finetune import job, supervise
 
+    paths = list(corpus) or sorted(CORPUS_DIR.glob("*.txt"))
+    if not paths and not job.detected():  # of whose processes only the first needs one
+        raise InputError("no corpus (*.txt)", path=CORPUS_DIR, hint=EXTRACT_HINT)
     settings = FinetuneSettings(**options)
     if settings.dry_run:
         click.echo(stage.plan(paths, settings))
-    else:
-        stage.finetune(paths, settings, quiet=quiet)
+        return
+    if job.detected():
+        supervise.work_in_child()
+    stage.finetune(paths, settings, quiet=quiet)

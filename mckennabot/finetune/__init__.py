@@ -5,10 +5,13 @@ launch      loads, begins or picks up                 trainer     the loop
 model       GPT-2 in Keras ops                        engine      what trains: step (TensorFlow), jaxstep
 attention   in causal blocks                          entropy     the head's loss, rows at a time
 run         the run directory, exact resuming         interrupt   signals save first
+record      what training leaves there                start       what all processes have to know
+devices     slices of the model, shares of a batch    job         several processes that train as one
+supervise   a job's process has a child work          plan        --dry-run
 metrics     metrics.jsonl                             figure      loss.png
 events      for TensorBoard                           progress    what is said on stderr
 sample      draws texts as it trains                  copied      how much of them is the corpus's
-precision   which, on this device                     plan        --dry-run
+precision   which, on this device
 reference   a run by gpt-2-simple itself
 """
 
@@ -34,19 +37,23 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool =
     Raises:
         MckennabotError: a corpus, model or place that cannot be used; `Interrupted` after saving.
     """
-    from mckennabot.finetune import reference
+    from mckennabot.finetune import job, reference
     from mckennabot.finetune.interrupt import Interruption
-    from mckennabot.finetune.launch import launch
+    from mckennabot.finetune.launch import follow, launch
     from mckennabot.finetune.prepare import prepare
     from mckennabot.finetune.progress import Progress
     from mckennabot.finetune.run import open_run
 
     progress = Progress(quiet)
-    with Interruption() as interruption, open_run(settings.checkpoints, settings.run) as run:
-        plan = prepare(paths, settings, run, progress)
-        if settings.engine == "gpt-2-simple":
-            return reference.launch(plan, run, progress).path
-        return launch(plan, run, progress, interruption).path
+    with Interruption() as interruption, job.join(settings.engine) as mine:
+        if not mine.leads:
+            follow(interruption, mine)
+            return settings.checkpoints / settings.run
+        with open_run(settings.checkpoints, settings.run) as run:
+            plan = prepare(paths, settings, run, progress, mine.processes)
+            if settings.engine == "gpt-2-simple":
+                return reference.launch(plan, run, progress).path
+            return launch(plan, run, progress, interruption, mine).path
 
 
 def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:

@@ -32,12 +32,14 @@ class Engine(Protocol):
 
     Attributes:
         model: the model that is trained.
-        micro_batch: sequences at a time; more than that are accumulated.
+        micro_batch: sequences at a time in this process; more than that are accumulated.
+        devices: what this process has to compute them with; divides `micro_batch`.
         asynchronous: whether the device works on while Python goes on.
     """
 
     model: GPT2
     micro_batch: int
+    devices: int
     asynchronous: bool
 
     def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
@@ -62,8 +64,14 @@ class Engine(Protocol):
     def next(self, token: int, position: int, cache: Any) -> tuple[npt.NDArray[np.float32], Any]:
         """Logits [V] of what follows `token`, and the cache that holds it too."""
 
+    def anywhere(self, flag: bool) -> Any:
+        """Whether `flag` is set in any process; reading it as a bool waits for all of them."""
+
+    def weights(self) -> Iterator[tuple[str, Any]]:
+        """The variables by name, each whole, one after another; in a job, all processes have to read on."""
+
     def moments(self) -> Iterator[tuple[str, Any]]:
-        """Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
+        """As `weights`: Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
         """Take over what `moments` gave; of names that this precision does not know, nothing."""

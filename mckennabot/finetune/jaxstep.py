@@ -1,6 +1,9 @@
-"""The engine on Keras's JAX backend: compiled by XLA, with flash attention on CUDA.
+"""The engine on Keras's JAX backend: compiled by XLA, with flash attention on CUDA, on any number of devices.
 
 Chosen by ``KERAS_BACKEND=jax``. TensorFlow then only reads and writes checkpoints.
+
+Gradients and losses are computed by each device for its own windows (see `devices`); the update, which
+has nothing to gather, and the drawing of samples are left to XLA to spread over slices.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mckennabot.finetune import devices
 from mckennabot.finetune import model as gpt2
 from mckennabot.finetune.engine import BETA1, BETA2, EPSILON, LOSS_SCALE, MAX_NORM, OutOfDeviceMemory
+from mckennabot.finetune.entropy import IGNORED
 
 if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
@@ -25,31 +30,47 @@ class JaxStep:
     def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
         import jax
 
+        mesh = self._mesh = devices.Mesh()
         self.model = model
         self.micro_batch = micro_batch
+        self.devices = mesh.mine
         self.asynchronous = jax.default_backend() != "cpu"
         self._dtype = dtype
-        self._layer = gpt2.block_again if remat else gpt2.block
-        zeros = {name: np.zeros(value.shape, np.float32) for name, value in model.params.items()}
+        self._layer: gpt2.Layer = gpt2.again(_gathered_block) if remat else _gathered_block
+        for variable in model.variables.values():
+            variable.assign(mesh.cut(variable.value))
+        params = model.params
         self._moments: dict[str, Any] = {
-            f"{name}/{slot}": jax.device_put(zero) for slot in "mv" for name, zero in zeros.items()
+            f"{name}/{slot}": mesh.cut(np.zeros(value.shape, np.float32))
+            for slot in "mv"
+            for name, value in params.items()
         }
         if dtype == "float16":
-            self._moments["loss_scale"] = jax.device_put(np.float32(LOSS_SCALE))
+            self._moments["loss_scale"] = mesh.cut(np.float32(LOSS_SCALE))
+        slices = {name: value.sharding for name, value in params.items()}
+        same, rows, parts = (
+            mesh.sharding(()),
+            mesh.sharding((devices.AXES,)),
+            mesh.sharding((None, devices.AXES)),
+        )
         # Gradients may run out of memory, so their call gives nothing away; the update replaces weights and
         # moments in place, and needs no more.
-        self._gradients = jax.jit(self._mean_gradients)
+        self._gradients = mesh.compile(self._mean_gradients, (slices, same, parts), (slices, same))
         self._fitting: set[tuple[int, ...]] = set()  # shapes of micro-batches whose gradients fit
-        self._update = jax.jit(self._clipped_adam, donate_argnums=(0, 1))
-        self._evaluate = jax.jit(self._loss)
-        self._next = jax.jit(self._next_logits)
+        moments = {name: value.sharding for name, value in self._moments.items()}
+        self._update = jax.jit(
+            self._clipped_adam, donate_argnums=(0, 1), out_shardings=(slices, moments, same)
+        )
+        self._evaluate = mesh.compile(self._loss, (slices, rows, rows), same)
+        self._next = jax.jit(self._next_logits, out_shardings=(same, same))
+        self._sum = mesh.compile(lambda flags: devices.total(flags[0]), (rows,), same)
 
     def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
         """See `engine.Engine`."""
         import jax
 
         rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
-        parts = batch.reshape(-1, self.micro_batch, batch.shape[1])
+        parts = self._mesh.share(batch.reshape(-1, self.micro_batch, batch.shape[1]), axis=1)
         try:
             grads, loss = self._gradients(self.model.params, self._moments.get("loss_scale", 1.0), parts)
             if parts.shape not in self._fitting:  # wait: a failure must not meet the update under way
@@ -67,7 +88,10 @@ class JaxStep:
 
     def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
         """See `engine.Engine`."""
-        return float(self._evaluate(self.model.params, tokens, targets))
+        # What does not share out evenly is filled up with rows that count for nothing.
+        missing = ((0, -len(tokens) % self._mesh.mine), (0, 0))
+        rows = np.pad(tokens, missing), np.pad(targets, missing, constant_values=IGNORED)
+        return float(self._evaluate(self.model.params, *(self._mesh.share(part, axis=0) for part in rows)))
 
     def start(self, length: int) -> Any:
         """See `engine.Engine`."""
@@ -80,47 +104,58 @@ class JaxStep:
         logits, cache = self._next(self.model.params, tokens, np.int32(position), cache)
         return np.asarray(logits), cache
 
+    def anywhere(self, flag: bool) -> Any:
+        """See `engine.Engine`."""
+        return self._sum(self._mesh.share(np.full(self._mesh.mine, flag, np.int32), axis=0))
+
+    def weights(self) -> Iterator[tuple[str, Any]]:
+        """See `engine.Engine`."""
+        for name, value in self.model.params.items():
+            yield name, self._mesh.whole(value)
+
     def moments(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
         for name, value in self._moments.items():
-            yield name, np.asarray(value)
+            yield name, self._mesh.whole(value)
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
         """See `engine.Engine`."""
-        import jax
+        self._moments |= {name: self._mesh.cut(value) for name, value in moments if name in self._moments}
 
-        self._moments |= {name: jax.device_put(value) for name, value in moments if name in self._moments}
+    def _forward(self, params: Any, tokens: Any) -> tuple[Any, Any]:
+        """Weights as the head needs them, and the last layer's output [B, T, E]."""
+        tables = devices.gather({name: params[name] for name in ("model/wte", "model/wpe")})
+        weights = gpt2.cast({**params, **tables}, self._dtype)
+        return weights, gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, self._layer)
 
     def _loss(self, params: Any, tokens: Any, targets: Any) -> Any:
-        weights = gpt2.cast(params, self._dtype)
-        x = gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, self._layer)
-        return gpt2.loss(weights, x, targets, learning=False)
+        weights, x = self._forward(params, tokens)
+        return devices.total(gpt2.loss(weights, x, targets, learning=False))
 
     def _next_logits(self, params: Any, token: Any, position: Any, cache: Any) -> Any:
         return gpt2.next_logits(gpt2.cast(params, "float32"), token, position, cache, self.model.hparams)
 
     def _mean(self, params: Any, scale: Any, batch: Any) -> tuple[Any, Any]:
         """The loss of a micro-batch times `scale`, to be differentiated, and as it is."""
-        weights = gpt2.cast(params, self._dtype)
-        x = gpt2.hidden(weights, gpt2.embed(weights, batch[:, :-1]), self.model.hparams, self._layer)
+        weights, x = self._forward(params, batch[:, :-1])
         mean = gpt2.loss(weights, x, batch[:, 1:]) / (batch.shape[0] * (batch.shape[1] - 1))
         return mean * scale, mean
 
     def _mean_gradients(self, params: Any, scale: Any, parts: Any) -> Any:
-        """Gradients times `scale`, and the loss, over micro-batches [n, B, T + 1]."""
+        """Gradients times `scale`, and the loss, over micro-batches, [n, B, T + 1] on a device."""
         import jax
         from jax import numpy as jnp
 
         gradients = jax.grad(self._mean, has_aux=True)
         if parts.shape[0] == 1:
-            return gradients(params, scale, parts[0])
+            return devices.mean(gradients(params, scale, parts[0]))
 
         def add(sums: Any, part: Any) -> tuple[Any, None]:
             return jax.tree.map(jnp.add, sums, gradients(params, scale, part)), None
 
         zeros = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0))
         sums, _ = jax.lax.scan(add, zeros, parts)
-        return jax.tree.map(lambda total: total / parts.shape[0], sums)
+        return devices.mean(jax.tree.map(lambda total: total / parts.shape[0], sums))
 
     def _clipped_adam(
         self, params: Any, moments: Any, grads: Any, loss: Any, rate: Any
@@ -145,3 +180,7 @@ class JaxStep:
             new_moments["loss_scale"] = keep(scale, scale / 2)
             return new_params, new_moments, loss
         return new_params, new_moments, keep(loss, jnp.nan)
+
+
+def _gathered_block(layer: gpt2.Params, x: Any, n_head: int) -> Any:
+    return gpt2.block(devices.gather(layer), x, n_head)

@@ -6,14 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mckennabot.checkpoint import ModelDir
+from mckennabot.checkpoint import Hparams, ModelDir
+from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import parse, read_text
 from mckennabot.finetune import precision
 from mckennabot.finetune.data import Windows, split
 from mckennabot.finetune.interrupt import Interruption
+from mckennabot.finetune.job import Job
 from mckennabot.finetune.prepare import Plan
 from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.run import Run, State
+from mckennabot.finetune.start import Start
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
 from mckennabot.weights import random_weights, read_weights, write_weights
@@ -26,26 +29,30 @@ INDEXED_TOKENS = 4_000_000
 """Corpora up to this size get an index for ``generate --originality``; it grows with the corpus."""
 
 
-def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption) -> Run:
-    """Train; returns the run in its final place.
+def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption, job: Job) -> Run:
+    """Train, in a job's first process; returns the run in its final place.
 
     Raises:
         MckennabotError: see `mckennabot.finetune.finetune`.
     """
-    settings = plan.settings
+    settings, place = plan.settings, run.path
     state, moments = State(), None
     if plan.continues:
         state, moments = _pick_up(run, progress)
         if state.step >= settings.steps:
             progress.say(f"{run.name} has its {state.step} steps already; --steps N with a larger N goes on.")
+            Start.tell(job, None)
             return run
     progress.say("Starting TensorFlow …")
-    engine = build(plan, run.path / f"model-{state.step}" if plan.continues else None)
+    start = Start(plan.hparams, settings, state, plan.tokenizer.eot, plan.tokens)
+    Start.tell(job, start)
+    values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)
+    engine = assemble(plan.hparams, settings, job.tell(values))
+    from mckennabot.finetune.record import Record
     from mckennabot.finetune.trainer import Trainer
 
-    if moments is not None:
-        engine.restore(moments)
-    data = read_data(plan)
+    engine.restore(job.tell(moments or ()))
+    data = read_data(start)
     if not len(data.held_out):
         progress.say("The corpus is too small to hold any of it out: no validation.")
     if not plan.continues:
@@ -53,38 +60,68 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption)
         def write_tiny(new: ModelDir) -> None:
             new.write_hparams(plan.hparams)
             plan.tokenizer.save(new.path)
-            write_weights(new.path / "model-0", engine.model.params)
+            write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
 
         run = run.begin(plan.base, write_tiny, plan.info)
     index_corpus(plan, run)
-    return Trainer(run, engine, state, data, settings, plan.info, progress, interruption).train()
+    record = Record(run, place, state.step, plan.info, data.training, plan.tokenizer, settings.tensorboard)
+    Trainer(record, engine, data, start, job, progress, interruption).train()
+    return record.run
 
 
-def build(plan: Plan, weights: Path | None) -> Engine:
-    """The model and what trains it, from `weights`, else from the plan's base, else at random."""
-    from mckennabot.finetune.engine import make_engine
-    from mckennabot.finetune.model import GPT2
+def follow(interruption: Interruption, job: Job) -> None:
+    """Train, in every other process.
 
-    values: Iterable[tuple[str, Any]]
+    Raises:
+        Interrupted: with all the others, after the first process has saved.
+        UsageError, ResourceError: as `Trainer.train`.
+    """
+    start = Start.tell(job, None)
+    if start is None:
+        return
+    engine = assemble(start.hparams, start.settings, job.tell())
+    from mckennabot.finetune.record import Onlooker
+    from mckennabot.finetune.trainer import Trainer
+
+    engine.restore(job.tell())
+    progress = Progress(quiet=True)
+    Trainer(Onlooker(), engine, read_data(start), start, job, progress, interruption).train()
+
+
+def build(plan: Plan) -> Engine:
+    """The plan's model as it is at first, and what trains it."""
+    return assemble(plan.hparams, plan.settings, read_values(plan, None))
+
+
+def read_values(plan: Plan, weights: Path | None) -> Iterable[tuple[str, Any]]:
+    """The variables in `weights`, else in the plan's base, else random ones."""
     if weights is None and plan.base is not None:
         weights = plan.base.weights()
     if weights is None:
-        values = random_weights(plan.hparams, plan.settings.seed).items()
-    else:
-        values = read_weights(weights, plan.hparams)
-    settings = plan.settings
-    model = GPT2(plan.hparams, values)
+        return random_weights(plan.hparams, plan.settings.seed).items()
+    return read_weights(weights, plan.hparams)
+
+
+def assemble(hparams: Hparams, settings: FinetuneSettings, values: Iterable[tuple[str, Any]]) -> Engine:
+    """A model with these variables, and what trains it."""
+    from mckennabot.finetune import devices
+    from mckennabot.finetune.engine import make_engine
+    from mckennabot.finetune.model import GPT2
+
+    assert settings.batch_size is not None
     dtype = precision.choose(settings.precision)
-    return make_engine(model, dtype, settings.batch_size or 1, settings.grad_checkpoint)
+    values = devices.distribute(hparams, settings.devices or 1, values)
+    return make_engine(GPT2(hparams, values), dtype, settings.batch_size, settings.grad_checkpoint)
 
 
-def read_data(plan: Plan) -> Data:
-    """The plan's tokens, split, and in windows."""
+def read_data(start: Plan | Start) -> Data:
+    """The tokens, split, and in windows."""
     from mckennabot.finetune.trainer import Data
 
-    training, held_out = split(plan.tokens, plan.settings.val_fraction)
-    block = plan.settings.block_size or plan.hparams.n_ctx
-    return Data(Windows(training, block, plan.settings.seed), training, held_out, plan.tokenizer)
+    settings = start.settings
+    training, held_out = split(start.tokens, settings.val_fraction)
+    windows = Windows(training, settings.block_size or start.hparams.n_ctx, settings.seed)
+    return Data(windows, training, held_out)
 
 
 def _pick_up(run: Run, progress: Progress) -> tuple[State, Any]:

@@ -88,14 +88,18 @@ def block(layer: Params, x: Any, n_head: int) -> Any:
     return mlp(layer, x)
 
 
-def block_again(layer: Params, x: Any, n_head: int) -> Any:
-    """`block`, computed a second time for its gradient instead of kept."""
-    names = list(layer)
+def again(layer: Layer) -> Layer:
+    """A layer that is computed a second time for its gradient instead of kept."""
 
-    def positional(x: Any, *values: Any) -> Any:
-        return block(dict(zip(names, values, strict=True)), x, n_head)
+    def recomputed(weights: Params, x: Any, n_head: int) -> Any:
+        names = list(weights)
 
-    return keras.remat(positional)(x, *layer.values())
+        def positional(x: Any, *values: Any) -> Any:
+            return layer(dict(zip(names, values, strict=True)), x, n_head)
+
+        return keras.remat(positional)(x, *weights.values())
+
+    return recomputed
 
 
 def mlp(layer: Params, x: Any) -> Any:

@@ -88,7 +88,7 @@ def available() -> int:
 
 def _seconds_per_step(plan: Plan, windows: Windows, per_step: int) -> float:
     """The median of a few steps, after one that compiles."""
-    engine = build(plan, None)
+    engine = build(plan)
     times = []
     for step in range(TIMED_STEPS + 1):
         began = time.perf_counter()

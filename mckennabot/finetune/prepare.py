@@ -55,8 +55,10 @@ class Plan:
     info: dict[str, Any]
 
 
-def prepare(paths: Sequence[Path], settings: FinetuneSettings, run: Run, progress: Progress) -> Plan:
-    """Read the corpus and choose the model.
+def prepare(
+    paths: Sequence[Path], settings: FinetuneSettings, run: Run, progress: Progress, processes: int = 1
+) -> Plan:
+    """Read the corpus and choose the model, for a run by so many processes.
 
     Raises:
         InputError: the corpus cannot be used.
@@ -81,9 +83,10 @@ def prepare(paths: Sequence[Path], settings: FinetuneSettings, run: Run, progres
         )
     files = corpus_files(paths)
     tokens = encode_corpus(files, tokenizer)
-    whole = _complete(settings, origin, hparams)
+    whole = _complete(settings, origin, hparams, progress)
     info = {
         "model": origin,
+        "processes": processes,
         "settings": {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(whole).items()},
         "corpus": {
             "fingerprint": fingerprint(tokens),
@@ -175,7 +178,13 @@ def _same_data(run: Run, info: dict[str, Any]) -> None:
 
 
 def _say_what_changed(run: Run, info: dict[str, Any], progress: Progress) -> None:
-    before, now = run.run_info().get("settings", {}), info["settings"]
+    info_before = run.run_info()
+    before, now = info_before.get("settings", {}), info["settings"]
+    if info_before.get("processes", 1) != info["processes"]:
+        progress.warn(
+            f"Changed since {run.name} was last trained: "
+            f"processes {info_before.get('processes', 1)} -> {info['processes']}"
+        )
     for name in ("batch_size", "accumulate", "learning_rate", "warmup", "block_size", "precision", "seed"):
         if before.get(name, now[name]) != now[name]:
             flag = name.replace("_", "-")
@@ -184,15 +193,38 @@ def _say_what_changed(run: Run, info: dict[str, Any], progress: Progress) -> Non
             )
 
 
-def _complete(settings: FinetuneSettings, origin: str, hparams: Hparams) -> FinetuneSettings:
+def _complete(
+    settings: FinetuneSettings, origin: str, hparams: Hparams, progress: Progress
+) -> FinetuneSettings:
     batch, rate = (TINY_BATCH, TINY_RATE) if origin == TINY else (BASE_BATCH, BASE_RATE)
+    batch, devices = _share_out(settings, batch, progress)
     block = settings.block_size or hparams.n_ctx
     if block > hparams.n_ctx:
         raise UsageError(f"--block-size {block} is more than the model's {hparams.n_ctx} positions")
     return dataclasses.replace(
         settings,
         model=origin,
-        batch_size=settings.batch_size or batch,
+        batch_size=batch,
+        devices=devices,
         learning_rate=settings.learning_rate or rate,
         block_size=block,
     )
+
+
+def _share_out(settings: FinetuneSettings, good: int, progress: Progress) -> tuple[int, int]:
+    """The batch size and the devices that it is shared out over, `good` being a good size for one device."""
+    if settings.engine != "keras":
+        if (settings.devices or 1) > 1:
+            raise UsageError(f"--devices {settings.devices}, but {settings.engine} trains on one")
+        return settings.batch_size or good, 1
+    from mckennabot.finetune import devices
+
+    there, batch = devices.count(settings.devices), settings.batch_size
+    if batch is None:
+        return -(-good // there) * there, there
+    if settings.devices and batch % there:
+        raise UsageError(f"--batch-size {batch} is no multiple of --devices {there}")
+    used = max(n for n in range(1, there + 1) if batch % n == 0)
+    if used < there:
+        progress.warn(f"{used} of {there} devices: --batch-size {batch} is no multiple of {there}.")
+    return batch, used

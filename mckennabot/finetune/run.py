@@ -128,18 +128,20 @@ class Run(ModelDir):
     def save(
         self,
         state: State,
-        weights: Mapping[str, Any],
+        weights: Iterator[tuple[str, Any]],
         moments: Iterator[tuple[str, Any]],
         info: Mapping[str, Any],
     ) -> None:
         """Write step `state.step`, point to it, and drop all older steps but the best.
+
+        All of `moments` is read, written and given up before the first of `weights` is read.
 
         Raises:
             ResourceError, UsageError: it cannot be written; the step before is intact.
         """
         name = f"model-{state.step}"
         self._save_state(state, dict(moments))
-        write_weights(self.path / name, weights)
+        write_weights(self.path / name, dict(weights))
         self.write_info({**info, "best_step": state.best_step, "best_loss": state.best_loss})
         write_atomic(self.path / "counter", f"{state.step}\n")
         self.point_to(name)

@@ -23,10 +23,11 @@ class TensorFlowStep:
         tf = import_tensorflow()
         self.model = model
         self.micro_batch = micro_batch
+        self.devices = 1
         self.asynchronous = bool(tf.config.list_physical_devices("GPU"))
         self._dtype = dtype
         # As a function of its own, a layer is traced once for all of them.
-        self._layer = tf.function(gpt2.block_again if remat else gpt2.block, autograph=False)
+        self._layer = tf.function(gpt2.again(gpt2.block) if remat else gpt2.block, autograph=False)
         self._moments = {
             f"{name}/{slot}": tf.Variable(tf.zeros_like(value))
             for slot in "mv"
@@ -78,6 +79,14 @@ class TensorFlowStep:
         """See `engine.Engine`."""
         logits, cache = self._next(np.full((1, 1), token, np.int32), np.int32(position), cache)
         return logits.numpy(), cache
+
+    def anywhere(self, flag: bool) -> bool:
+        """See `engine.Engine`."""
+        return flag
+
+    def weights(self) -> Iterator[tuple[str, Any]]:
+        """See `engine.Engine`."""
+        yield from self.model.params.items()
 
     def moments(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
