@@ -22,6 +22,7 @@ class Measure:
         justified: whether lines end at the right edge.
         by_indent: whether most paragraphs begin with an indent.
         by_space: whether most paragraphs stand apart from each other.
+        hanging: by how much all lines of a paragraph but its first are indented; 0 where they are not.
     """
 
     size: float = 10.0
@@ -31,6 +32,7 @@ class Measure:
     justified: bool = False
     by_indent: bool = False
     by_space: bool = False
+    hanging: float = 0.0
 
     def line_distance(self, size: float) -> float:
         """The usual distance between baselines of lines of a size."""
@@ -69,6 +71,8 @@ def take_measure(pages: list[Page]) -> Measure:
     after = [(offset, gap) for offset, gap in after if min(offset, abs(offset - indent)) < 0.3 * size]
     apart = sum(gap > 1.2 * step for _, gap in after)
     indented = sum(offset >= 0.3 * size for offset, _ in after)
+    if hanging := _hanging(pairs, size):
+        return Measure(size, font, leading, 0.0, justified, by_space=apart > 0.5 * len(after), hanging=hanging)
     return Measure(
         size,
         font,
@@ -119,7 +123,7 @@ def _set_edges(pages: list[Page], size: float) -> bool:
             if line.kind == "body" and not line.angle:
                 groups[page.number % 2, round(page.width), line.column].append(line)
     edges: dict[tuple[int, int, int], tuple[float, float]] = {}
-    flush = total = 0
+    flush = near = total = 0
     for key, lines in groups.items():
         text = [line for line in lines if same_size(line.size, size)] or lines
         if len(text) < 10:  # too few on this side of the sheet: both sides tell
@@ -129,14 +133,17 @@ def _set_edges(pages: list[Page], size: float) -> bool:
             ]
         left, right = _left_edge(text, size), _right_edge(text, size)
         edges[key] = left, right
-        flush += sum(right - 0.15 * size < line.x1 < right + 0.5 * size for line in text)
+        ends = [line.x1 - right for line in text if line.x1 < right + 0.5 * size]
+        flush += sum(end > -0.15 * size for end in ends)
+        near += sum(end > -2 * size for end in ends)
         total += len(text)
     for page in pages:
         shift = _shift(page, edges, size)
         for line in page.lines:
             left, right = edges.get((page.number % 2, round(page.width), line.column), (line.x0, line.x1))
             line.left, line.right = left + shift, right + shift
-    return flush > 0.35 * total
+    # Much verse or talk leaves few full lines: of justified ones, hardly any ends just before the edge.
+    return flush > 0.35 * total or flush > max(0.15 * total, 0.75 * near)
 
 
 def _left_edge(lines: list[Line], size: float) -> float:
@@ -153,7 +160,10 @@ def _right_edge(lines: list[Line], size: float) -> float:
             start += 1
         if at - start + 1 >= most:
             most, edge = at - start + 1, ends[(at + start) // 2]
-    return edge if most > 0.3 * len(ends) else ends[-1 - int(0.03 * len(ends))]
+    near = sum(edge - 2 * size < end < edge + 0.5 * size for end in ends)
+    if most > 0.3 * len(ends) or most > max(0.15 * len(ends), 0.75 * near):
+        return edge
+    return ends[-1 - int(0.03 * len(ends))]
 
 
 def _first_cluster(values: list[float], width: float, count: float) -> float:
@@ -190,3 +200,21 @@ def _indent(pairs: list[tuple[Line, Line]], size: float) -> float:
         return 0.0
     best, count = offsets.most_common(1)[0]
     return best * 0.1 * size if count >= max(2, 0.004 * len(pairs)) else 0.0
+
+
+def _hanging(pairs: list[tuple[Line, Line]], size: float) -> float:
+    """By how much lines stand in that go on with the text, where those that begin it do not; mostly 0."""
+    offsets: Counter[int] = Counter()
+    out = back = turns = 0
+    for a, b in pairs:
+        offset, before = b.x0 - b.left, a.x0 - a.left
+        if offset - before > 0.6 * size and before < 0.3 * size:
+            offsets[round(offset / (0.1 * size))] += 1
+            turns += 1
+            out += not ends_short(a, b)
+        elif before - offset > 0.6 * size and offset < 0.3 * size:
+            turns += 1
+            back += ends_short(a, b)
+    if out + back < 0.8 * turns or min(out, back) < max(3, 0.1 * len(pairs)):
+        return 0.0
+    return offsets.most_common(1)[0][0] * 0.1 * size

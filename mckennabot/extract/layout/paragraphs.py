@@ -14,6 +14,7 @@ from mckennabot.extract.layout.measure import Measure, ends_short, same_size
 from mckennabot.extract.unicode import SOFT_HYPHEN
 
 _ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
+_SPEECH = "\"'\u201c\u2018\u201e\u00ab\u00bb\u2014\u2013-"
 _SENTENCE_END = re.compile(
     r"[.!?:\u2026][\"'\u2019\u201d\u00bb)\]]*$|[\u201d\u00bb\"]$|\u2014[\"\u201d\u2019']?$"
 )
@@ -122,14 +123,29 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
 
 
 def _runs(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[_Run]:
-    stretch: list[Line] = []
+    stretches: list[list[Line]] = []
     for line in flow:
-        if stretch and (id(line) in starts or _apart(stretch[-1], line, measure)):
-            yield from _split(stretch, measure)
-            stretch = []
-        stretch.append(line)
-    if stretch:
-        yield from _split(stretch, measure)
+        if not stretches or id(line) in starts or _apart(stretches[-1][-1], line, measure):
+            stretches.append([])
+        stretches[-1].append(line)
+    for before, stretch, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
+        yield from _split(stretch, _is_block(before, stretch, after, measure), measure)
+
+
+def _is_block(
+    before: list[Line] | None, stretch: list[Line], after: list[Line] | None, measure: Measure
+) -> bool:
+    """Whether space sets lines off from the text, all of them as far in as a paragraph's first stands."""
+    slack = 0.3 * stretch[0].size
+    if not measure.by_indent or len(stretch) < 2 or min(line.x0 - line.left for line in stretch) <= slack:
+        return False
+    if measure.by_space:
+        return True
+    # Short paragraphs in turn look the same, but a page's end is all that parts them from the others.
+    sides = [other for other in (before and before[-1], after and after[0]) if other]
+    sides = [other for other in sides if (other.page, other.column) == (stretch[0].page, stretch[0].column)]
+    spoken = sum(line.text[0] in _SPEECH for line in stretch)
+    return any(other.kind == "body" for other in sides) and 2 * spoken <= len(stretch)
 
 
 def _apart(a: Line, b: Line, measure: Measure) -> bool:
@@ -138,19 +154,22 @@ def _apart(a: Line, b: Line, measure: Measure) -> bool:
         return True
     if not same_size(a.size, b.size) or bool(b.initial):
         return True
-    return not 0 < b.y - a.y < _most_leading(measure) * measure.line_distance(max(a.size, b.size))
+    # Where the left edge changes too, less space is enough: verse and quotations may be set off by a little.
+    moved = (a.x0 - a.left > 0.3 * a.size) != (b.x0 - b.left > 0.3 * b.size)
+    most = 1.12 if moved else _most_leading(measure)
+    return not 0 < b.y - a.y < most * measure.line_distance(max(a.size, b.size))
 
 
 def _most_leading(measure: Measure) -> float:
     return 1.35 if measure.by_indent and not measure.by_space else 1.2
 
 
-def _split(lines: list[Line], measure: Measure) -> Iterator[_Run]:
-    """A stretch, parted where lines set off from the left edge begin and end."""
+def _split(lines: list[Line], block: bool, measure: Measure) -> Iterator[_Run]:
+    """A stretch, parted where lines set off from the left edge begin and end; none of a block's is at it."""
     run: list[Line] = []
     inset = False
     for number, line in enumerate(lines):
-        now = _is_inset(lines, number, measure)
+        now = block or _is_inset(lines, number, measure)
         if run and now != inset:
             yield _run(run, inset, measure)
             run = []
@@ -166,7 +185,9 @@ def _is_inset(lines: list[Line], number: int, measure: Measure) -> bool:
     slack = 0.3 * line.size
     if offset <= slack:
         return False
-    if measure.by_indent and abs(offset - measure.indent) < slack:
+    if (measure.by_indent or measure.hanging) and abs(
+        offset - (measure.hanging or measure.indent)
+    ) < slack:
         return False
     beside = [lines[n] for n in (number - 1, number + 1) if 0 <= n < len(lines)]
     # In a book without indents, one line alone may have one all the same.
@@ -185,7 +206,7 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
     short = [_short(a, b, run) for a, b in pairs]
     run.verse = first.kind == "body" and _is_verse(lines, short, run, measure)
     if not run.verse and pairs:
-        run.hanging = _is_hanging(pairs, short) or (
+        run.hanging = (bool(measure.hanging) and not inset) or _is_hanging(pairs, short) or (
             (inset or not measure.by_indent) and _is_item(lines, short)
         )
     if inset and not run.verse:
@@ -203,8 +224,12 @@ def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure)
     if len(lines) < 2 or any(_ITEM.match(line.text) for line in lines):
         return False
     if run.inset:
-        if len(lines) > 2 and all(_begins_with_capital(line) for line in lines):
-            return sum(ends_short(a, b) for a, b in pairwise(lines)) >= 0.5 * len(short)
+        room = sum(ends_short(a, b) for a, b in pairwise(lines)) / len(short)
+        capitals = sum(_begins_with_capital(line) for line in lines)
+        if len(lines) > 2 and capitals == len(lines):
+            return room >= (0.5 if len(lines) == 3 else 0.25)
+        if len(lines) > 3 and capitals >= 0.75 * len(lines) and room >= 0.5:
+            return True
     elif measure.by_indent:
         flush = [line.x0 - run.left < 0.3 * line.size for line in lines]
         return len(lines) > 2 and all(flush) and all(short)
@@ -263,7 +288,7 @@ def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> b
     indented, was_indented = b.x0 - run.left > slack, a.x0 - run.left > slack
     short = _short(a, b, run)
     if run.hanging:
-        return not indented and (was_indented or short)
+        return not indented and (was_indented or short or measure.hanging > 0)
     if _ITEM.match(lines[0].text) and not lines[0].x0 - run.left > slack:
         return short if not was_indented else not indented
     if indented and not was_indented:
@@ -280,8 +305,8 @@ def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> b
 
 
 def _is_flush_right(line: Line, run: _Run) -> bool:
-    width = run.right - run.left
-    return line.x0 - run.left > 0.3 * width and run.right - line.x1 < 0.1 * line.size
+    room = min(run.right, line.right) - line.x1
+    return line.x0 - line.left > 0.3 * (line.right - line.left) and room < 0.1 * line.size
 
 
 def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, measure: Measure) -> bool:
@@ -289,6 +314,8 @@ def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, meas
     a = lines[-1]
     if a.kind != b.kind or a.kind == HEADING or b.initial or before is None or not same_size(a.size, b.size):
         return True
+    if all(_is_flush_right(line, before) for line in lines) and not _is_flush_right(b, run):
+        return True  # where and when a letter was written
     short = _short(a, b, before)
     if a.page == b.page and a.column == b.column and b.y > a.y and not b.after_float:
         return short or not _goes_on_at_another_edge(lines, b, before, run, measure)
@@ -302,7 +329,7 @@ def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, meas
     if _ITEM.match(lines[0].text) and _ITEM.match(b.text):
         return True
     if before.hanging or run.hanging:
-        return not indented and short
+        return not indented and (short or measure.hanging > 0)
     if indented:
         return True
     if measure.justified:

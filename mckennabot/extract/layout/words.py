@@ -131,8 +131,11 @@ def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
     if tracking:
         inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
         tracking = _tracking(inside, size) or max(0.0, min(tracking, min(inside, default=tracking)))
-    drawn = len(spaces) * 15 >= len(inks)
-    return tracking + (0.3 if drawn else WORD_GAP) * size
+    if len(spaces) * 15 < len(inks):
+        return tracking + WORD_GAP * size
+    # Some files draw no more than the first of a line's spaces: the others are about as wide.
+    drawn = median([gaps[number - 1] for number in spaces if number]) - tracking
+    return tracking + min(max(0.7 * drawn, WORD_GAP * size), 0.3 * size)
 
 
 def _combined(first: Ink, second: Ink) -> str | None:
