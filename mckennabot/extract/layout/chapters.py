@@ -157,7 +157,13 @@ def _folded(text: str) -> str:
 
 def _chapter_headings(headings: list[Heading], known: set[int]) -> list[Heading]:
     """Headings of chapters: set like those that the outline names, numbered in turn, or the largest."""
-    style = _style_of_known(headings, known) or _style_of_numbered(headings) or _style_of_largest(headings)
+    style = (
+        _style_of_known(headings, known)
+        or _style_of_numbered([heading for heading in headings if heading.kind == "chapter"])
+        or _style_of_largest(headings, 0.5)
+        or _style_of_numbered([heading for heading in headings if not heading.kind])
+        or _style_of_largest(headings, 0.0)
+    )
     if style is None:
         return [heading for heading in headings if heading.kind == "named" and heading.on_top]
     alike = [heading for heading in headings if _like(heading, style)]
@@ -206,19 +212,19 @@ def _style_of_known(headings: list[Heading], known: set[int]) -> Style | None:
 
 
 def _style_of_numbered(headings: list[Heading]) -> Style | None:
-    numbered = [heading for heading in headings if heading.kind == "chapter" and heading.counted is not None]
+    numbered = [heading for heading in headings if heading.counted is not None]
     turns = sum(b.counted == (a.counted or 0) + 1 or b.counted == 1 for a, b in pairwise(numbered))
     if len(numbered) < 2 or turns < 0.6 * (len(numbered) - 1):
         return None
     return Counter(heading.style for heading in numbered).most_common(1)[0][0]
 
 
-def _style_of_largest(headings: list[Heading]) -> Style | None:
+def _style_of_largest(headings: list[Heading], wanted: float) -> Style | None:
+    """The largest style with two headings of much text, of which the wanted share begins pages."""
     over_text = [h for h in headings if h.words >= _ENOUGH and not title_kind(h.text)]
     styles = sorted({heading.style: None for heading in over_text}, key=lambda style: -style[0])
-    for wanted in (0.5, 0.0):
-        for style in styles:
-            members = [heading for heading in over_text if _like(heading, style)]
-            if len(members) > 1 and sum(heading.on_top for heading in members) >= wanted * len(members):
-                return style
+    for style in styles:
+        members = [heading for heading in over_text if _like(heading, style)]
+        if len(members) > 1 and sum(heading.on_top for heading in members) >= wanted * len(members):
+            return style
     return None

@@ -26,6 +26,7 @@ _NAMED = re.compile(
 )
 Style = tuple[float, str, bool | None]
 """Size, font, whether centred."""
+_SUBDIVISION = re.compile(r"\d+(?:\.\d+)+\.?\s|\d{1,2}\.?\s+[^\W\d_]")
 _WORDS = 30
 """Words that a heading has at most."""
 _LINES = 6
@@ -43,7 +44,7 @@ class Heading:
         bold: whether that is bold where the text is not.
         centred: whether it stands in the middle; None where it is too wide to tell.
         on_top: whether nothing of the text stands above it on its page.
-        words: of text up to the next heading.
+        words: of text up to the next heading of its size or a larger one.
         counted: the number that it bears, if any.
         kind: chapter, part, named (a preface or the like) or "" by what its words say.
     """
@@ -103,8 +104,9 @@ def find_headings(flow: list[Line], pages: dict[int, Page], measure: Measure) ->
             at = end
         else:
             at += 1
-    for heading, following in zip(headings, [*headings[1:], None], strict=False):
-        stop = following.place if following else len(flow)
+    for number, heading in enumerate(headings):
+        rest = (other.place for other in headings[number + 1 :] if other.size > 0.95 * heading.size)
+        stop = next(rest, len(flow))
         heading.words = sum(
             len(line.text.split()) for line in flow[heading.place + len(heading.lines) : stop]
         )
@@ -162,11 +164,25 @@ def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
         return False
     if not 0 < line.y - above.y < 4 * max(above.size, line.size):
         return False
+    if _begins_another(flow[start], above, line):
+        return False
     if (line.size, line.font) == (above.size, above.font) and (
         is_wide(line) or is_wide(above) or is_centred(line) == is_centred(above)
     ):
         return True
     return _prominence(flow, at, measure) >= 2 and line.size > 0.97 * measure.size
+
+
+def _begins_another(first: Line, above: Line, line: Line) -> bool:
+    """Whether a line close under a heading is one of its own: numbered, or set in another way at another edge."""
+    kind = _CHAPTER.match(line.text) and _number(line.text.partition(" ")[2]) is not None
+    if kind and not describe(first.text)[0]:
+        return True  # under the title of the book
+    numbered = bool(_SUBDIVISION.match(line.text))
+    if (line.size, line.font) == (above.size, above.font):
+        return numbered and bool(_SUBDIVISION.match(first.text))
+    moved = is_centred(line) != is_centred(above)
+    return numbered or (moved and not is_wide(line) and not is_wide(above))
 
 
 def _could_end(flow: list[Line], start: int, end: int, measure: Measure) -> bool:
@@ -192,7 +208,7 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
     )
     usual = measure.line_distance(measure.size)
     free_above = not same_page or line.y - above.y > 1.4 * usual  # type: ignore[union-attr]
-    centred = is_centred(line)
+    centred = is_centred(line) and not _is_in_block(flow, at)
     short = line.right - line.x1 > 0.1 * (line.right - line.left)
     points = 0
     if line.size > 1.5 * measure.size:
@@ -212,9 +228,21 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
     names = bool(kind) and (counted is not None or kind == "named")
     if names and free_above and short and len(line.text.split()) < 15:
         points += 1
-    if not same_page and centred:
+    if not same_page and (centred or (names and kind != "named" and short)):
         points += 1
     return points
+
+
+def _is_in_block(flow: list[Line], at: int) -> bool:
+    """Whether a line of the text's own type begins right where one beside it does: lines in the middle do not."""
+    line = flow[at]
+    return any(
+        (other.page, other.column, other.size, other.font) == (line.page, line.column, line.size, line.font)
+        and abs(other.x0 - line.x0) < 0.05 * line.size
+        and abs(other.y - line.y) < 1.6 * line.size
+        for other in flow[max(0, at - 1) : at + 2]
+        if other is not line
+    )
 
 
 def _heading(flow: list[Line], start: int, end: int, measure: Measure) -> Heading:

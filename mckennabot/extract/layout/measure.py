@@ -72,7 +72,9 @@ def take_measure(pages: list[Page]) -> Measure:
     apart = sum(gap > 1.2 * step for _, gap in after)
     indented = sum(offset >= 0.3 * size for offset, _ in after)
     if hanging := _hanging(pairs, size):
-        return Measure(size, font, leading, 0.0, justified, by_space=apart > 0.5 * len(after), hanging=hanging)
+        return Measure(
+            size, font, leading, 0.0, justified, by_space=apart > 0.5 * len(after), hanging=hanging
+        )
     return Measure(
         size,
         font,

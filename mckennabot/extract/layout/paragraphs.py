@@ -185,9 +185,7 @@ def _is_inset(lines: list[Line], number: int, measure: Measure) -> bool:
     slack = 0.3 * line.size
     if offset <= slack:
         return False
-    if (measure.by_indent or measure.hanging) and abs(
-        offset - (measure.hanging or measure.indent)
-    ) < slack:
+    if (measure.by_indent or measure.hanging) and abs(offset - (measure.hanging or measure.indent)) < slack:
         return False
     beside = [lines[n] for n in (number - 1, number + 1) if 0 <= n < len(lines)]
     # In a book without indents, one line alone may have one all the same.
@@ -206,8 +204,10 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
     short = [_short(a, b, run) for a, b in pairs]
     run.verse = first.kind == "body" and _is_verse(lines, short, run, measure)
     if not run.verse and pairs:
-        run.hanging = (bool(measure.hanging) and not inset) or _is_hanging(pairs, short) or (
-            (inset or not measure.by_indent) and _is_item(lines, short)
+        run.hanging = (
+            (bool(measure.hanging) and not inset)
+            or _is_hanging(pairs, short)
+            or ((inset or not measure.by_indent) and _is_item(lines, short))
         )
     if inset and not run.verse:
         run.right = min(first.right, max(line.x1 for line in lines))
