@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 
 from mckennabot.extract.layout.lines import Line, Page
 from mckennabot.extract.layout.measure import Measure, same_size
@@ -104,12 +105,14 @@ def find_headings(flow: list[Line], pages: dict[int, Page], measure: Measure) ->
             at = end
         else:
             at += 1
-    for number, heading in enumerate(headings):
-        rest = (other.place for other in headings[number + 1 :] if other.size > 0.95 * heading.size)
-        stop = next(rest, len(flow))
-        heading.words = sum(
-            len(line.text.split()) for line in flow[heading.place + len(heading.lines) : stop]
-        )
+    before = [0, *accumulate(len(line.text.split()) for line in flow)]
+    larger: list[Heading] = []  # of those that follow, the next one and in turn the next larger ones
+    for heading in reversed(headings):
+        while larger and larger[-1].size <= 0.95 * heading.size:
+            larger.pop()
+        stop = larger[-1].place if larger else len(flow)
+        heading.words = before[stop] - before[heading.place + len(heading.lines)]
+        larger.append(heading)
     return headings
 
 
@@ -174,7 +177,7 @@ def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
 
 
 def _begins_another(first: Line, above: Line, line: Line) -> bool:
-    """Whether a line close under a heading is one of its own: numbered, or set in another way at another edge."""
+    """Whether a line close under a heading is another one: numbered, or set otherwise at another edge."""
     kind = _CHAPTER.match(line.text) and _number(line.text.partition(" ")[2]) is not None
     if kind and not describe(first.text)[0]:
         return True  # under the title of the book
@@ -234,7 +237,7 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
 
 
 def _is_in_block(flow: list[Line], at: int) -> bool:
-    """Whether a line of the text's own type begins right where one beside it does: lines in the middle do not."""
+    """Whether a line like it, right above or below, begins just where it does: in the middle they do not."""
     line = flow[at]
     return any(
         (other.page, other.column, other.size, other.font) == (line.page, line.column, line.size, line.font)
