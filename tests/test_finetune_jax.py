@@ -52,7 +52,7 @@ def test_either_backend_goes_on_where_the_other_stopped(cli: Cli, base_model: Pa
 
 
 @needs_jax
-def test_a_step_that_is_not_finite_changes_nothing() -> None:
+def test_a_step_that_is_not_finite_changes_no_weight() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _BROKEN_STEP],
         env={**os.environ, **JAX},
@@ -60,14 +60,14 @@ def test_a_step_that_is_not_finite_changes_nothing() -> None:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == ["nan", "True", "True"], done.stderr
+    assert done.stdout.split() == ["nan", "True", "True", "65536,0", "65536,1", f"{2**100},0"], done.stderr
 
 
 # In a process of its own, because Keras has one backend in each.
 _BROKEN_STEP = """
 import numpy as np
 from mckennabot.checkpoint import Hparams
-from mckennabot.finetune.engine import make_engine
+from mckennabot.finetune.engine import GROW_AFTER, make_engine
 from mckennabot.finetune.model import GPT2
 from mckennabot.weights import random_weights
 
@@ -88,6 +88,16 @@ engine.model.variables["model/wte"].assign(engine.model.params["model/wte"].at[3
 before = now()
 engine.train(windows, 1e-3, 2)
 print(all(not np.array_equal(value, before[name]) for name, value in now().items() if name.endswith("/m")))
+
+# float16's loss scale doubles after many good steps, and is halved when a gradient overflows.
+engine = make_engine(GPT2(hparams, random_weights(hparams, 0).items()), "float16", 2)
+engine.restore([("good_steps", np.float32(GROW_AFTER - 1))])
+for step in (1, 2, 3):
+    engine.train(windows, 1e-3, step)
+    found = dict(engine.moments())
+    print(f"{found['loss_scale']:.0f},{found['good_steps']:.0f}")
+    if step == 2:
+        engine.restore([("loss_scale", np.float32(2.0**101))])
 """
 
 

@@ -103,6 +103,30 @@ def test_adam_takes_the_step_that_its_authors_describe(
         np.testing.assert_allclose(moved[clear], -1e-3 * np.sign(gradient[clear]), atol=3e-5, err_msg=name)
 
 
+def test_float16s_loss_scale_doubles_after_many_good_steps_and_halves_at_an_overflow(
+    values: dict[str, np.ndarray], windows: np.ndarray
+) -> None:
+    from mckennabot.finetune.engine import GROW_AFTER, LOSS_SCALE
+    from mckennabot.finetune.model import GPT2
+    from mckennabot.finetune.step import TensorFlowStep
+
+    engine = TensorFlowStep(GPT2(HPARAMS, values.items()), "float16", micro_batch=2)
+
+    def train(step: int) -> tuple[float, float]:
+        engine.train(windows[:, :33], 1e-3, step)
+        found = dict(engine.moments())
+        return float(found["loss_scale"]), float(found["good_steps"])
+
+    engine.restore([("good_steps", GROW_AFTER - 2.0)])
+    assert train(1) == (LOSS_SCALE, GROW_AFTER - 1)
+    assert train(2) == (2 * LOSS_SCALE, 0)
+    assert train(3) == (2 * LOSS_SCALE, 1)
+    engine.restore([("loss_scale", 2.0**100)])
+    before = {name: value.numpy() for name, value in engine.model.params.items()}
+    assert train(4) == (2.0**99, 0)
+    assert all(np.array_equal(value, before[name]) for name, value in engine.model.params.items())
+
+
 def tangent(function: Any, *inputs: np.ndarray) -> tuple[Any, list[np.ndarray]]:
     tf = import_tensorflow()
     tensors = [tf.constant(value) for value in inputs]

@@ -20,7 +20,10 @@ MAX_NORM = 1.0
 """Longer gradients are shortened to this."""
 
 LOSS_SCALE = 2.0**15
-"""float16 gradients are kept from vanishing by this factor, halved when one overflows."""
+"""float16 gradients are kept from vanishing by this factor: at first; halved when one overflows."""
+
+GROW_AFTER = 2000
+"""Steps without an overflow after which the loss scale doubles."""
 
 
 class OutOfDeviceMemory(Exception):  # noqa: N818

@@ -17,7 +17,15 @@ import numpy as np
 
 from mckennabot.finetune import devices
 from mckennabot.finetune import model as gpt2
-from mckennabot.finetune.engine import BETA1, BETA2, EPSILON, LOSS_SCALE, MAX_NORM, OutOfDeviceMemory
+from mckennabot.finetune.engine import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    GROW_AFTER,
+    LOSS_SCALE,
+    MAX_NORM,
+    OutOfDeviceMemory,
+)
 from mckennabot.finetune.entropy import IGNORED
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ class JaxStep:
         }
         if dtype == "float16":
             self._moments["loss_scale"] = mesh.cut(np.float32(LOSS_SCALE))
+            self._moments["good_steps"] = mesh.cut(np.float32(0))
         slices = {name: value.sharding for name, value in params.items()}
         same, rows, parts = (
             mesh.sharding(()),
@@ -177,7 +186,10 @@ class JaxStep:
             new_moments[f"{name}/m"] = keep(m, moments[f"{name}/m"])
             new_moments[f"{name}/v"] = keep(v, moments[f"{name}/v"])
         if self._dtype == "float16":
-            new_moments["loss_scale"] = keep(scale, scale / 2)
+            good: Any = keep(moments["good_steps"] + 1, 0.0)
+            grow = good >= GROW_AFTER
+            new_moments["loss_scale"] = jnp.where(grow, 2 * scale, keep(scale, scale / 2))
+            new_moments["good_steps"] = jnp.where(grow, 0.0, good)
             return new_params, new_moments, loss
         return new_params, new_moments, keep(loss, jnp.nan)
 

@@ -10,7 +10,15 @@ import numpy as np
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.finetune import model as gpt2
-from mckennabot.finetune.engine import BETA1, BETA2, EPSILON, LOSS_SCALE, MAX_NORM, OutOfDeviceMemory
+from mckennabot.finetune.engine import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    GROW_AFTER,
+    LOSS_SCALE,
+    MAX_NORM,
+    OutOfDeviceMemory,
+)
 
 if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
@@ -34,10 +42,11 @@ class TensorFlowStep:
             for name, value in model.params.items()
         }
         if dtype == "float16":
-            self._moments["loss_scale"] = tf.Variable(LOSS_SCALE)
+            self._moments |= {"loss_scale": tf.Variable(LOSS_SCALE), "good_steps": tf.Variable(0.0)}
         self._sums: dict[str, Any] = {}  # of gradients, where a step has several micro-batches
+        # XLA makes a GPU faster and a CPU slower.
         self._train, self._add, self._apply, self._evaluate, self._next = (
-            tf.function(function, autograph=False, jit_compile=False)
+            tf.function(function, autograph=False, jit_compile=self.asynchronous)
             for function in (
                 self._train_one,
                 self._add_gradients,
@@ -147,9 +156,15 @@ class TensorFlowStep:
             The loss, NaN where training cannot go on.
         """
         tf = import_tensorflow()
-        loss_scale = self._moments.get("loss_scale", 1.0)
+        loss_scale, good_steps = (self._moments.get(name, 1.0) for name in ("loss_scale", "good_steps"))
         norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(grad) for grad in grads.values()])) / loss_scale
         factor = MAX_NORM / tf.maximum(norm, MAX_NORM) / loss_scale
+
+        def rescale(good: Any, scale: Any) -> None:
+            if self._dtype == "float16":
+                grow = good >= GROW_AFTER
+                loss_scale.assign(tf.where(grow, 2 * scale, scale))
+                good_steps.assign(tf.where(grow, 0.0, good))
 
         def update() -> Any:
             clipped = {name: grad * factor for name, grad in grads.items()}
@@ -168,11 +183,11 @@ class TensorFlowStep:
                         epsilon=EPSILON,
                         grad=grad,
                     )
+            rescale(good_steps + 1, loss_scale)
             return tf.constant(True)
 
         def skip() -> Any:
-            if self._dtype == "float16":
-                loss_scale.assign(loss_scale / 2)
+            rescale(0.0, loss_scale / 2)
             return tf.constant(False)
 
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
