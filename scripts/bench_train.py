@@ -4,13 +4,15 @@
 
 All train a GPT-2 of 124 M parameters, from random weights, on windows of 1024 random tokens: that costs
 what real ones do. Each measurement is a process of its own, and the engines take turns in each round,
-so that a busy machine is busy for all of them. The table goes into docs/benchmarks.md.
+so that a busy machine is busy for all of them. The tables go into docs/benchmarks.md: one for the CPU,
+and one for the GPU where there is one, of the same measurements with larger batches.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import resource
 import statistics
@@ -90,6 +92,8 @@ def torch_step(size: int, dtype: str) -> Callable[[], float]:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = GPT2LMHeadModel(GPT2Config(resid_pdrop=0, embd_pdrop=0, attn_pdrop=0)).to(device)
+    if device == "cuda":
+        model = torch.compile(model)  # with flash attention, which Hugging Face has by default: as nanoGPT
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0, fused=True)
     windows = batches(size)
 
@@ -105,22 +109,43 @@ def torch_step(size: int, dtype: str) -> Callable[[], float]:
     return step
 
 
-def matrix_peak() -> float:
-    """FLOP/s of the fastest large matrix product in TensorFlow, in float32 or bfloat16."""
-    from mckennabot.backend import import_tensorflow
+def gpu() -> str | None:
+    """The name of the GPU; None where there is none."""
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return None
 
-    tf = import_tensorflow()
+
+def matrix_peak() -> float:
+    """FLOP/s of the fastest large matrix product, in float32 or bfloat16: on the GPU, else on the CPU."""
     best = 0.0
-    size = 2048
-    for dtype in (tf.float32, tf.bfloat16):
-        a = tf.cast(tf.random.normal((size, size)), dtype)
-        product = tf.function(lambda a: tf.matmul(a, a), autograph=False)
+    for size, product, a in _products():
         float(product(a)[0, 0])
         for _ in range(8):
             began = time.perf_counter()
             float(product(a)[0, 0])
             best = max(best, 2 * size**3 / (time.perf_counter() - began))
     return best
+
+
+def _products() -> Iterator[tuple[int, Callable[[Any], Any], Any]]:
+    """Matrix products, and a square matrix for each: XLA's on a GPU, TensorFlow's on a CPU."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") != "":
+        import jax
+        from jax import numpy as jnp
+
+        a = jax.random.normal(jax.random.key(0), (8192, 8192))
+        for dtype in (jnp.float32, jnp.bfloat16):
+            yield len(a), jax.jit(lambda a: a @ a), a.astype(dtype)
+        return
+    from mckennabot.backend import import_tensorflow
+
+    tf = import_tensorflow()
+    a = tf.random.normal((2048, 2048))
+    for dtype in (tf.float32, tf.bfloat16):
+        yield len(a), tf.function(lambda a: tf.matmul(a, a), autograph=False), tf.cast(a, dtype)
 
 
 def measure(engine: str, size: int, steps: int, began: float) -> None:
@@ -151,10 +176,12 @@ def measure(engine: str, size: int, steps: int, began: float) -> None:
     )
 
 
-def run(engine: str, size: int, steps: int, python: str) -> dict[str, Any] | None:
+def run(engine: str, size: int, steps: int, python: str, on_gpu: bool) -> dict[str, Any] | None:
     """`measure` in a process; None where the engine is not installed."""
     backend = engine.partition("-")[0]
     environment = {**os.environ, "KERAS_BACKEND": "jax" if backend == "jax" else "tensorflow"}
+    if not on_gpu:
+        environment |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     argv = [python, __file__, "--measure", engine, "--batch-size", str(size), "--steps", str(steps)]
     done = subprocess.run(
         [*argv, "--began", str(time.time())], env=environment, capture_output=True, text=True, check=False
@@ -188,7 +215,9 @@ def row(engine: str, runs: list[dict[str, Any]], reference: float | None, peak: 
     return f"| {' | '.join(cells)} |"
 
 
-def report(results: dict[str, list[dict[str, Any]]], peak: float, size: int, hf_python: str) -> str:
+def report(
+    device: str, results: dict[str, list[dict[str, Any]]], peak: float, size: int, hf_python: str
+) -> str:
     """The section of docs/benchmarks.md."""
     import benchmarks
 
@@ -209,7 +238,7 @@ def report(results: dict[str, list[dict[str, Any]]], peak: float, size: int, hf_
     ]
     return "\n".join(
         [
-            f"## Training\n\n{benchmarks.machine()}.",
+            f"## Training on a {device}\n\n{benchmarks.machine()}.",
             f"{benchmarks.versions('tensorflow', 'keras', 'jax', 'gpt-2-simple')}, "
             f"{benchmarks.versions('torch', 'transformers', python=hf_python)}.",
             f"GPT-2 124M, {size} x {BLOCK} tokens a step, {count} steps each, engines in turn",
@@ -226,7 +255,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=2, help="turns of each engine")
     parser.add_argument("--steps", type=int, default=4, help="timed steps in a turn")
-    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, default=1, help="windows a step on the CPU")
+    parser.add_argument("--gpu-batch-size", type=int, default=16, help="windows a step on a GPU")
     parser.add_argument(
         "--hf-python", default=sys.executable, help="a Python that has torch and transformers"
     )
@@ -237,23 +267,34 @@ def main() -> None:
     if options.measure:
         measure(options.measure, options.batch_size, options.steps, options.began)
         return
+    compare("CPU", "train", options.batch_size, options)
+    name = gpu()
+    if name is None:
+        print("No GPU is visible: the part that measures one is skipped.", file=sys.stderr)
+    else:
+        compare(f"GPU: {name}", "train-gpu", options.gpu_batch_size, options)
+
+
+def compare(device: str, section: str, size: int, options: argparse.Namespace) -> None:
+    """Let the engines take turns on a device; write the section of docs/benchmarks.md."""
+    import benchmarks
+
+    on_gpu = device != "CPU"
     results: dict[str, list[dict[str, Any]]] = {}
     peaks = []
     for round_ in range(options.rounds):
-        found = run("peak", 1, 1, sys.executable)
+        found = run("peak", 1, 1, sys.executable, on_gpu)
         peaks += [found["peak"]] if found else []
         for engine in options.engines:
             if round_ and engine not in results:
                 continue
             python = options.hf_python if engine.startswith("torch") else sys.executable
-            result = run(engine, options.batch_size, options.steps, python)
+            result = run(engine, size, options.steps, python, on_gpu)
             if result:
                 print(engine, [round(t, 2) for t in result["times"]], file=sys.stderr)
                 results.setdefault(engine, []).append(result)
-    import benchmarks
-
-    text = report(results, max(peaks), options.batch_size, options.hf_python)
-    benchmarks.write_section("train", text)
+    text = report(device, results, max(peaks, default=math.inf), size, options.hf_python)
+    benchmarks.write_section(section, text)
     print(text)
 
 

@@ -41,16 +41,22 @@ class Cli:
         self, *args: str | Path, code: int = 0, stdin: str | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command, require its exit code, and never a traceback."""
-        done = self._run(args, stdin, {**self.env, **(env or {})})
+        done = self._run(self.argv(*args), stdin, {**self.env, **(env or {})})
         assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
 
+    def python(
+        self, code: str, *args: str, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run code in an interpreter of its own."""
+        return self._run([sys.executable, "-c", code, *args], None, {**self.env, **(env or {})})
+
     def _run(
-        self, args: tuple[str | Path, ...], stdin: str | None, env: dict[str, str]
+        self, argv: list[str], stdin: str | None, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.argv(*args),
+            argv,
             cwd=self.cwd,
             env=env,
             input=stdin,
@@ -77,17 +83,13 @@ class WarmCli(Cli):
         self._server = server
 
     def _run(
-        self, args: tuple[str | Path, ...], stdin: str | None, env: dict[str, str]
+        self, argv: list[str], stdin: str | None, env: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        argv = list(map(str, args))
-        command = warm.Command(self._server, argv, self.cwd, env, stdin or "")
-        out, err = (text.decode() for text in command.communicate())
-        assert command.returncode is not None
-        return subprocess.CompletedProcess(argv, command.returncode, out, err)
+        return self._server.run(argv, self.cwd, env, stdin or "")
 
     def start(self, *args: str | Path) -> warm.Command:
         """A command in the background."""
-        return warm.Command(self._server, list(map(str, args)), self.cwd, self.env)
+        return warm.Command(self._server, self.argv(*args), self.cwd, self.env)
 
 
 @pytest.fixture
@@ -136,22 +138,19 @@ def corpus(tmp_path: Path, corpus_text: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def base_model(tmp_path_factory: pytest.TempPathFactory, corpus_text: str) -> Path:
+def base_model(tmp_path_factory: pytest.TempPathFactory, warm_server: warm.Server, corpus_text: str) -> Path:
     """A random GPT-2 of 2 layers in OpenAI's layout, ``checkpoints/small``, as a download leaves it."""
-    return write_base_model(tmp_path_factory.mktemp("base") / "checkpoints" / "small", corpus_text, n_ctx=64)
+    directory = tmp_path_factory.mktemp("base") / "checkpoints" / "small"
+    return write_base_model(warm_server, directory, corpus_text, n_ctx=64)
 
 
-def write_base_model(directory: Path, corpus_text: str, n_ctx: int) -> Path:
+def write_base_model(server: warm.Server, directory: Path, corpus_text: str, n_ctx: int) -> Path:
     """A random GPT-2 with a vocabulary learnt from `corpus_text` and a window of `n_ctx` tokens."""
     directory.mkdir(parents=True)
-    subprocess.run(
-        [sys.executable, "-c", _WRITE_BASE, str(directory), str(n_ctx)],
-        input=json.dumps(corpus_text),
-        text=True,
-        check=True,
-        cwd=ROOT,
-        capture_output=True,
+    done = server.run(
+        [sys.executable, "-c", _WRITE_BASE, str(directory), str(n_ctx)], stdin=json.dumps(corpus_text)
     )
+    assert done.returncode == 0, done.stderr
     return directory
 
 

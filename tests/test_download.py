@@ -391,10 +391,10 @@ def test_a_directory_filled_by_hand_is_used_and_half_filled_is_named(
         fetch("124M", tmp_path, "http://127.0.0.1:9")
 
 
-def test_the_whole_path_from_an_empty_directory(cli: Cli, corpus: Path, served: Server) -> None:
+def test_the_whole_path_from_an_empty_directory(warm_cli: Cli, corpus: Path, served: Server) -> None:
     served.will(DATA, faults.cut(30_000))
-    cli("finetune", "--model", "small", "--steps", "2", "--base-url", served.url)
-    assert "small" in cli("models").stdout
-    text = cli("generate", "--prefix", "The river", "--length", "10", "--seed", "1").stdout
+    warm_cli("finetune", "--model", "small", "--steps", "2", "--base-url", served.url)
+    assert "small" in warm_cli("models").stdout
+    text = warm_cli("generate", "--prefix", "The river", "--length", "10", "--seed", "1").stdout
     assert text.startswith("The river")
     assert served.asked(DATA) == ["", "bytes=30000-"]

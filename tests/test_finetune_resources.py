@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -12,44 +13,31 @@ import pytest
 from mckennabot.checkpoint import ModelDir
 from mckennabot.errors import ResourceError
 from mckennabot.finetune.metrics import read
-from tests.conftest import ROOT, Cli, needs_jax
+from tests.conftest import ROOT, Cli, WarmCli
 
 
 def losses(run: ModelDir) -> list[float]:
     return [line["loss"] for line in read(run.path / "metrics.jsonl")]
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", pytest.param("jax", marks=needs_jax)])
 def test_out_of_memory_halves_the_batch_and_computes_the_same(
-    backend: str, cli: Cli, corpus: Path, base_model: Path
+    warm_cli: WarmCli, cli: Cli, corpus: Path, base_model: Path
 ) -> None:
     """Large batches ask for more than any machine has: the error is the backend's own, out of its step."""
-    sizes = [
-        "--batch-size",
-        "8",
-        "--block-size",
-        "16",
-        "--steps",
-        "4",
-        "--sample-every",
-        "0",
-        "--precision",
-        "float32",
-    ]
-    argv = ["finetune", "--model", str(base_model), *sizes, "--run"]
-    done = subprocess.run(
-        [sys.executable, "-c", _GREEDY, *argv, "tight"],
-        cwd=cli.cwd,
-        env={**cli.env, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    said = [line for line in done.stderr.splitlines() if "Out of memory" in line]
-    assert said == ["Out of memory: 4 instead of 8 sequences at a time from here on, accumulated."]
-    cli(*argv, "roomy")
-    tight, roomy = (losses(ModelDir(cli.cwd / "checkpoints" / run)) for run in ("tight", "roomy"))
-    assert tight == pytest.approx(roomy, abs=1e-5)
+    sizes = ("--batch-size", "8", "--block-size", "16", "--steps", "4", "--sample-every", "0")
+    argv = ["finetune", "--model", str(base_model), *sizes, "--precision", "float32", "--run"]
+    tight = [warm_cli.python(_GREEDY, *argv, "tensorflow")]
+    if importlib.util.find_spec("jax") is not None:
+        tight.append(cli.python(_GREEDY, *argv, "jax", env={"KERAS_BACKEND": "jax"}))
+    for done in tight:
+        assert done.returncode == 0, done.stderr
+        said = [line for line in done.stderr.splitlines() if "Out of memory" in line]
+        assert said == ["Out of memory: 4 instead of 8 sequences at a time from here on, accumulated."]
+    warm_cli(*argv, "roomy")
+    runs = [ModelDir(path) for path in (cli.cwd / "checkpoints").iterdir() if path.is_dir()]
+    assert len(runs) == len(tight) + 1
+    for run in runs:
+        assert losses(run) == pytest.approx(losses(runs[0]), abs=1e-5)
 
 
 _GREEDY = """
@@ -99,9 +87,11 @@ def test_losses_stay_within_bounds_of_the_float32_reference(train: Any) -> None:
         assert losses(train(8, run=f"other{i}", **changes)) == pytest.approx(reference, abs=bound), changes
 
 
-def test_a_dry_run_says_what_it_takes_and_writes_nothing(cli: Cli, corpus: Path, base_model: Path) -> None:
+def test_a_dry_run_says_what_it_takes_and_writes_nothing(
+    warm_cli: Cli, corpus: Path, base_model: Path
+) -> None:
     sizes = ("--steps", "50", "--batch-size", "2", "--accumulate", "2")
-    done = cli("finetune", "--dry-run", "--model", base_model, *sizes)
+    done = warm_cli("finetune", "--dry-run", "--model", base_model, *sizes)
     table = dict(line.split("  ", 1) for line in done.stdout.splitlines())
     assert {"corpus", "windows", "steps", "model", "device", "memory in all", "time"} <= set(table)
     hparams = ModelDir(base_model).hparams()
@@ -109,8 +99,53 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(cli: Cli, corpus: Path,
 
     assert f"{parameters(hparams):,} parameters" in table["model"]
     assert "50 of 4 windows" in table["steps"]
-    assert not (cli.cwd / "checkpoints").exists()
+    assert not (warm_cli.cwd / "checkpoints").exists()
     assert done.stderr == ""
+
+
+def test_what_does_not_fit_is_said_beforehand_and_what_would(
+    train: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    corpus: Path,
+    base_model: Path,
+) -> None:
+    from mckennabot.config import FinetuneSettings
+    from mckennabot.finetune import memory, plan
+
+    hparams = ModelDir(base_model).hparams()
+    settings = FinetuneSettings(model=str(base_model), batch_size=64, block_size=64, precision="float32")
+    needed = sum(memory.estimate(hparams, settings, "float32").values())
+    monkeypatch.setattr(memory, "free", lambda: needed)
+    assert "warning" not in plan([corpus], settings)
+    monkeypatch.setattr(memory, "free", lambda: memory.PROGRAM + (needed - memory.PROGRAM) // 2)
+    table = plan([corpus], settings)
+    assert "not measured: it would not fit" in table
+    assert "This would fit: --batch-size 16 --accumulate 4" in table
+    monkeypatch.setattr(memory, "free", lambda: 1000)
+    train(1)
+    assert "This takes about 0.70 GB of memory" in (said := capsys.readouterr().err)
+    assert "Use a smaller --model" in said
+
+
+@pytest.mark.parametrize(("version", "limit"), [(2, "max"), (2, "5000"), (1, "5000")])
+def test_a_containers_limit_counts(version: int, limit: str, tmp_path: Path) -> None:
+    from mckennabot.finetune.memory import _container
+
+    names = (
+        ("memory.max", "memory.current")
+        if version == 2
+        else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    )
+    group = tmp_path / ("memory" if version == 1 else ".") / "jobs" / "one"
+    group.mkdir(parents=True)
+    for name, content in zip(
+        (*names, "memory.stat"), (limit, "3000", "inactive_file 7\ntotal_inactive_file 7\n"), strict=True
+    ):
+        (group / name).write_text(content)
+    own = tmp_path / "own"
+    own.write_text({1: "3:cpu:/x\n2:cpuset,memory:/jobs/one\n", 2: "0::/jobs/one\n"}[version])
+    assert _container(own, tmp_path) == (None if limit == "max" else 2007)
 
 
 def test_a_large_corpus_takes_little_more_memory_than_its_tokens(tmp_path: Path, corpus_text: str) -> None:

@@ -149,13 +149,13 @@ def test_one_sentence_trains_and_is_learnt(train: Any, tmp_path: Path) -> None:
     assert Tokenizer.load(run.path).size == run.hparams().n_vocab
 
 
-def test_the_command_says_what_it_does_on_stderr_alone(cli: Cli, corpus: Path) -> None:
+def test_the_command_says_what_it_does_on_stderr_alone(warm_cli: Cli, corpus: Path) -> None:
     flags = ("--base-url", "http://127.0.0.1:9", "--batch-size", "2", "--block-size", "32")
-    done = cli("finetune", "--steps", "3", *flags)
+    done = warm_cli("finetune", "--steps", "3", *flags)
     assert done.stdout == ""
     assert "training a tiny one" in done.stderr
     assert "step 3/3" in done.stderr
-    assert ModelDir(cli.cwd / "checkpoints" / "run1").steps() == [3]
-    quiet = cli("finetune", "-q", "--steps", "4", *flags, corpus)
+    assert ModelDir(warm_cli.cwd / "checkpoints" / "run1").steps() == [3]
+    quiet = warm_cli("finetune", "-q", "--steps", "4", *flags, corpus)
     assert quiet.stdout == quiet.stderr == ""
-    cli("finetune", "missing.txt", code=3)
+    warm_cli("finetune", "missing.txt", code=3)

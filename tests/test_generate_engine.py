@@ -160,11 +160,11 @@ def test_five_hundred_texts_take_no_more_memory_and_no_more_time_each(drawer: Dr
 
 @pytest.mark.slow
 def test_int8_changes_the_perplexity_of_held_out_text_by_less_than_a_percent(
-    cli: Cli, corpus: Path, corpus_text: str
+    warm_cli: Cli, corpus: Path, corpus_text: str
 ) -> None:
     """Which is why it is the default for large models on a CPU."""
-    cli("finetune", "-q", "--model", "tiny", "--run", "learned", "--steps", "40", "--batch-size", "4")
-    model = ModelDir(cli.cwd / "checkpoints" / "learned")
+    warm_cli("finetune", "-q", "--model", "tiny", "--run", "learned", "--steps", "40", "--batch-size", "4")
+    model = ModelDir(warm_cli.cwd / "checkpoints" / "learned")
     vocabulary = Tokenizer.load(model.path)
     tokens = [vocabulary.token(i) for i in range(vocabulary.size)]
     ids = [vocabulary.eot, *vocabulary.encode(corpus_text[-200:])]  # the end is what finetune holds out

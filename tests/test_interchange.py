@@ -6,37 +6,43 @@ gpt-2-simple runs in processes of its own: it turns eager execution off wherever
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Cli, write_base_model
+from tests import warm
+from tests.conftest import Cli, WarmCli, write_base_model
 
 PREFIX = "The river dreams of"
 
 
-def run_python(code: str, *args: object) -> str:
-    """Run code in a fresh interpreter; its last line of stdout."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, args)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
+@pytest.fixture(scope="module")
+def run_python(warm_server: warm.Server) -> Callable[..., str]:
+    """Runs code in a process of its own; gives its last line of stdout."""
+
+    def run(code: str, *args: object) -> str:
+        done = warm_server.run([sys.executable, "-c", code, *map(str, args)])
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().splitlines()[-1]
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory, base_model: Path, corpus_text: str) -> Cli:
+def workspace(
+    tmp_path_factory: pytest.TempPathFactory, warm_server: warm.Server, base_model: Path, corpus_text: str
+) -> Cli:
     """A directory with a corpus and a run ``ours`` of a few steps from `base_model`."""
-    cli = Cli(tmp_path_factory.mktemp("interchange"))
+    cli = WarmCli(tmp_path_factory.mktemp("interchange"), warm_server)
     (cli.cwd / "data").mkdir()
     (cli.cwd / "data" / "book.txt").write_text(corpus_text, encoding="utf-8")
     cli("finetune", "-q", "--model", base_model, "--run", "ours", "--steps", 8, "--learning-rate", "3e-3")
     return cli
 
 
-def test_gpt_2_simple_loads_our_run_and_draws_from_it(workspace: Cli) -> None:
+def test_gpt_2_simple_loads_our_run_and_draws_from_it(workspace: Cli, run_python: Callable[..., str]) -> None:
     code = """
 import json, sys
 from gpt_2_simple import gpt_2
@@ -50,7 +56,7 @@ print(json.dumps(gpt_2.generate(session, **where, length=20, prefix=sys.argv[2],
     assert len(text) > len(PREFIX)
 
 
-def test_our_loss_equals_gpt_2_simples(workspace: Cli) -> None:
+def test_our_loss_equals_gpt_2_simples(workspace: Cli, run_python: Callable[..., str]) -> None:
     """Mean cross-entropy of 2 windows of 48 tokens, in float32, to 1e-4 nats."""
     run = workspace.cwd / "checkpoints" / "ours"
     theirs = """
@@ -103,10 +109,15 @@ def test_greedy_text_is_the_same_by_both_engines(workspace: Cli) -> None:
 
 
 @pytest.fixture(scope="module")
-def their_run(tmp_path_factory: pytest.TempPathFactory, corpus_text: str) -> Cli:
+def their_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    warm_server: warm.Server,
+    run_python: Callable[..., str],
+    corpus_text: str,
+) -> Cli:
     """A workspace with ``theirs``, a run that gpt-2-simple made all by itself."""
-    cli = Cli(tmp_path_factory.mktemp("theirs"))
-    write_base_model(cli.cwd / "checkpoints" / "wide", corpus_text, n_ctx=1024)
+    cli = WarmCli(tmp_path_factory.mktemp("theirs"), warm_server)
+    write_base_model(warm_server, cli.cwd / "checkpoints" / "wide", corpus_text, n_ctx=1024)
     (cli.cwd / "data").mkdir()
     (cli.cwd / "data" / "book.txt").write_text(corpus_text * 4, encoding="utf-8")
     code = """
@@ -158,21 +169,21 @@ def test_the_reference_engine_trains_stops_at_the_total_and_continues(
     assert their_run("generate", "-q", "--run", "reference", "--length", 3).stdout
 
 
-def test_the_reference_engine_takes_a_corpus_smaller_than_a_window(cli: Cli, base_model: Path) -> None:
-    (cli.cwd / "one.txt").write_text("The sea is awake.", encoding="utf-8")
-    cli("finetune", "--engine", "gpt-2-simple", "--model", base_model, "--steps", 2, "one.txt")
-    assert cli("generate", "-q", "--engine", "gpt-2-simple", "--length", 5, "--nsamples", 3).stdout
+def test_the_reference_engine_takes_a_corpus_smaller_than_a_window(warm_cli: Cli, base_model: Path) -> None:
+    (warm_cli.cwd / "one.txt").write_text("The sea is awake.", encoding="utf-8")
+    warm_cli("finetune", "--engine", "gpt-2-simple", "--model", base_model, "--steps", 2, "one.txt")
+    assert warm_cli("generate", "-q", "--engine", "gpt-2-simple", "--length", 5, "--nsamples", 3).stdout
 
 
-def test_the_reference_engine_learns_the_one_real_boundary(cli: Cli, base_model: Path) -> None:
+def test_the_reference_engine_learns_the_one_real_boundary(warm_cli: Cli, base_model: Path) -> None:
     """Trained on one-word segments, it draws end-of-text itself; seven ordinary tokens never would be."""
-    (cli.cwd / "words.txt").write_text("\n<|endoftext|>\n".join(["river"] * 200), encoding="utf-8")
-    cli(
+    (warm_cli.cwd / "words.txt").write_text("\n<|endoftext|>\n".join(["river"] * 200), encoding="utf-8")
+    warm_cli(
         "finetune", "-q", "--engine", "gpt-2-simple", "--model", base_model, "--steps", 60,
         "--learning-rate", "1e-2", "words.txt",
     )  # fmt: skip
     for engine in ("gpt-2-simple", "ctranslate2"):
-        text = cli(
+        text = warm_cli(
             "generate", "-q", "--engine", engine, "--temperature", 0, "--length", 30, "--min-length", 0,
             "--prefix", "river",
         ).stdout  # fmt: skip

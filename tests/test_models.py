@@ -86,15 +86,15 @@ def test_damage_is_named(
     assert [row[-1] for row in table.values()] == ["ok"]
 
 
-def test_check_reads_every_tensor(cli: Cli, checkpoints: Path) -> None:
-    assert "damaged" not in cli("models", "--check").stdout
+def test_check_reads_every_tensor(warm_cli: Cli, checkpoints: Path) -> None:
+    assert "damaged" not in warm_cli("models", "--check").stdout
     data = checkpoints / "run1" / "model-200.data-00000-of-00001"
     flipped = bytearray(data.read_bytes())
     flipped[-5] ^= 1
     data.write_bytes(flipped)
     (checkpoints / "small" / "encoder.json").write_text("<html>", encoding="utf-8")
-    assert {row[-1] for row in rows(cli("models").stdout).values()} == {"ok"}
-    done = cli("models", "--check", code=4)
+    assert {row[-1] for row in rows(warm_cli("models").stdout).values()} == {"ok"}
+    done = warm_cli("models", "--check", code=4)
     table = rows(done.stdout)
     assert "model-200: the weights are damaged" in table["run1"][-1]
     assert "the vocabulary is damaged" in table["small"][-1]

@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -46,6 +47,15 @@ class Server:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
+    def run(
+        self, argv: list[str], cwd: Path = ROOT, env: dict[str, str] | None = None, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end; see `Command`."""
+        command = Command(self, argv, cwd, {**os.environ} if env is None else env, stdin)
+        out, err = (text.decode() for text in command.communicate())
+        assert command.returncode is not None
+        return subprocess.CompletedProcess(argv, command.returncode, out, err)
+
     def close(self) -> None:
         """End it; it holds nothing to tidy up."""
         self._process.kill()
@@ -63,7 +73,10 @@ def server() -> Iterator[Server]:
 
 
 class Command:
-    """A command under way: of `subprocess.Popen` what the tests use."""
+    """A command under way: of `subprocess.Popen` what the tests use.
+
+    ``argv`` is ``python -c CODE ...`` or ``python -m mckennabot ...``, as for a process of one's own.
+    """
 
     def __init__(
         self, server: Server, argv: list[str], cwd: Path, env: dict[str, str], stdin: str = ""
@@ -131,9 +144,12 @@ def become(argv: list[str], cwd: str, env: dict[str, str], files: list[str]) -> 
     _obey_permissions()
     os.environ.clear()
     os.environ.update(env)
-    from mckennabot.__main__ import main
-
-    main(argv)
+    sys.argv = argv[2:]
+    if argv[1] == "-m":
+        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+    else:
+        exec(argv[2], {"__name__": "__main__"})
+    sys.exit()
 
 
 def _obey_permissions() -> None:

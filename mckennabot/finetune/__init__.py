@@ -11,7 +11,7 @@ supervise   a job's process has a child work          plan        --dry-run
 metrics     metrics.jsonl                             figure      loss.png
 events      for TensorBoard                           progress    what is said on stderr
 sample      draws texts as it trains                  copied      how much of them is the corpus's
-precision   which, on this device
+precision   which, on this device                     memory      what it takes, and what there is
 reference   a run by gpt-2-simple itself
 """
 

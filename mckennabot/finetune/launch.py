@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mckennabot.checkpoint import Hparams, ModelDir
 from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import parse, read_text
-from mckennabot.finetune import precision
+from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows, split
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.job import Job
@@ -44,6 +44,10 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
             Start.tell(job, None)
             return run
     progress.say("Starting TensorFlow …")
+    if job.processes == 1 and settings.devices in (None, 1):
+        dtype = precision.choose(settings.precision)
+        if advice := memory.advice(plan.hparams, settings, dtype, memory.free()):
+            progress.warn(advice)
     start = Start(plan.hparams, settings, state, plan.tokenizer.eot, plan.tokens)
     Start.tell(job, start)
     values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)

@@ -1,0 +1,141 @@
+"""How much memory training takes, how much there is, and what would fit.
+
+Estimates are a little above what runs of the TensorFlow backend take on a CPU at their peak: 1 to 10 %,
+for a GPT-2 of 124M parameters, windows of 1024 tokens, one and two at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from pathlib import Path
+
+from mckennabot.backend import import_tensorflow
+from mckennabot.checkpoint import Hparams
+from mckennabot.config import FinetuneSettings
+from mckennabot.finetune.attention import BLOCK
+from mckennabot.finetune.entropy import MATRIX_ROWS, ROWS
+from mckennabot.weights import parameters
+
+PROGRAM = 700_000_000
+"""Bytes of Python, TensorFlow and what they load, beside anything that depends on the model."""
+
+
+def estimate(hparams: Hparams, settings: FinetuneSettings, dtype: str) -> dict[str, int]:
+    """Bytes by part at the peak of training.
+
+    What a layer keeps for its gradient, per token, is counted in numbers: the residual stream and its
+    two norms in float32, and in the precision of the products the inputs of the four of them, the
+    queries, keys and values, and twice the attention weights, which are computed in causal blocks.
+    Gradients are there twice, as they are and clipped; and once more where they are summed.
+
+    Args:
+        hparams: the model's sizes.
+        settings: batch_size and block_size are numbers.
+        dtype: of the matrix products.
+    """
+    size, e = parameters(hparams), hparams.n_embd
+    block = settings.block_size or hparams.n_ctx
+    tokens = (settings.batch_size or 1) * block
+    half = 4 if dtype == "float32" else 2
+    looked_at = min(block, (block + BLOCK) // 2)  # positions, on average
+    layer = tokens * (4 * 6 * e + half * 18 * e + half * 2 * hparams.n_head * looked_at)
+    kept = hparams.n_layer * 4 * tokens * e + layer if settings.grad_checkpoint else hparams.n_layer * layer
+    return {
+        "program": PROGRAM,
+        "weights": (4 if half == 4 else 4 + half) * size,
+        "Adam's moments": 8 * size,
+        "gradients": (12 if settings.accumulate > 1 else 8) * size,
+        "layers": kept,
+        "logits": hparams.n_vocab * (2 * half * min(tokens, MATRIX_ROWS) + 2 * 4 * min(tokens, ROWS)),
+    }
+
+
+def advice(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int | None) -> str | None:
+    """What to say where the estimate is more than `room` bytes, and what would fit; None where it fits."""
+
+    def needs(changed: FinetuneSettings) -> int:
+        return sum(estimate(hparams, changed, dtype).values())
+
+    if room is None or needs(settings) <= room:
+        return None
+    said = f"This takes about {in_words(needs(settings))} of memory, and {in_words(room)} are free."
+    batch, block = settings.batch_size or 1, settings.block_size or hparams.n_ctx
+    smaller = [n for n in range(batch, 0, -1) if batch % n == 0]
+    for again in (settings.grad_checkpoint, True):
+        for length in (block, block // 2, block // 4):
+            for n in smaller:
+                changed = dataclasses.replace(
+                    settings,
+                    batch_size=n,
+                    accumulate=settings.accumulate * batch // n,
+                    block_size=max(1, length),
+                    grad_checkpoint=again,
+                )
+                if needs(changed) <= room:
+                    return f"{said} This would fit: {_flags(settings, changed, hparams)}"
+    return f"{said} Use a smaller --model."
+
+
+def _flags(settings: FinetuneSettings, changed: FinetuneSettings, hparams: Hparams) -> str:
+    """The options that make one into the other."""
+    usual = {"batch_size": 1, "accumulate": 1, "block_size": hparams.n_ctx}
+    flags = [
+        f"--{name.replace('_', '-')} {getattr(changed, name)}"
+        for name, value in usual.items()
+        if getattr(changed, name) != (getattr(settings, name) or value)
+    ]
+    return " ".join([*flags, *["--grad-checkpoint"] * (changed.grad_checkpoint > settings.grad_checkpoint)])
+
+
+def free() -> int | None:
+    """Bytes that the training device has free; None where nothing tells."""
+    tf = import_tensorflow()
+    if tf.config.list_physical_devices("GPU"):
+        query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        try:
+            said = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+            return int(said.split()[0]) << 20
+        except (OSError, subprocess.CalledProcessError, ValueError, IndexError):
+            return None
+    return min((room for room in (_machine(), _container()) if room is not None), default=None)
+
+
+def _machine(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    try:
+        lines = meminfo.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return None
+
+
+def _container(own: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """What the limits of this process's control groups leave it, of version 1 and 2; None without any."""
+    rooms = []
+    try:
+        groups = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return None
+    for _, controllers, path in groups:
+        if controllers == "":
+            top, limit, usage, cache = root, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            top, limit, usage = root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cache = "total_inactive_file"
+        else:
+            continue
+        group = top / path.lstrip("/")
+        # In a container the path may be the host's, and the limits are at the top of what is seen.
+        for directory in {group, *group.parents, top}:
+            try:
+                room = int((directory / limit).read_text()) - int((directory / usage).read_text())
+                stat = dict(line.split() for line in (directory / "memory.stat").read_text().splitlines())
+                rooms.append(max(0, room + int(stat.get(cache, 0))))
+            except (OSError, ValueError):  # no such group, or no limit ("max")
+                continue
+    return min(rooms, default=None)
+
+
+def in_words(count: int) -> str:
+    """Bytes as a person would say them."""
+    return f"{count / 1e9:,.2f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
