@@ -36,7 +36,8 @@ def count(asked: int | None) -> int:
         return 1
     there = min(map(len, _by_process()))
     if (asked or 1) > there:
-        raise UsageError(f"--devices {asked}, but there {'is' if there == 1 else 'are'} {there}")
+        number = f"there {'is' if there == 1 else 'are'} {there}"
+        raise UsageError(f"--devices {asked}, but {number}", hint="Leave it out to use all that are there.")
     return asked or there
 
 

@@ -22,7 +22,7 @@ from mckennabot.finetune import supervise
 HEARTBEAT = 20
 """Seconds without a sign of life from a process after which JAX ends the others."""
 
-PARTING = 10
+PARTING = 5
 """Seconds in which the others may come to the same end; after that this process leaves them."""
 
 LOST = ("Gloo", "NCCL", "CoordinationService", "coordination service")
@@ -134,7 +134,7 @@ def _initialize() -> None:
             int(rank) if rank else None,
             heartbeat_timeout_seconds=HEARTBEAT,
         )
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise UsageError(
             f"the job's processes are not described ({error})",
             hint=f"Set {name('JOB_ADDRESSES')} (HOST:PORT of process 0), _NUM_PROCESSES and _PROCESS_ID.",
