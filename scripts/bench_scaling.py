@@ -25,7 +25,7 @@ BLOCK = 1024
 MODELS = {"124M": (12, 12, 768), "1558M": (48, 25, 1600)}
 """Layers, heads and width."""
 
-SETUPS = ((1, 1), (2, 1), (1, 4), (2, 4))
+SETUPS = ((1, 1), (2, 1), (1, 2), (2, 2))
 """Processes, and windows that each takes a step, one at a time."""
 
 WINDOWS = {"124M": 16, "1558M": 4}
@@ -134,8 +134,8 @@ def arithmetic() -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--steps", type=int, default=4, help="timed steps in a turn")
-    parser.add_argument("--rounds", type=int, default=2, help="turns of each")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps in a turn")
+    parser.add_argument("--rounds", type=int, default=1, help="turns of each")
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:

@@ -1,8 +1,8 @@
 """Where a model lies when it has several devices: on one machine, or on those of a whole job.
 
 Windows are shared out over all devices. So is each matrix with its moments and its gradient: a device
-keeps a slice along the last axis, and sees the whole only where it computes with it. Vectors are whole
-everywhere. Keras keeps the mesh and the variables' layouts; JAX does the rest.
+keeps a slice along axis 1, of [1, in, out] as of [tokens, width], and sees the whole only where it computes
+with it. Vectors are whole everywhere. Keras keeps the mesh and the variables' layouts; JAX does the rest.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from mckennabot.weights import shapes
 
 AXES = ("replica", "shard")
 """The mesh: the slices of one copy of the model lie along `shard`, the copies along `replica`."""
+
+CUT = 1
+"""The axis along which matrices are cut; its length is a multiple of the width in all of them."""
 
 
 def count(asked: int | None) -> int:
@@ -76,8 +79,8 @@ def _by_process() -> list[list[Any]]:
 
 
 def _layout(rank: int) -> tuple[str | None, ...]:
-    """The mesh's axis for each axis of a tensor: matrices, of whatever rank, are cut along their last."""
-    return (*[None] * (rank - 1), "shard") if rank > 1 else (None,) * rank
+    """The mesh's axis for each axis of a tensor."""
+    return tuple("shard" if axis == CUT else None for axis in range(rank))
 
 
 class Mesh:
@@ -163,12 +166,12 @@ def _gather() -> Any:
     from jax import numpy as jnp
 
     def whole(part: Any) -> Any:
-        return jax.lax.all_gather(part, "shard", axis=part.ndim - 1, tiled=True)
+        return jax.lax.all_gather(part, "shard", axis=CUT, tiled=True)
 
     def backward(_: None, gradient: Any) -> tuple[Any]:
         # In float32 whatever the precision: there may be hundreds of devices to sum over.
-        terms, last = gradient.astype(jnp.float32), gradient.ndim - 1
-        total = jax.lax.psum_scatter(terms, "shard", scatter_dimension=last, tiled=True)
+        terms = gradient.astype(jnp.float32)
+        total = jax.lax.psum_scatter(terms, "shard", scatter_dimension=CUT, tiled=True)
         return (total.astype(gradient.dtype),)
 
     gathering: Any = jax.custom_vjp(whole)

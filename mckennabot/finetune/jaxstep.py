@@ -44,6 +44,7 @@ class JaxStep:
         self.devices = mesh.mine
         self.asynchronous = jax.default_backend() != "cpu"
         self._dtype = dtype
+        self._remat = remat
         self._layer: gpt2.Layer = gpt2.again(_gathered_block) if remat else _gathered_block
         for variable in model.variables.values():
             variable.assign(mesh.cut(variable.value))
@@ -131,11 +132,18 @@ class JaxStep:
         """See `engine.Engine`."""
         self._moments |= {name: self._mesh.cut(value) for name, value in moments if name in self._moments}
 
-    def _forward(self, params: Any, tokens: Any) -> tuple[Any, Any]:
-        """Weights as the head needs them, and the last layer's output [B, T, E]."""
-        tables = devices.gather({name: params[name] for name in ("model/wte", "model/wpe")})
-        weights = gpt2.cast({**params, **tables}, self._dtype)
-        return weights, gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, self._layer)
+    def _forward(self, params: Any, tokens: Any, whole: bool = False) -> tuple[Any, Any]:
+        """Weights as the head needs them, and the last layer's output [B, T, E].
+
+        Args:
+            params: variables, in slices.
+            tokens: windows [B, T].
+            whole: the variables are whole, and to be kept for the gradient as they are.
+        """
+        if not whole:
+            params = {**params, **devices.gather({name: params[name] for name in ("model/wte", "model/wpe")})}
+        weights, layer = gpt2.cast(params, self._dtype), gpt2.block if whole else self._layer
+        return weights, gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, layer)
 
     def _loss(self, params: Any, tokens: Any, targets: Any) -> Any:
         weights, x = self._forward(params, tokens)
@@ -144,9 +152,9 @@ class JaxStep:
     def _next_logits(self, params: Any, token: Any, position: Any, cache: Any) -> Any:
         return gpt2.next_logits(gpt2.cast(params, "float32"), token, position, cache, self.model.hparams)
 
-    def _mean(self, params: Any, scale: Any, batch: Any) -> tuple[Any, Any]:
+    def _mean(self, params: Any, scale: Any, batch: Any, whole: bool = False) -> tuple[Any, Any]:
         """The loss of a micro-batch times `scale`, to be differentiated, and as it is."""
-        weights, x = self._forward(params, batch[:, :-1])
+        weights, x = self._forward(params, batch[:, :-1], whole)
         mean = gpt2.loss(weights, x, batch[:, 1:]) / (batch.shape[0] * (batch.shape[1] - 1))
         return mean * scale, mean
 
@@ -158,13 +166,16 @@ class JaxStep:
         gradients = jax.grad(self._mean, has_aux=True)
         if parts.shape[0] == 1:
             return devices.mean(gradients(params, scale, parts[0]))
+        # Matrices that are kept anyway are gathered once for all micro-batches.
+        whole = not self._remat
+        used, back = jax.vjp(devices.gather, params) if whole else (params, lambda sums: (sums,))
 
         def add(sums: Any, part: Any) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, sums, gradients(params, scale, part)), None
+            return jax.tree.map(jnp.add, sums, gradients(used, scale, part, whole)), None
 
-        zeros = (jax.tree.map(jnp.zeros_like, params), jnp.float32(0))
-        sums, _ = jax.lax.scan(add, zeros, parts)
-        return devices.mean(jax.tree.map(lambda total: total / parts.shape[0], sums))
+        zeros = (jax.tree.map(jnp.zeros_like, used), jnp.float32(0))
+        (sums, loss), _ = jax.lax.scan(add, zeros, parts)
+        return devices.mean(jax.tree.map(lambda total: total / parts.shape[0], (*back(sums), loss)))
 
     def _clipped_adam(
         self, params: Any, moments: Any, grads: Any, loss: Any, rate: Any
