@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from mckennabot.extract.layout.lines import Line, Page
-from mckennabot.extract.layout.numbers import number, page_number
+from mckennabot.extract.layout.numbers import page_number
 
 HEAD, FOLIO = "running-head", "page-number"
 
@@ -107,7 +107,7 @@ def _words(row: _Row, offsets: dict[int, set[tuple[int, bool]]]) -> str:
     values = {value for value, _ in offsets[row.page]} | {row.page}
     tokens = " ".join(line.text for line in row.lines).split()
     for at in (0, -1):
-        if tokens and number(tokens[at].strip(".,-–—[]()|")) in values:
+        if tokens and (page_number(tokens[at].strip(".,|")) or (None,))[0] in values:
             del tokens[at]
     tokens = [token for token in tokens if not (token.isdigit() and int(token) in values)]
     return "".join(c for c in "".join(tokens).casefold() if c.isalnum())

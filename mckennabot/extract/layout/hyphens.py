@@ -8,6 +8,7 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 from mckennabot.extract.unicode import SOFT_HYPHEN
 
@@ -33,7 +34,6 @@ class Hyphens:
         self.joined: Counter[str] = Counter()
         self.kept: Counter[str] = Counter()
         self._words: Counter[str] = Counter()
-        self._known: Mapping[str, int] | None = None
         self._typeset: bool | None = None
         self._cuts: list[tuple[str, str]] = []
         stem = ""
@@ -58,6 +58,8 @@ class Hyphens:
         if not match or not following:
             return f"{first.rstrip(SOFT_HYPHEN)}{'' if _close(first, second) else ' '}{second}"
         stem, rest = match[1], following[0]
+        if first[-1] != SOFT_HYPHEN and self._is_suspended(stem, rest):
+            return f"{first} {second}"
         whole = f"{first[-1 - len(stem) : -1]}{rest}".lower()
         if first[-1] == SOFT_HYPHEN or not self._is_compound(stem, rest):
             self.joined[whole] += 1
@@ -77,26 +79,36 @@ class Hyphens:
                 return f"{initial} {text}"
         return initial + text
 
+    def _is_suspended(self, stem: str, rest: str) -> bool:
+        """Whether a hyphen stands for what a later word says, as in hin- und hergehen."""
+        joins = rest in ("und", "oder", "bis", "et", "ou") or (stem.islower() and rest in ("and", "or"))
+        return joins and not self._is_word((stem + rest).lower())
+
     def _is_compound(self, stem: str, rest: str) -> bool:
         """Whether the hyphen belongs to the word."""
-        if rest[0].isupper():
-            return not stem.isupper()
-        is_name = stem[0].isupper() and not self._is_word(stem.lower())
+        if rest[0].isupper() and not stem.isupper():
+            return True
+        is_name = stem[0].isupper() and not stem.isupper() and not self._is_word(stem.lower())
         stem, rest = stem.lower(), rest.lower()
         whole, hyphenated = self._occurs(stem + rest), self._occurs(f"{stem}-{rest}")
         if whole or hyphenated:
             return hyphenated > whole
         if not self._cuts_words():
             return True
-        if is_name:
-            return False
-        if stem.endswith(("'", "\u2019")):
-            return True
         last = stem.rsplit("-", 1)[-1]
         head = re.split(r"[-\u2019']", rest)[0]
-        if self._is_word(last + head):
+        if _is_linked(stem, last, rest) and not self._is_word(last + head, _RARE):
+            return True
+        if self._language == "fr" and head in _FRENCH_PRONOUNS:
+            return not self._is_word(last + head, _RARE)
+        if is_name or self._language in _SOLID_COMPOUNDS:
+            return False
+        shortest = min(len(last), len(head))
+        if self._is_word(last + head) and (shortest < 4 or head in _ENDINGS or self._is_word(last + head, _RARE)):
             return self._likes_hyphen(last, head)
-        return all(len(part) > 1 and self._is_word(part, _RARE) for part in (last, head))
+        if shortest < (3 if self._language == "fr" else 2):
+            return False
+        return self._is_word(last, _RARE) and self._is_word(head, _RARE)
 
     def _cuts_words(self) -> bool:
         """Whether the typesetter cuts words at all: then many of the pieces are no words."""
@@ -122,11 +134,20 @@ class Hyphens:
 
     def _is_word(self, word: str, above: int = 0) -> bool:
         """Whether the book, or a list of its language's words, has this one."""
-        if self._words[word]:
-            return True
-        if self._known is None:
-            self._known = _word_list(self._words)
-        return self._known.get(word, 0) > above
+        return self._words[word] > 0 or self._known.get(word, 0) > above
+
+    @cached_property
+    def _language(self) -> str:
+        """The language in which the book is written, "" where that is not known."""
+        shares = {name: min(self._words[word] for word in words.split()) for name, words in _LANGUAGES.items()}
+        language = max(shares, key=lambda name: shares[name])
+        return language if shares[language] else ""
+
+    @cached_property
+    def _known(self) -> Mapping[str, int]:
+        """A list of its language's words."""
+        packed = pkgutil.get_data("spellchecker", f"resources/{self._language}.json.gz") if self._language else None
+        return json.loads(gzip.decompress(packed)) if packed else {}
 
 
 _LANGUAGES = {
@@ -141,15 +162,16 @@ _LANGUAGES = {
 """A few words by which a language is known."""
 
 
-def _word_list(book: Counter[str]) -> Mapping[str, int]:
-    """The words of the language in which a book is written; none where that is not known."""
-    shares = {language: min(book[word] for word in words.split()) for language, words in _LANGUAGES.items()}
-    language = max(shares, key=lambda name: shares[name])
-    if not shares[language]:
-        return {}
-    packed = pkgutil.get_data("spellchecker", f"resources/{language}.json.gz")
-    words: Mapping[str, int] = json.loads(gzip.decompress(packed)) if packed else {}
-    return words
+_SOLID_COMPOUNDS = ("de", "nl", "es", "it")
+"""Languages whose compounds hardly ever have a hyphen before a small letter."""
+_ENDINGS = frozenset("able ably ance ence ible less ment ments ness ship some ward wards wise".split())
+"""Syllables at the ends of words that are words too, or look like some."""
+_FRENCH_PRONOUNS = frozenset("il elle on ils elles je tu nous vous là ci".split())
+
+
+def _is_linked(stem: str, last: str, rest: str) -> bool:
+    """Whether pieces of a cut word are such as stand between hyphens: vis-à-vis, mother-in-law, heart's-ease."""
+    return stem.endswith(("'s", "\u2019s", "s'", "s\u2019")) or rest[1:2] == "-" or ("-" in stem and len(last) < 4)
 
 
 def _close(first: str, second: str) -> bool:
