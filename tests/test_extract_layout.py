@@ -165,6 +165,47 @@ def test_verse_keeps_its_lines_and_stanzas_over_a_page(typeset: Typeset) -> None
     assert got.count("\n".join(stanza)) == 12
 
 
+def test_a_little_space_sets_verse_and_quotations_apart(typeset: Typeset) -> None:
+    """No further in than paragraphs begin, as Word and troff set them; scenes parted by asterisks."""
+    stanza = "The dragon runs.\nWhere will she steer?\nWhere swords will sing,"
+    quoted = prose(900, 5)
+    block = "#block(inset: (left: 1.2em), above: .9em, below: .9em)[#set par(first-line-indent: 0pt)\n%s]"
+    text = paragraphs(1, 12)
+    verse = block % stanza.replace("\n", " \\\n")
+    markup = [*text[:4], verse, *text[4:8], block % quoted, "#align(center)[\\* \\* \\*]", *text[8:]]
+    [got] = read(typeset(NOVEL + "= One\n\n" + "\n\n".join(markup))).segments
+    assert got == ["One", *text[:4], stanza, *text[4:8], quoted, "* * *", *text[8:]]
+
+
+def test_paragraphs_may_hang_from_their_first_line(typeset: Typeset) -> None:
+    """As the speeches of a play do; a name too long for the line before tells nothing of where one ends."""
+    style = NOVEL.replace("first-line-indent: 1.2em", "hanging-indent: 1.2em")
+    speeches = [f"{('JACK', 'LADY BRACKNELL')[n % 2]}. {prose(300 + n, 1 + n % 4)}" for n in range(40)]
+    [got] = read(typeset(style + "= First Act\n\n" + "\n\n".join(speeches))).segments
+    assert got == ["First Act", *speeches]
+
+
+def test_where_and_when_a_letter_was_written_is_a_paragraph(typeset: Typeset) -> None:
+    text = paragraphs(1, 20)
+    letter = "#align(right)[_London, May 3, 1817._]\n#par(first-line-indent: 0pt)[My dear old friend,]"
+    markup = NOVEL + "= One\n\n" + "\n\n".join([*text[:9], letter, *text[9:]])
+    [got] = read(typeset(markup)).segments
+    assert got == ["One", *text[:9], "London, May 3, 1817.", "My dear old friend,", *text[9:]]
+
+
+def test_a_stanza_as_long_as_its_poems_others_ends_with_its_page(typeset: Typeset) -> None:
+    stanza = "The dragon runs,\nand where will she steer?\nWhere swords will sing,\nwhere spears will bite,"
+    block = (
+        "#block(breakable: false, inset: (left: 3em), spacing: 1.4em)["
+        + stanza.replace("\n", " \\\n")
+        + "]\n"
+    )
+    text = "\n\n".join(paragraphs(1, 40))
+    many = f"{NOVEL}= One\n\n{text}\n#set par(first-line-indent: 0pt)\n" + 20 * block
+    [got] = read(typeset(many)).segments
+    assert got[41:] == [stanza] * 20
+
+
 def test_quotations_and_whose_they_are_are_paragraphs_of_their_own(typeset: Typeset) -> None:
     quoted = [prose(900, 4), prose(901, 5)]
     block = (
@@ -193,6 +234,29 @@ def test_columns_are_read_in_turn_between_lines_across_the_page(typeset: Typeset
     assert got == [above, *left, below]
 
 
+def test_numbered_sections_under_a_title_are_an_articles_chapters(typeset: Typeset) -> None:
+    """In two columns; a quotation at a column's head is no heading, and a subhead no part of one."""
+    style = STYLES["two columns"] + '#set heading(numbering: "1.1", bookmarked: false)\n'
+    style = (
+        style[: style.index("#show heading.where(level: 1)")]
+        + "#show heading.where(level: 1): set text(12pt)\n#show heading.where(level: 2): set text(9pt)\n"
+        + ('#set heading(numbering: (..n) => n.pos().map(str).join("."), bookmarked: false)\n')
+    )
+    title = '#place(top + center, scope: "parent", float: true)[#text(17pt)[On Harbours] \\ A. N. Author]\n'
+    quote = f"#block(inset: (x: 1.5em), spacing: 1em)[{prose(77, 14)}]"
+    body = []
+    for n, name in enumerate(("The Quay", "The Pier", "The Mole")):
+        text = paragraphs(40 + n, 12)
+        body += [f"= {name}", f"== Of its {name.split()[1]}", *text[:6], quote, *text[6:]]
+    got = read(typeset(style + title + "\n\n".join(body))).segments
+    assert [segment[:2] for segment in got] == [
+        ["1 The Quay", "1.1 Of its Quay"],
+        ["2 The Pier", "2.1 Of its Pier"],
+        ["3 The Mole", "3.1 Of its Mole"],
+    ]
+    assert all(prose(77, 14) in segment for segment in got)
+
+
 # What is left out
 
 
@@ -205,6 +269,13 @@ def test_running_heads_and_page_numbers_go_and_the_same_words_in_the_text_stay(t
     assert book.segments == segments
     assert len(book.report.removed["running-head"].pages) == book.report.pages
     assert "The Lantern and the Tide" in render(read(pdf, keep="furniture").segments).replace(said, "")
+
+
+def test_a_browsers_foot_goes(typeset: Typeset) -> None:
+    count = '#counter(page).display("1/1", both: true)'
+    foot = f"#set page(footer: context [https://example.org/a.html #h(1fr) {count}])\n"
+    markup, segments = novel(NOVEL + foot, The_Harbour=1, The_Winter=2)
+    assert read(typeset(markup)).segments == segments
 
 
 def test_page_numbers_in_roman_then_arabic_go(typeset: Typeset) -> None:

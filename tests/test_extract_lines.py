@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mckennabot.extract.layout.columns import set_columns
 from mckennabot.extract.layout.hyphens import Hyphens
 from mckennabot.extract.layout.lines import Page, page_lines
 from mckennabot.extract.layout.numbers import roman
@@ -48,6 +49,12 @@ def texts(page: Page) -> list[str]:
 @pytest.mark.parametrize("drawn", [True, False])
 def test_words_are_parted_whether_or_not_the_file_draws_spaces(drawn: bool) -> None:
     assert texts(page(write("the sea is awake", 50, 100, drawn=drawn))) == ["the sea is awake"]
+
+
+def test_spaces_are_found_where_the_file_draws_only_some() -> None:
+    first = list(write("the sea is", 50, 100, space=2.4, drawn=True))
+    rest = write("awake and we go", 50 + 8 * 5 + 3 * 2.4, 100, space=2.4)
+    assert texts(page(iter([*first, *rest]))) == ["the sea is awake and we go"]
 
 
 @pytest.mark.parametrize("space", [1.4, 2.0, 6.0])
@@ -111,6 +118,22 @@ def test_a_drop_cap_belongs_to_the_line_at_its_top() -> None:
 
 def test_a_capital_that_stands_up_stays_in_its_line() -> None:
     assert texts(page(write("T", 50, 100, size=34), write("he sea", 67, 100))) == ["The sea"]
+
+
+def test_a_drop_cap_may_stand_behind_a_quotation_mark() -> None:
+    cap = write("T", 57, 124, size=34)
+    quote, rest = write("\u201c", 50, 100), write("he sea,\u201d he said,", 77, 100)
+    found = page(cap, quote, rest, write("is awake", 77, 112), write("at all", 50, 136))
+    set_columns([found])
+    assert texts(found) == ["\u201cThe sea,\u201d he said,", "is awake", "at all"]
+    assert [line.x0 for line in found.lines] == [50, 50, 50]
+
+
+@pytest.mark.parametrize(("before", "figure", "text"), [("4 km", "2", "4 km\u00b2"), ("10", "6", "10\u2076")])
+def test_raised_figures_of_units_and_powers_stay(before: str, figure: str, text: str) -> None:
+    raised = write(figure, 50 + 5 * len(before) - 2 * (" " in before), 96, size=6)
+    [found] = page(write(before, 50, 100), raised).lines
+    assert (found.text, found.marks) == (text, ())
 
 
 def test_small_capitals_of_another_size_are_one_word_with_their_initial() -> None:
@@ -234,3 +257,30 @@ def test_dashes_at_a_lines_end_take_no_space() -> None:
     assert hyphens.join("as free as air\u2014", "or as free") == "as free as air\u2014or as free"
     assert hyphens.join("in Anglo-", "Saxon times") == "in Anglo-Saxon times"
     assert hyphens.join("東京の", "夜") == "東京の夜"
+
+
+GERMAN = [
+    "und der Mann und die Frau nicht weit von dem hellen Licht",
+    "das ist nicht zurück und er hielte es",
+]
+FRENCH = ["et les hommes des bois dans une ville et il parle", "une femme et les des dans la rue"]
+
+
+@pytest.mark.parametrize(
+    ("book", "first", "second", "joined"),
+    [
+        (GERMAN, "ob sie ihn zurück-", "hielte oder", "ob sie ihn zurückhielte oder"),
+        (GERMAN, "wie er hin-", "und herzulaufen", "wie er hin- und herzulaufen"),
+        (GERMAN, "die Haus-", "und Hofmeister", "die Haus- und Hofmeister"),
+        (FRENCH, "murmura-t-", "il alors", "murmura-t-il alors"),
+        (FRENCH, "ainsi parla-", "t-il encore", "ainsi parla-t-il encore"),
+        (FRENCH, "la plus flairait-", "il bien", "la plus flairait-il bien"),
+        (BOOK, "he drank heart\u2019s-", "ease with", "he drank heart\u2019s-ease with"),
+        (BOOK, "OUT OF THE WINDOW-", "SILL", "OUT OF THE WINDOW-SILL"),
+    ],
+)
+def test_words_are_joined_as_their_language_does(
+    book: list[str], first: str, second: str, joined: str
+) -> None:
+    cuts = ["un-", "xberq", "verw-", "qunft", "mor-", "xnung"]  # a book whose lines cut words
+    assert Hyphens([*book, *cuts]).join(first, second) == joined

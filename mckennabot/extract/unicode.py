@@ -73,10 +73,17 @@ def accented(letter: str, accent: str) -> str:
 SUPERSCRIPTS = frozenset("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079")
 _LOWERED = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", "0123456789")
 
+_RAISED = {plain: raised for raised, plain in _LOWERED.items()}
+
 
 def lowered(text: str) -> str:
     """Superscript digits as plain ones."""
     return text.translate(_LOWERED)
+
+
+def raised_figures(text: str) -> str:
+    """Plain digits as superscript ones."""
+    return text.translate(_RAISED)
 
 
 def logical_order(tokens: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, pairwise
 from statistics import median
 
 from mckennabot.extract.layout.lines import Line, Page
@@ -73,9 +73,25 @@ def _gutters(page: Page) -> list[tuple[float, int]]:
             continue
         x = min(line.x0 for line in lines if abs(round(line.x0 / _SAME_EDGE) - edge) <= 1) - 0.5
         length = _parted(lines, x)
+        x = _at_edge(lines, x) if length >= _LINES_EACH else x
         if length >= _LINES_EACH and (not gutters or x - gutters[-1][0] > 40):
             gutters.append((x, length))
     return gutters
+
+
+def _at_edge(lines: list[Line], x: float) -> float:
+    """Where the column begins whose quotations begin at x: to the left, if lines do that cross x."""
+    left = sorted(line.x1 for line in lines if line.x1 <= x)
+    near = left[int(0.95 * (len(left) - 1))]
+    starts = sorted(line.x0 for line in lines if near < line.x0 < x and line.x1 > x)
+    for edge, beside in pairwise(starts):
+        if beside - edge < _SAME_EDGE and 2 * _crossing(lines, edge - 0.5) < _crossing(lines, x):
+            return edge - 0.5
+    return x
+
+
+def _crossing(lines: list[Line], x: float) -> int:
+    return sum(line.x0 < x < line.x1 for line in lines)
 
 
 def _parted(lines: list[Line], x: float) -> int:
@@ -109,16 +125,23 @@ def _parted(lines: list[Line], x: float) -> int:
 def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
     """Lines, the pieces of each row that no gutter parts made one."""
     whole: list[Line] = []
+    cap = quote = 0.0
     for line in lines:
         last = whole[-1] if whole else None
+        if cap and line.x0 == cap:
+            line.x0 = quote  # beside the drop cap, as the first line is
         if (
             last is not None
             and (last.row, last.kind) == (line.row, line.kind)
             and not any(last.x1 <= x <= line.x0 + 1 for x in gutters)
         ):
-            shift = len(last.text) + 1
-            last.marks += tuple((at + shift, mark) for at, mark in line.marks)
-            last.text = f"{last.text} {line.text}"
+            if line.initial and not any(c.isalnum() for c in last.text):  # a quotation mark before a drop cap
+                last.initial, last.text, last.marks = last.text + line.initial, line.text, line.marks
+                cap, quote = line.x0, last.x0
+            else:
+                shift = len(last.text) + 1 + len(line.initial)
+                last.marks += tuple((at + shift, mark) for at, mark in line.marks)
+                last.text = f"{last.text} {line.initial}{line.text}"
             if line.x0 - last.x1 > 1.5 * line.size:
                 last.gaps += 1
             if line.x1 - line.x0 > last.x1 - last.x0:

@@ -95,7 +95,7 @@ class Hyphens:
             return hyphenated > whole
         if not self._cuts_words():
             return True
-        last = stem.rsplit("-", 1)[-1]
+        last = re.split(r"[-\u2019']", stem)[-1] or stem
         head = re.split(r"[-\u2019']", rest)[0]
         if _is_linked(stem, last, rest) and not self._is_word(last + head, _RARE):
             return True
@@ -104,7 +104,9 @@ class Hyphens:
         if is_name or self._language in _SOLID_COMPOUNDS:
             return False
         shortest = min(len(last), len(head))
-        if self._is_word(last + head) and (shortest < 4 or head in _ENDINGS or self._is_word(last + head, _RARE)):
+        if self._is_word(last + head) and (
+            shortest < 4 or head in _ENDINGS or self._is_word(last + head, _RARE)
+        ):
             return self._likes_hyphen(last, head)
         if shortest < (3 if self._language == "fr" else 2):
             return False
@@ -139,14 +141,20 @@ class Hyphens:
     @cached_property
     def _language(self) -> str:
         """The language in which the book is written, "" where that is not known."""
-        shares = {name: min(self._words[word] for word in words.split()) for name, words in _LANGUAGES.items()}
+        shares = {
+            name: min(self._words[word] for word in words.split()) for name, words in _LANGUAGES.items()
+        }
         language = max(shares, key=lambda name: shares[name])
         return language if shares[language] else ""
 
     @cached_property
     def _known(self) -> Mapping[str, int]:
         """A list of its language's words."""
-        packed = pkgutil.get_data("spellchecker", f"resources/{self._language}.json.gz") if self._language else None
+        packed = (
+            pkgutil.get_data("spellchecker", f"resources/{self._language}.json.gz")
+            if self._language
+            else None
+        )
         return json.loads(gzip.decompress(packed)) if packed else {}
 
 
@@ -164,14 +172,32 @@ _LANGUAGES = {
 
 _SOLID_COMPOUNDS = ("de", "nl", "es", "it")
 """Languages whose compounds hardly ever have a hyphen before a small letter."""
-_ENDINGS = frozenset("able ably ance ence ible less ment ments ness ship some ward wards wise".split())
+_ENDINGS = (
+    "able",
+    "ably",
+    "ance",
+    "ence",
+    "ible",
+    "less",
+    "ment",
+    "ments",
+    "ness",
+    "ship",
+    "some",
+    "ward",
+    "wise",
+)
 """Syllables at the ends of words that are words too, or look like some."""
-_FRENCH_PRONOUNS = frozenset("il elle on ils elles je tu nous vous là ci".split())
+_FRENCH_PRONOUNS = ("il", "elle", "on", "ils", "elles", "je", "tu", "nous", "vous", "là", "ci")
 
 
 def _is_linked(stem: str, last: str, rest: str) -> bool:
-    """Whether pieces of a cut word are such as stand between hyphens: vis-à-vis, mother-in-law, heart's-ease."""
-    return stem.endswith(("'s", "\u2019s", "s'", "s\u2019")) or rest[1:2] == "-" or ("-" in stem and len(last) < 4)
+    """Whether pieces of a word are such as stand between hyphens: vis-à-vis, mother-in-law, heart's-ease."""
+    return (
+        stem.endswith(("'s", "\u2019s", "s'", "s\u2019"))
+        or rest[1:2] == "-"
+        or ("-" in stem and len(last) < 4)
+    )
 
 
 def _close(first: str, second: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, takewhile
 
 from mckennabot.extract.layout.headings import describe
 from mckennabot.extract.layout.lines import Line, Page
@@ -40,6 +40,9 @@ def mark_listings(pages: list[Page]) -> None:
     count = len(pages)
     for place, page in enumerate(pages):
         lines = [line for line in page.lines if line.kind == "body" and not line.angle]
+        if place and any(line.kind == CONTENTS for line in pages[place - 1].lines):
+            for line in takewhile(_is_entry, lines):  # a list that ends above other text
+                line.kind = CONTENTS
         if len(lines) < 3:
             continue
         if _is_contents(lines):
@@ -63,20 +66,22 @@ def mark_gutenberg(flow: list[Line]) -> None:
         line.kind = BOILERPLATE
 
 
+def _is_entry(line: Line) -> bool:
+    """Whether a line ends in a number after a leader or a gap."""
+    match = _ENTRY.match(line.text)
+    led = line.gaps > 0 or bool(_LEADER.search(line.text))
+    return led and match is not None and number(match[1]) is not None
+
+
 def _is_contents(lines: list[Line]) -> bool:
     """Whether most lines end in a number after a leader or a gap, and the numbers rise."""
     entries = 0
     values: list[int] = []
     for line in lines:
-        match = _ENTRY.match(line.text)
-        if not match:
-            continue
-        led = bool(_LEADER.search(line.text)) or line.gaps > 0
-        value = number(match[1])
-        if led and value is not None:
+        if _is_entry(line):
             entries += 1
-            if match[1].isdigit():
-                values.append(value)
+            if (match := re.search(r"\d+$", line.text)) is not None:
+                values.append(int(match[0]))
     rising = sum(a <= b for a, b in pairwise(values))
     return entries >= 3 and 2 * entries > len(lines) and rising >= 0.7 * max(1, len(values) - 1)
 

@@ -15,6 +15,7 @@ from mckennabot.extract.unicode import SOFT_HYPHEN
 
 _ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
 _SPEECH = "\"'\u201c\u2018\u201e\u00ab\u00bb\u2014\u2013-"
+_ORNAMENTS = " *\u2217\u2042\u2022\u00b7~#+\u25c6\u25c7\u2766\u2767\u273b\u00a7\u2014\u2013-"
 _SENTENCE_END = re.compile(
     r"[.!?:\u2026][\"'\u2019\u201d\u00bb)\]]*$|[\u201d\u00bb\"]$|\u2014[\"\u201d\u2019']?$"
 )
@@ -91,7 +92,7 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
     run_before: _Run | None = None
     runs = list(_runs(flow, starts, measure))
     _mark_lone_verse(runs)
-    for run in runs:
+    for place, run in enumerate(runs):
         for number, line in enumerate(run.lines):
             if line.kind not in ("body", HEADING):  # a kept note waits until the paragraph around it ends
                 if aside and aside[-1][-1].kind == line.kind and number:
@@ -100,12 +101,14 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
                     aside.append([line])
                 continue
             before = lines[-1] if lines else None
-            if before is None or id(line) in starts:
+            if before is None or id(line) in starts or _is_ornament(before) or _is_ornament(line):
                 new = True
             elif number:
                 new = _begins_inside(lines, line, run, measure)
             else:
                 new = _begins_run(lines, line, run_before, run, measure)
+                if not new and run.verse and run_before is not None and run_before.verse:
+                    new = _is_whole_stanza(runs, place)
             if new:
                 if lines:
                     yield lines, verse
@@ -117,6 +120,11 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
     if lines:
         yield lines, verse
     yield from ((part, False) for part in aside)
+
+
+def _is_ornament(line: Line) -> bool:
+    """Whether a line is only asterisks or the like, such as part scenes."""
+    return not line.initial and not line.text.strip(_ORNAMENTS)
 
 
 # Runs
@@ -152,7 +160,7 @@ def _apart(a: Line, b: Line, measure: Measure) -> bool:
     """Whether a gap, a change of type, or a page's or column's end parts two lines."""
     if a.kind != b.kind or a.page != b.page or a.column != b.column or a.angle != b.angle:
         return True
-    if not same_size(a.size, b.size) or bool(b.initial):
+    if not same_size(a.size, b.size) or bool(b.initial) or _is_ornament(a) or _is_ornament(b):
         return True
     # Where the left edge changes too, less space is enough: verse and quotations may be set off by a little.
     moved = (a.x0 - a.left > 0.3 * a.size) != (b.x0 - b.left > 0.3 * b.size)
@@ -224,6 +232,9 @@ def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure)
     if len(lines) < 2 or any(_ITEM.match(line.text) for line in lines):
         return False
     if run.inset:
+        edge = max(line.x1 for line in lines)
+        if sum(edge - line.x1 < 0.15 * line.size for line in lines) >= max(2, 0.6 * len(lines)):
+            return False  # justified
         room = sum(ends_short(a, b) for a, b in pairwise(lines)) / len(short)
         capitals = sum(_begins_with_capital(line) for line in lines)
         if len(lines) > 2 and capitals == len(lines):
@@ -362,6 +373,16 @@ def _verse_goes_on(before: _Run, run: _Run) -> bool:
     a = before.lines[-1]
     ended = a.text[-1] in '.\u201d"' and len(before.lines) > 3 and len(run.lines) > 1
     return before.inset and run.inset and _is_set_like(a, run.lines[0]) and not ended
+
+
+def _is_whole_stanza(runs: list[_Run], place: int) -> bool:
+    """Whether the stanza before a run is as long as the others of its poem: then it ends with its page."""
+    before, run = runs[place - 1], runs[place]
+    beside = (runs[number] for number in (place - 2, place + 1) if 0 <= number < len(runs))
+    lengths = {
+        len(other.lines) for other in beside if other.verse and _is_set_like(other.lines[0], run.lines[0])
+    }
+    return len(before.lines) in lengths and len(before.lines) + len(run.lines) not in lengths
 
 
 def _is_cut(a: Line, b: Line) -> bool:

@@ -14,6 +14,7 @@ from mckennabot.extract.unicode import (
     accented,
     logical_order,
     lowered,
+    raised_figures,
     repair,
     runs_right_to_left,
 )
@@ -23,6 +24,8 @@ GUTTER = 0.7
 WORD_GAP = 0.11
 """Narrowest gap between words, in type sizes, where the file draws no spaces."""
 
+_POWER = re.compile(r"(?:^|[\s\d/(])(?:[kcdm\u00b5]?m|ft|yd|mi|[nrxyz]|10)$")
+"""What a raised figure belongs to, and is no mark of a note: units, variables, ten."""
 _MARK = re.compile(r"[\[(]?(?:\d{1,3}(?:,\d{1,3})*|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4})[\])]?")
 
 
@@ -162,7 +165,10 @@ def _set_marks_apart(parts: list[str], raised: list[bool]) -> tuple[str, tuple[t
         total += repaired
         bare = lowered(piece).strip()
         fraction = end < len(parts) and parts[end] in "/\u2044" and parts[end]
-        if raised[number] and _MARK.fullmatch(bare) and not fraction:
+        power = bare.isdigit() and (text.endswith("10") or bare in ("2", "3")) and _POWER.search(text[-5:])
+        if raised[number] and power:
+            text += raised_figures(bare)
+        elif raised[number] and _MARK.fullmatch(bare) and not fraction:
             marks.append((len(text.lstrip()), bare.strip("[]()")))
         else:
             text += piece
