@@ -194,16 +194,13 @@ def test_where_and_when_a_letter_was_written_is_a_paragraph(typeset: Typeset) ->
 
 
 def test_a_stanza_as_long_as_its_poems_others_ends_with_its_page(typeset: Typeset) -> None:
-    stanza = "The dragon runs,\nand where will she steer?\nWhere swords will sing,\nwhere spears will bite,"
-    block = (
-        "#block(breakable: false, inset: (left: 3em), spacing: 1.4em)["
-        + stanza.replace("\n", " \\\n")
-        + "]\n"
-    )
+    stanzas = [[f"{' '.join(WORDS[n + 16 * k :: 20])}," for k in range(4)] for n in range(20)]
+    block = "#block(breakable: false, inset: (left: 3em), spacing: 1.4em)[%s]\n"
+    poem = "".join(block % " \\\n".join(stanza) for stanza in stanzas)
     text = "\n\n".join(paragraphs(1, 40))
-    many = f"{NOVEL}= One\n\n{text}\n#set par(first-line-indent: 0pt)\n" + 20 * block
-    [got] = read(typeset(many)).segments
-    assert got[41:] == [stanza] * 20
+    markup = f"{NOVEL}= One\n\n{text}\n#set par(first-line-indent: 0pt)\n{poem}"
+    [got] = read(typeset(markup)).segments
+    assert got[41:] == ["\n".join(stanza) for stanza in stanzas]
 
 
 def test_quotations_and_whose_they_are_are_paragraphs_of_their_own(typeset: Typeset) -> None:
