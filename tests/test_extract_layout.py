@@ -194,7 +194,7 @@ def test_where_and_when_a_letter_was_written_is_a_paragraph(typeset: Typeset) ->
 
 
 def test_a_stanza_as_long_as_its_poems_others_ends_with_its_page(typeset: Typeset) -> None:
-    stanzas = [[f"{' '.join(WORDS[n + 16 * k :: 20])}," for k in range(4)] for n in range(20)]
+    stanzas = [[f"{' '.join(WORDS[n + 16 * k :: 20]).capitalize()}," for k in range(4)] for n in range(20)]
     block = "#block(breakable: false, inset: (left: 3em), spacing: 1.4em)[%s]\n"
     poem = "".join(block % " \\\n".join(stanza) for stanza in stanzas)
     text = "\n\n".join(paragraphs(1, 40))
