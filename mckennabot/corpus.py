@@ -93,8 +93,12 @@ def read_text(path: Path) -> str:
 
 def undecodable(path: Path, error: UnicodeDecodeError, offset: int = 0) -> InputError:
     """What to tell the user of a file that is not UTF-8; `offset` is where the decoded bytes begin in it."""
+    if offset == 0 and error.object.startswith(b"%PDF"):
+        return InputError("a PDF is no corpus yet", path=path, hint=f"Extract it: mckennabot extract {path}")
+    utf16 = offset == 0 and error.object.startswith((b"\xff\xfe", b"\xfe\xff"))
+    name, option = ("UTF-16", "UTF-16") if utf16 else ("Latin-1", "LATIN1")
     return InputError(
         f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset + error.start}",
         path=path,
-        hint=f"If it is Latin-1, convert it: iconv -f LATIN1 -t UTF-8 {path} > fixed.txt",
+        hint=f"If it is {name}, convert it: iconv -f {option} -t UTF-8 {path} > fixed.txt",
     )

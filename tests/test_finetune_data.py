@@ -65,6 +65,18 @@ def test_a_bad_byte_is_named_with_its_offset_wherever_it_is(tmp_path: Path, toke
             encode_corpus([path], tokenizer)
 
 
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [(b"%PDF-1.7\n%\xe2\xe3", "mckennabot extract"), ("é".encode("utf-16"), "UTF-16"), (b"\xe9", "LATIN1")],
+)
+def test_what_is_no_utf8_is_told_apart(
+    content: bytes, hint: str, tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    with pytest.raises(InputError) as caught:
+        encode_corpus([write(tmp_path / "a.txt", content)], tokenizer)
+    assert hint in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("content", ["", " \n\n", f"{SEPARATOR}\n\n{SEPARATOR}"])
 def test_a_corpus_without_words_is_an_error(content: str, tmp_path: Path, tokenizer: Tokenizer) -> None:
     with pytest.raises(InputError, match="empty"):

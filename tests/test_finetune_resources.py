@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_said_beforehand_and_what_would(
     assert "This would fit: --batch-size 16 --accumulate 4" in table
     monkeypatch.setattr(memory, "free", lambda: 1000)
     train(1)
-    assert "This takes about 0.70 GB of memory" in (said := capsys.readouterr().err)
+    assert "This takes about 1.00 GB of memory" in (said := capsys.readouterr().err)
     assert "Use a smaller --model" in said
 
 
