@@ -96,6 +96,12 @@ def test_directories_npz_and_csv_are_corpora(tmp_path: Path, tokenizer: Tokenize
     assert tokenizer.decode(encode_corpus(paths, tokenizer).tolist()) == expected
 
 
+def test_a_bad_byte_of_a_csv_is_named_with_its_offset_too(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    path = write(tmp_path / "latin.csv", b'text\n"two\nlines"\n' * 9000 + b"caf\xe9")
+    with pytest.raises(InputError, match=r"0xe9 at offset 153003"):
+        encode_corpus([path], tokenizer)
+
+
 def test_token_ids_that_the_vocabulary_lacks_are_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
     np.savez(tmp_path / "a.npz", np.array([5, 50256]))
     with pytest.raises(InputError, match="outside the model's vocabulary"):

@@ -21,6 +21,8 @@ from mckennabot.tokenizer import Tokenizer
 
 GRAM = 8
 TOKENS_AT_A_TIME = 1 << 16
+COMPARED_TOKENS = 4_000_000
+"""How much of a corpus samples are compared with; more takes minutes, and is not memorised."""
 
 
 @dataclass(frozen=True)

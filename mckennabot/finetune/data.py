@@ -9,7 +9,6 @@ from __future__ import annotations
 import array
 import codecs
 import csv
-import io
 import itertools
 import re
 import sys
@@ -136,11 +135,13 @@ def _decoded(path: Path) -> Iterator[str]:
 def _csv_rows(path: Path) -> Iterator[list[str]]:
     """Each row's first column; the first row is a header, as gpt-2-simple has it."""
     csv.field_size_limit(sys.maxsize)
-    rows = csv.reader(io.StringIO("".join(_decoded(path)), newline=""))
+    for _ in _decoded(path):  # which names a byte that is not UTF-8 by its place in the file
+        pass
     try:
-        for row in itertools.islice(rows, 1, None):
-            if row:
-                yield [row[0].strip()]
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in itertools.islice(csv.reader(file), 1, None):
+                if row:
+                    yield [row[0].strip()]
     except csv.Error as error:
         raise InputError(f"not a CSV file ({error})", path=path) from error
 

@@ -67,7 +67,7 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
             write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    index_corpus(plan, run)
+    index_corpus(plan, run, progress)
     record = Record(run, place, state.step, plan.info, data.training, plan.tokenizer, settings.tensorboard)
     Trainer(record, engine, data, start, job, progress, interruption).train()
     return record.run
@@ -139,8 +139,12 @@ def _pick_up(run: Run, progress: Progress) -> tuple[State, Any]:
     return State(step=step), None
 
 
-def index_corpus(plan: Plan, run: Run) -> None:
+def index_corpus(plan: Plan, run: Run, progress: Progress) -> None:
     """What `generate` needs to say which of a text's words are the corpus's; of texts that are no tokens."""
     texts = [path for path in plan.files if path.suffix.lower() not in (".npz", ".csv")]
-    if texts and len(plan.tokens) <= INDEXED_TOKENS and not (run.path / INDEX).exists():
+    if not texts or (run.path / INDEX).exists():
+        return
+    if len(plan.tokens) > INDEXED_TOKENS:
+        progress.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
+    else:
         Index.build((path.name, parse(read_text(path))) for path in texts).save(run.path)

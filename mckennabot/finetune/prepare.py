@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from mckennabot.tokenizer import Tokenizer
 TINY = "tiny"
 DEFAULT_BASE = "124M"
 TINY_VOCABULARY = 4000
+LEARNT_FROM = 8_000_000
+"""Bytes of text that say what the tokens of a tiny model should be; more take long and say the same."""
 TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
 TINY_BATCH, TINY_RATE = 4, 1.5e-3
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
@@ -72,7 +75,7 @@ def prepare(
     else:
         origin, base = find_base(settings, progress)
         if base is None:
-            tokenizer = Tokenizer.train(texts(paths), TINY_VOCABULARY)
+            tokenizer = Tokenizer.train(_spread(paths), TINY_VOCABULARY)
             hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
         else:
             tokenizer, hparams = Tokenizer.load(base.path), base.hparams()
@@ -98,6 +101,12 @@ def prepare(
         _same_data(run, info)
         _say_what_changed(run, info, progress)
     return Plan(origin, base, continues, hparams, tokenizer, files, tokens, whole, info)
+
+
+def _spread(paths: Sequence[Path]) -> Iterator[str]:
+    """Pieces of text, about `LEARNT_FROM` bytes of them, from everywhere in the corpus."""
+    size = sum(path.stat().st_size for path in corpus_files(paths))
+    return itertools.islice(texts(paths), 0, None, -(-size // LEARNT_FROM) or 1)
 
 
 def find_base(settings: FinetuneSettings, progress: Progress) -> tuple[str, ModelDir | None]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from mckennabot.files import write_atomic, write_error
 from mckennabot.finetune import figure
-from mckennabot.finetune.copied import Words
+from mckennabot.finetune.copied import COMPARED_TOKENS, Words
 from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Tokens
 from mckennabot.finetune.events import Events
@@ -128,7 +128,7 @@ class Record(Onlooker):
         """See `Onlooker`."""
         text, before = self._tokenizer.decode(drawn), self._tokenizer.decode(opening.tolist())
         if self._words is None:
-            self._words = Words.of_tokens(self._corpus, self._tokenizer)
+            self._words = Words.of_tokens(self._corpus[:COMPARED_TOKENS], self._tokenizer)
         copied = self._words.compare(list(words_of(text)))
         self.amend(step, copied_longest_run=copied.longest, copied_8grams=round(copied.share, 4))
         folder = self.path / "samples"
@@ -137,10 +137,13 @@ class Record(Onlooker):
         except OSError as error:
             raise write_error(error, folder) from error
         write_atomic(folder / f"{step}.txt", f"{before}{text}\n")
+        compared = "the corpus"
+        if len(self._corpus) > COMPARED_TOKENS:
+            compared += f"'s first {COMPARED_TOKENS:,} tokens"
         short = " ".join((before + text).split())
         return (
             f"step {step} writes: {short[:300]}{'…' if len(short) > 300 else ''}\n"
-            f"  copied from the corpus: longest run {copied.longest} words, {copied.share:.0%} of 8-grams"
+            f"  copied from {compared}: longest run {copied.longest} words, {copied.share:.0%} of 8-grams"
         )
 
     def save(self, state: State, weights: Tensors, moments: Tensors) -> None:

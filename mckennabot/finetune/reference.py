@@ -47,7 +47,7 @@ def launch(plan: Plan, run: Run, progress: Progress) -> Run:
             write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    index_corpus(plan, run)
+    index_corpus(plan, run, progress)
     done = run.steps()[-1]
     training, _ = split(plan.tokens, settings.val_fraction)
     recorder = _Recorder(plan, run, progress, done, len(training))
