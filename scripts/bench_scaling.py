@@ -132,6 +132,40 @@ def arithmetic() -> list[str]:
     return rows
 
 
+def report(times: dict[tuple[int, int], list[float]], note: str = "") -> str:
+    """The section of docs/benchmarks.md, from the seconds of each setup's steps."""
+    import benchmarks
+
+    speed = {
+        (n, windows): n * windows * BLOCK / statistics.median(taken) for (n, windows), taken in times.items()
+    }
+    measured = [
+        f"| {n} | {windows} | {statistics.median(taken):.2f} | {speed[n, windows]:,.0f} "
+        f"| {speed[n, windows] / speed[1, windows]:.2f} |"
+        for (n, windows), taken in times.items()
+    ]
+    return "\n".join(
+        [
+            "## Training in several processes\n",
+            f"{benchmarks.machine()}; {benchmarks.versions('jax', 'keras')}.",
+            "`python scripts/bench_scaling.py`\n",
+            f"GPT-2 124M in bfloat16, windows of {BLOCK} tokens, one core a process, over loopback;",
+            f"medians of {min(map(len, times.values()))} steps, in turns.{note}\n",
+            "| processes | windows of each a step | s/step | tokens/s | against one process |",
+            "|---|---|---|---|---|",
+            *measured,
+            "\n**Arithmetic, not measured.** Bytes that a GPU sends in a step, as a ring carries them:",
+            "matrices gathered in bfloat16 (embeddings in float32), gradients summed in float32. Computing:",
+            f"{' and '.join(f'{count} windows of {model}' for model, count in WINDOWS.items())} a GPU at",
+            f"{SHARE:.0%} of {PEAK / 1e12:.0f} TFLOP/s. Efficiency: if sending waits for computing, and if",
+            "it hides behind it wholly; a real run lies between.\n",
+            "| model | GPUs | link | sent a step | sending | computing | efficiency, in turn | at once |",
+            "|---|---|---|---|---|---|---|---|",
+            *arithmetic(),
+        ]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--steps", type=int, default=3, help="timed steps in a turn")
@@ -146,36 +180,9 @@ def main() -> None:
         for setup in SETUPS:
             times.setdefault(setup, []).extend(run(*setup, options.steps))
             print(setup, [round(t, 2) for t in times[setup]], file=sys.stderr)
-    speed = {
-        (n, windows): n * windows * BLOCK / statistics.median(taken) for (n, windows), taken in times.items()
-    }
-    measured = [
-        f"| {n} | {windows} | {statistics.median(times[n, windows]):.2f} | {speed[n, windows]:,.0f} "
-        f"| {speed[n, windows] / speed[1, windows]:.2f} |"
-        for n, windows in SETUPS
-    ]
     import benchmarks
 
-    text = "\n".join(
-        [
-            "## Training in several processes\n",
-            f"{benchmarks.machine()}; {benchmarks.versions('jax', 'keras')}.",
-            "`python scripts/bench_scaling.py`\n",
-            f"GPT-2 124M in bfloat16, windows of {BLOCK} tokens, one core a process, over loopback;",
-            f"medians of {options.rounds * options.steps} steps, in turns.\n",
-            "| processes | windows of each a step | s/step | tokens/s | against one process |",
-            "|---|---|---|---|---|",
-            *measured,
-            "\n**Arithmetic, not measured.** Bytes that a GPU sends in a step, as a ring carries them:",
-            "matrices gathered in bfloat16 (embeddings in float32), gradients summed in float32. Computing:",
-            f"{' and '.join(f'{count} windows of {model}' for model, count in WINDOWS.items())} a GPU at",
-            f"{SHARE:.0%} of {PEAK / 1e12:.0f} TFLOP/s. Efficiency: if sending waits for computing, and if",
-            "it hides behind it wholly; a real run lies between.\n",
-            "| model | GPUs | link | sent a step | sending | computing | efficiency, in turn | at once |",
-            "|---|---|---|---|---|---|---|---|",
-            *arithmetic(),
-        ]
-    )
+    text = report(times)
     benchmarks.write_section("scaling", text)
     print(text)
 
