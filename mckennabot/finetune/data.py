@@ -51,8 +51,10 @@ def encode_corpus(paths: Iterable[Path], tokenizer: Tokenizer) -> Tokens:
         if path.suffix.lower() == ".npz":
             tokens.frombytes(_read_npz(path, tokenizer).tobytes())
             continue
-        for piece in _marked(path):
-            tokens.extend(tokenizer.encode_long(piece))
+        pieces = _marked(path)
+        while batch := list(itertools.islice(pieces, 64)):
+            for ids in tokenizer.encode_batch(batch):
+                tokens.extend(ids)
     if len(tokens) < 2:
         raise InputError("the corpus is empty", path=files[0] if files else None, hint=EXTRACT_HINT)
     return np.frombuffer(tokens, np.int32)
