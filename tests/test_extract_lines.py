@@ -284,3 +284,11 @@ def test_words_are_joined_as_their_language_does(
 ) -> None:
     cuts = ["un-", "xberq", "verw-", "qunft", "mor-", "xnung"]  # a book whose lines cut words
     assert Hyphens([*book, *cuts]).join(first, second) == joined
+
+
+@pytest.mark.parametrize(
+    ("letter", "text", "joined"), [("Y", "OUR cat", "YOUR cat"), ("I", "that am", "I that am")]
+)
+def test_a_drop_cap_is_a_word_only_where_its_language_has_it(letter: str, text: str, joined: str) -> None:
+    book = ["and that was our cat of the sea and our house", "your own I am"]
+    assert Hyphens(book).begin(letter, text) == joined

@@ -19,7 +19,8 @@ _LONGEST = 80
 """Letters at a line's end in which a cut word is looked for."""
 _RARE = 50
 """The list has many words that are none at this, its lowest, frequency."""
-_ONE_LETTER_WORDS = "aioyeà"
+_ONE_LETTER_WORDS = {"de": "", "nl": "u", "fr": "aày", "es": "aeouy", "pt": "aeoé", "it": "aeio"}
+"""By language; in others, those of English."""
 
 
 class Hyphens:
@@ -73,7 +74,7 @@ class Hyphens:
             return initial + text
         following = _FIRST.match(text)
         letter = initial[-1].lower()
-        if following and letter in _ONE_LETTER_WORDS:
+        if following and letter in _ONE_LETTER_WORDS.get(self._language, "aio"):
             word = following[0].lower()
             if self._words[word] > self._words[letter + word]:
                 return f"{initial} {text}"
