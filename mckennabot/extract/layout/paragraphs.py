@@ -124,7 +124,7 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
 
 def _is_ornament(line: Line) -> bool:
     """Whether a line is only asterisks or the like, such as part scenes."""
-    return not line.initial and not line.text.strip(_ORNAMENTS)
+    return len(line.text) < 20 and not line.initial and not line.text.strip(_ORNAMENTS)
 
 
 # Runs

@@ -137,7 +137,7 @@ def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
     if len(spaces) * 15 < len(inks):
         return tracking + WORD_GAP * size
     # Some files draw no more than the first of a line's spaces: the others are about as wide.
-    drawn = median([gaps[number - 1] for number in spaces if number]) - tracking
+    drawn = sorted([gaps[number - 1] for number in spaces])[len(spaces) // 2] - tracking
     return tracking + min(max(0.7 * drawn, WORD_GAP * size), 0.3 * size)
 
 
