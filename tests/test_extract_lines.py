@@ -129,6 +129,14 @@ def test_a_drop_cap_may_stand_behind_a_quotation_mark() -> None:
     assert [line.x0 for line in found.lines] == [50, 50, 50]
 
 
+def test_a_quotation_mark_may_be_as_large_as_its_drop_cap() -> None:
+    """As a browser sets it, whose letter may stand a little above the last line beside it."""
+    lines = [write("ow,\u201d said he,", 88, 100), write("and so", 88, 112), write("it was", 88, 124)]
+    found = page(write("\u201cN", 50, 116, size=34), *lines, write("at all", 50, 136))
+    assert texts(found) == ["\u201cNow,\u201d said he,", "and so", "it was", "at all"]
+    assert {line.x0 for line in found.lines} == {50}
+
+
 @pytest.mark.parametrize(("before", "figure", "text"), [("4 km", "2", "4 km\u00b2"), ("10", "6", "10\u2076")])
 def test_raised_figures_of_units_and_powers_stay(before: str, figure: str, text: str) -> None:
     raised = write(figure, 50 + 5 * len(before) - 2 * (" " in before), 96, size=6)

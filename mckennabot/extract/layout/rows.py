@@ -152,6 +152,7 @@ def _runs(row: Row) -> list[Row]:
 def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
     """Remove the initials that reach up beside lines above their own baseline, and give them back."""
     caps: list[Ink] = []
+    taken: list[Ink] = []
     for number, row in enumerate(rows):
         if max(ink.size for ink in row) < 1.7 * body:
             continue
@@ -159,17 +160,27 @@ def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
         for place, ink in enumerate(visible):
             if ink.size < 1.7 * body or not ink.text.strip("\"'\u2018\u201c\u00ab").isalpha():
                 continue
-            if place and ink.x0 - visible[place - 1].x1 < 1.5 * body:
+            quote = visible[place - 1] if place and _opens(visible[place - 1], ink) else None
+            before = place - (2 if quote else 1)
+            if before >= 0 and (quote or ink).x0 - visible[before].x1 < 1.5 * body:
                 continue
             following = visible[place + 1] if place + 1 < len(visible) else None
             if following and following.size * 1.7 > ink.size and following.x0 - ink.x1 < body:
                 continue
             if _beside_lines(ink, rows[:number], body):
-                caps.append(ink)
+                caps.append(ink._replace(x0=quote.x0, text=quote.text + ink.text) if quote else ink)
+                taken += [quote, ink] if quote else [ink]
     for row in rows:
-        if any(ink in caps for ink in row):
-            row[:] = [ink for ink in row if ink not in caps]
+        if any(ink in taken for ink in row):
+            row[:] = [ink for ink in row if ink not in taken]
     return caps
+
+
+def _opens(quote: Ink, letter: Ink) -> bool:
+    """Whether a glyph is a quotation mark as large as the letter behind it."""
+    return (
+        quote.size == letter.size and quote.text in "\"'\u2018\u201c\u201e\u00ab\u00bb" and quote.text != ""
+    )
 
 
 def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
@@ -184,7 +195,7 @@ def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
 
 def is_beside(cap: Ink, x: float, y: float, size: float) -> bool:
     """Whether a line that begins at (x, y) stands beside a drop cap, or was printed over it by mistake."""
-    if not cap.y - 0.95 * cap.size < y < cap.y + 0.5 * size:
+    if not cap.y - 0.95 * cap.size < y < cap.y + size:
         return False
     if cap.y - 0.55 * cap.size < y < cap.y - 0.3 * size and abs(x - cap.x0) < 0.1 * size:
         return True
