@@ -86,6 +86,7 @@ def losses(run: Path, name: str = "loss") -> list[float]:
 
 
 @needs_jax
+@pytest.mark.timeout(600)  # three jobs and as many processes, which a busy machine slows down a lot
 @pytest.mark.usefixtures("corpus")
 def test_a_run_of_two_processes_interrupted_killed_and_ended_by_one_is_as_if_one_had_done_it_all(
     cli: Cli, job: Job, base_model: Path

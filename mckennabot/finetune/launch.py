@@ -43,7 +43,6 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
             progress.say(f"{run.name} has its {state.step} steps already; --steps N with a larger N goes on.")
             Start.tell(job, None)
             return run
-    progress.say("Starting TensorFlow …")
     if job.processes == 1 and settings.devices in (None, 1):
         dtype = precision.choose(settings.precision)
         if advice := memory.advice(plan.hparams, settings, dtype, memory.free()):

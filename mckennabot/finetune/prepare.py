@@ -228,6 +228,7 @@ def _share_out(settings: FinetuneSettings, good: int, progress: Progress) -> tup
         return settings.batch_size or good, 1
     from mckennabot.finetune import devices
 
+    progress.say("Starting TensorFlow …")  # which takes seconds, on either backend
     there, batch = devices.count(settings.devices), settings.batch_size
     if batch is None:
         return -(-good // there) * there, there
