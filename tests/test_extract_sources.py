@@ -13,7 +13,7 @@ import pytest
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
-from mckennabot.extract.documents import extract_document
+from mckennabot.extract import extract_book
 from mckennabot.extract.documents.epub import read_epub
 from mckennabot.extract.kinds import KEEP
 from scripts.make_sample import SOURCE, Book, read_book
@@ -35,7 +35,7 @@ def book() -> Book:
 
 
 def segments(path: Path, *keep: str, segment: str = "chapter") -> list[list[str]]:
-    return extract_document(path, ExtractSettings(segment=segment, keep=frozenset(keep))).segments
+    return extract_book(path, ExtractSettings(segment=segment, keep=frozenset(keep))).segments
 
 
 def from_html(tmp_path: Path, body: str, *keep: str) -> list[list[str]]:
@@ -233,7 +233,7 @@ def test_what_the_book_says_is_no_text_is_left_out_and_kept_when_asked_for(tmp_p
         "Finding Things",
         "Lamp, 3",
     ]
-    report = extract_document(path, ExtractSettings()).report
+    report = extract_book(path, ExtractSettings()).report
     assert {kind: removed.words for kind, removed in report.removed.items()} == {
         "front-matter": 7, "index": 4, "page-number": 1,
     }  # fmt: skip
@@ -248,7 +248,7 @@ def test_a_missing_document_is_reported_and_the_rest_read(tmp_path: Path) -> Non
         for name in old.namelist():
             if name != "OEBPS/a.xhtml":
                 new.writestr(name, old.read(name))
-    book = extract_document(damaged, ExtractSettings())
+    book = extract_book(damaged, ExtractSettings())
     assert book.segments == [[LONG]]
     assert "a.xhtml" in book.report.failed_pages[1]
 
@@ -257,7 +257,7 @@ def test_links_out_of_the_archive_read_nothing(tmp_path: Path) -> None:
     (tmp_path / "secret.xhtml").write_text(f"<p>Secret. {LONG}</p>", encoding="utf-8")
     spine = ["a.xhtml", "../../secret.xhtml", f"{tmp_path}/secret.xhtml", "file:///etc/passwd"]
     path = make_epub(tmp_path / "book.epub", {"a.xhtml": f"<p>{LONG}</p>", "OEBPS/book.opf": package(spine)})
-    book = extract_document(path, ExtractSettings())
+    book = extract_book(path, ExtractSettings())
     assert book.segments == [[LONG]]
     assert len(book.report.failed_pages) == 3
 
@@ -443,7 +443,7 @@ def test_headings_make_chapters_and_the_lists_before_them_go(tmp_path: Path) -> 
 def test_no_html_takes_long(tmp_path: Path, body: str) -> None:
     path = tmp_path / "page.html"
     path.write_text(f"<p>First words.</p>{body}", encoding="utf-8")
-    book = extract_document(path, ExtractSettings())  # the suite's time limit is the measure
+    book = extract_book(path, ExtractSettings())  # the suite's time limit is the measure
     assert book.segments[0][0].startswith("First words.")
 
 

@@ -17,7 +17,6 @@ from mckennabot.extract.layout.headings import HEADING
 from mckennabot.extract.layout.notes import FOOTNOTE
 from mckennabot.extract.layout.sections import BOILERPLATE
 from mckennabot.extract.report import Chapter, Removed, Report
-from mckennabot.extract.sources import check_file
 from mckennabot.extract.unicode import SOFT_HYPHEN, repair
 
 MAX_BYTES = 32 << 20
@@ -32,7 +31,6 @@ def extract_document(path: Path, settings: ExtractSettings) -> Book:
     Raises:
         InputError: the file cannot be read, is not what its suffix says, or holds no text.
     """
-    check_file(path)
     reading = Call(lambda: shape(READERS[path.suffix.lower()](path), settings), SECONDS)
     try:
         book: Book = reading.result()
