@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mckennabot.backend import import_keras
+from mckennabot.checkpoint import Hparams
 from mckennabot.errors import UsageError
 from mckennabot.finetune.data import Tokens
 from mckennabot.finetune.model import GPT2
@@ -24,6 +26,17 @@ LOSS_SCALE = 2.0**15
 
 GROW_AFTER = 2000
 """Steps without an overflow after which the loss scale doubles."""
+
+
+def corrected_rate(learning_rate: float, step: int) -> np.float32:
+    """The rate of a step counted from 1, with Adam's correction of moments that begin at zero."""
+    return np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
+
+
+def empty_cache(hparams: Hparams, length: int) -> npt.NDArray[np.float32]:
+    """Room for the keys and values [L, 2, H, C, D] of C = `length` positions."""
+    h = hparams
+    return np.zeros((h.n_layer, 2, h.n_head, length, h.n_embd // h.n_head), np.float32)
 
 
 class OutOfDeviceMemory(Exception):  # noqa: N818

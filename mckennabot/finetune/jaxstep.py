@@ -9,7 +9,6 @@ has nothing to gather, and the drawing of samples are left to XLA to spread over
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ from mckennabot.finetune.engine import (
     LOSS_SCALE,
     MAX_NORM,
     OutOfDeviceMemory,
+    corrected_rate,
+    empty_cache,
 )
 from mckennabot.finetune.entropy import IGNORED
 
@@ -79,7 +80,7 @@ class JaxStep:
         """See `engine.Engine`."""
         import jax
 
-        rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
+        rate = corrected_rate(learning_rate, step)
         parts = self._mesh.share(batch.reshape(-1, self.micro_batch, batch.shape[1]), axis=1)
         try:
             grads, loss = self._gradients(self.model.params, self._moments.get("loss_scale", 1.0), parts)
@@ -105,8 +106,7 @@ class JaxStep:
 
     def start(self, length: int) -> Any:
         """See `engine.Engine`."""
-        h = self.model.hparams
-        return np.zeros((h.n_layer, 2, h.n_head, length, h.n_embd // h.n_head), np.float32)
+        return empty_cache(self.model.hparams, length)
 
     def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
         """See `engine.Engine`."""

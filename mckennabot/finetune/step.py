@@ -18,6 +18,8 @@ from mckennabot.finetune.engine import (
     LOSS_SCALE,
     MAX_NORM,
     OutOfDeviceMemory,
+    corrected_rate,
+    empty_cache,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ class TensorFlowStep:
     def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
         """See `engine.Engine`."""
         tf = import_tensorflow()
-        rate = np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
+        rate = corrected_rate(learning_rate, step)
         parts = np.split(batch, len(batch) // self.micro_batch)
         try:
             if len(parts) == 1:
@@ -81,8 +83,7 @@ class TensorFlowStep:
 
     def start(self, length: int) -> Any:
         """See `engine.Engine`."""
-        h = self.model.hparams
-        return np.zeros((h.n_layer, 2, h.n_head, length, h.n_embd // h.n_head), np.float32)
+        return empty_cache(self.model.hparams, length)
 
     def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
         """See `engine.Engine`."""
