@@ -20,8 +20,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from mckennabot.backend import import_tensorflow
-from mckennabot.checkpoint import Hparams, ModelDir
 from mckennabot.errors import Interrupted, ModelError, ResourceError
+from mckennabot.models.checkpoint import Hparams, ModelDir
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def train(
         accumulate: micro-batches in a step.
         learning_rate: of Adam, constant.
         save_every: steps between checkpoints.
-        seed: of the windows that are drawn.
+        seed: of the windows that are sampled.
         step_done: told of each step.
 
     Raises:
@@ -146,13 +146,13 @@ class Sampler:
         except (tf.errors.OpError, ValueError) as error:
             raise ModelError("gpt-2-simple cannot read the weights", path=weights) from error
 
-    def draw(self, contexts: Sequence[Sequence[int]], length: int, temperature: float) -> list[list[int]]:
+    def sample(self, contexts: Sequence[Sequence[int]], length: int, temperature: float) -> list[list[int]]:
         """Continue each of `contexts`, which are equally long, by `length` tokens; both fit the window."""
-        drawn = self._session.run(
+        sample = self._session.run(
             self._tokens,
             {self._context: contexts, self._length: length, self._temperature: temperature},
         )
-        return [row[len(contexts[0]) :].tolist() for row in drawn]
+        return [row[len(contexts[0]) :].tolist() for row in sample]
 
     def close(self) -> None:
         """Let go of the model."""

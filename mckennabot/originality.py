@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from mckennabot.corpus import Segment
 from mckennabot.errors import ModelError
-from mckennabot.files import replacing
+from mckennabot.system.files import replacing
 
 if TYPE_CHECKING:
     import numpy as np

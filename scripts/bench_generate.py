@@ -1,4 +1,4 @@
-"""How fast text is drawn: gpt-2-simple, Hugging Face's generate and this program, side by side.
+"""How fast text is sampled: gpt-2-simple, Hugging Face's generate and this program, side by side.
 
     python scripts/bench_generate.py [--rounds N] [--hf-python PYTHON]
 
@@ -38,9 +38,9 @@ def write_model(directory: Path) -> None:
     """A random GPT-2 124M as a run in gpt-2-simple's layout, with a made-up vocabulary of GPT-2's size."""
     import numpy as np
 
-    from mckennabot.checkpoint import Hparams, ModelDir
+    from mckennabot.models.checkpoint import Hparams, ModelDir
+    from mckennabot.models.weights import shapes, write_weights
     from mckennabot.tokenizer import Tokenizer
-    from mckennabot.weights import shapes, write_weights
 
     hparams = Hparams(n_vocab=50257, n_ctx=1024, n_embd=768, n_head=12, n_layer=12)
     directory.mkdir(parents=True)
@@ -68,10 +68,10 @@ def write_model(directory: Path) -> None:
 
 def measure_ours(run: Path, precision: str) -> dict[str, float]:
     """Tokens per second of one text and of a batch, model loaded."""
-    from mckennabot.checkpoint import ModelDir
     from mckennabot.generate.cache import converted
-    from mckennabot.generate.engine import LARGE, CTranslate2Engine, Sampling, choose_threads
-    from mckennabot.generate.tell import Tell
+    from mckennabot.generate.ctranslate2_engine import LARGE, CTranslate2Engine, Sampling, choose_threads
+    from mckennabot.generate.progress import Tell
+    from mckennabot.models.checkpoint import ModelDir
     from mckennabot.tokenizer import Tokenizer
 
     tokenizer = Tokenizer.load(run)
@@ -83,13 +83,13 @@ def measure_ours(run: Path, precision: str) -> dict[str, float]:
         CTranslate2Engine(directory, precision, tokens, 1, choose_threads(LARGE)) as engine,
     ):
 
-        def draw(rows: int, most: int) -> None:
-            steps = engine.draw(
+        def sample(rows: int, most: int) -> None:
+            steps = engine.sample(
                 [PROMPT] * rows, sampling, most=most, least=most, on_token=lambda *_: (None, False)
             )
             assert sum(1 for _ in steps) == rows * most
 
-        return timed(draw)
+        return timed(sample)
 
 
 def measure_gpt_2_simple(run: Path) -> dict[str, float]:
@@ -115,12 +115,12 @@ def measure_gpt_2_simple(run: Path) -> dict[str, float]:
         )
     tf.compat.v1.train.Saver().restore(session, str(run / "model-1"))
 
-    def draw(rows: int, most: int) -> None:
+    def sample(rows: int, most: int) -> None:
         context, output = graphs[rows]
-        drawn = session.run(output, {context: [PROMPT] * rows})
-        assert drawn.shape == (rows, len(PROMPT) + most)
+        sample = session.run(output, {context: [PROMPT] * rows})
+        assert sample.shape == (rows, len(PROMPT) + most)
 
-    return timed(draw)
+    return timed(sample)
 
 
 def measure_hf(run: Path) -> dict[str, float]:
@@ -131,9 +131,9 @@ def measure_hf(run: Path) -> dict[str, float]:
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config()).eval()
 
-    def draw(rows: int, most: int) -> None:
+    def sample(rows: int, most: int) -> None:
         with torch.inference_mode():
-            drawn = model.generate(
+            sample = model.generate(
                 torch.tensor([PROMPT] * rows),
                 do_sample=True,
                 top_k=TOP_K,
@@ -142,17 +142,17 @@ def measure_hf(run: Path) -> dict[str, float]:
                 min_new_tokens=most,
                 pad_token_id=50256,
             )
-        assert drawn.shape == (rows, len(PROMPT) + most)
+        assert sample.shape == (rows, len(PROMPT) + most)
 
-    return timed(draw)
+    return timed(sample)
 
 
-def timed(draw) -> dict[str, float]:  # type: ignore[no-untyped-def]
+def timed(sample) -> dict[str, float]:  # type: ignore[no-untyped-def]
     """Tokens per second, warm, best of two, and this process's peak of memory in MiB."""
     found = {}
     for name, rows, most in (("stream", 1, TOKENS), ("batch", BATCH, BATCH_TOKENS)):
-        draw(rows, most)
-        best = min(seconds(lambda rows=rows, most=most: draw(rows, most)) for _ in range(2))
+        sample(rows, most)
+        best = min(seconds(lambda rows=rows, most=most: sample(rows, most)) for _ in range(2))
         found[name] = rows * most / best
         found[f"{name}_memory"] = peak_memory()
     return found
@@ -239,10 +239,10 @@ def perplexities(workspace: Path) -> dict[str, float]:
     """Perplexity of held-out text by a small model trained on the sample book, in float32 and int8."""
     import math
 
-    from mckennabot.checkpoint import ModelDir
     from mckennabot.generate.cache import converted
-    from mckennabot.generate.engine import CTranslate2Engine
-    from mckennabot.generate.tell import Tell
+    from mckennabot.generate.ctranslate2_engine import CTranslate2Engine
+    from mckennabot.generate.progress import Tell
+    from mckennabot.models.checkpoint import ModelDir
     from mckennabot.tokenizer import Tokenizer
 
     def cli(*args: str) -> None:

@@ -39,7 +39,7 @@ SLOW = ("100 Gbit/s a machine", 12.5e9)
 
 
 def hparams(model: str) -> object:
-    from mckennabot.checkpoint import Hparams
+    from mckennabot.models.checkpoint import Hparams
 
     layers, heads, width = MODELS[model]
     return Hparams(n_vocab=50257, n_ctx=1024, n_embd=width, n_head=heads, n_layer=layers)
@@ -50,11 +50,11 @@ def measure(windows: int, steps: int) -> None:
     os.sched_setaffinity(0, {int(os.environ["CORE"])})
     import numpy as np
 
-    from mckennabot.finetune import devices
-    from mckennabot.finetune.engine import make_engine
-    from mckennabot.finetune.job import join
-    from mckennabot.finetune.model import GPT2
-    from mckennabot.weights import random_weights
+    from mckennabot.finetune.engines.engine import make_engine
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.jobs import devices
+    from mckennabot.finetune.jobs.job import join
+    from mckennabot.models.weights import random_weights
 
     sizes = hparams("124M")
     with join("keras") as job:
@@ -92,7 +92,7 @@ def run(processes: int, windows: int, steps: int) -> list[float]:
 
 def traffic(model: str, gpus: int) -> float:
     """Bytes that each GPU sends a step: gathering the matrices, and summing their gradients."""
-    from mckennabot.weights import shapes
+    from mckennabot.models.weights import shapes
 
     _, _, width = MODELS[model]
     slices = math.gcd(gpus, width)
@@ -113,7 +113,7 @@ def traffic(model: str, gpus: int) -> float:
 
 
 def arithmetic() -> list[str]:
-    from mckennabot.weights import parameters
+    from mckennabot.models.weights import parameters
 
     rows = []
     for model, (layers, _, width) in MODELS.items():

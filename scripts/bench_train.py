@@ -73,10 +73,10 @@ def gpt_2_simple_step(size: int) -> Callable[[], float]:
 
 def our_step(size: int, dtype: str) -> Callable[[], float]:
     """A step of this program's engine, on the backend that KERAS_BACKEND names."""
-    from mckennabot.checkpoint import Hparams
-    from mckennabot.finetune.engine import make_engine
-    from mckennabot.finetune.model import GPT2
-    from mckennabot.weights import random_weights
+    from mckennabot.finetune.engines.engine import make_engine
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.models.checkpoint import Hparams
+    from mckennabot.models.weights import random_weights
 
     hparams = Hparams(n_vocab=VOCABULARY, n_ctx=BLOCK, n_embd=WIDTH, n_head=HEADS, n_layer=LAYERS)
     engine = make_engine(GPT2(hparams, random_weights(hparams, 0).items()), dtype, size)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mckennabot.checkpoint import ModelDir
+from mckennabot.models.checkpoint import ModelDir
 from tests import warm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,9 +184,9 @@ _WRITE_BASE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from mckennabot.checkpoint import Hparams, ModelDir
+from mckennabot.models.checkpoint import Hparams, ModelDir
 from mckennabot.tokenizer import Tokenizer
-from mckennabot.weights import shapes, write_weights
+from mckennabot.models.weights import shapes, write_weights
 
 model = ModelDir(Path(sys.argv[1]))
 tokenizer = Tokenizer.train([json.load(sys.stdin)], 300)

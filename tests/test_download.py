@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from mckennabot.checkpoint import BASE_FILES, ModelDir
-from mckennabot.download import fetch, transfer
 from mckennabot.errors import MckennabotError, ModelError, ResourceError, UsageError
+from mckennabot.models.checkpoint import BASE_FILES, ModelDir
+from mckennabot.models.download import fetch, transfer
 from tests import server as faults
 from tests.conftest import ROOT, Cli
 from tests.server import Fault, Server
@@ -59,7 +59,8 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def start(checkpoints: Path, url: str) -> subprocess.Popen[str]:
-    code = f"import sys; from mckennabot.download import fetch; fetch('small', {checkpoints!r}, {url!r})"
+    code = "import sys; from mckennabot.models.download import fetch; "
+    code += f"fetch('small', {checkpoints!r}, {url!r})"
     return subprocess.Popen(
         [sys.executable, "-c", code.replace("PosixPath", "__import__('pathlib').Path")],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -268,7 +269,7 @@ def test_an_interrupted_fetch_says_what_is_kept(served: Server, tmp_path: Path) 
     served.will(DATA, faults.stall(40_000, threading.Event()))
     code = (
         "import signal, sys; from pathlib import Path\n"
-        "from mckennabot.download import fetch\n"
+        "from mckennabot.models.download import fetch\n"
         "from mckennabot.errors import Interrupted\n"
         # Where the tests run in the background of a script, they inherit that it is ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"

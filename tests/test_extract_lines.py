@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mckennabot.extract.layout.columns import set_columns
-from mckennabot.extract.layout.hyphens import Hyphens
-from mckennabot.extract.layout.lines import Page, page_lines
-from mckennabot.extract.layout.numbers import roman
+from mckennabot.extract.books.characters import repair
+from mckennabot.extract.books.hyphens import Hyphens
+from mckennabot.extract.books.numerals import roman
+from mckennabot.extract.lines.columns import set_columns
+from mckennabot.extract.lines.lines import Page, page_lines
 from mckennabot.extract.page import Glyph, RawPage
-from mckennabot.extract.unicode import repair
 
 SIZE = 10.0
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mckennabot.checkpoint import ModelDir
-from mckennabot.finetune.metrics import read
-from mckennabot.weights import read_tensors
+from mckennabot.finetune.runs.metrics import read
+from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.weights import read_tensors
 from tests.conftest import Cli, needs_jax
 
 JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
@@ -148,7 +148,7 @@ def test_what_one_device_or_tensorflow_cannot_do_is_refused(cli: Cli, base_model
 
 
 def test_where_a_job_is_detected() -> None:
-    from mckennabot.finetune.job import detected
+    from mckennabot.finetune.jobs.job import detected
 
     slurm = {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     keras = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": "10.0.0.1:1234", "KERAS_DISTRIBUTION_PROCESS_ID": "1"}

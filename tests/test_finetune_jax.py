@@ -66,10 +66,10 @@ def test_a_step_that_is_not_finite_changes_no_weight() -> None:
 # In a process of its own, because Keras has one backend in each.
 _BROKEN_STEP = """
 import numpy as np
-from mckennabot.checkpoint import Hparams
-from mckennabot.finetune.engine import GROW_AFTER, make_engine
-from mckennabot.finetune.model import GPT2
-from mckennabot.weights import random_weights
+from mckennabot.models.checkpoint import Hparams
+from mckennabot.finetune.engines.engine import GROW_AFTER, make_engine
+from mckennabot.finetune.engines.model import GPT2
+from mckennabot.models.weights import random_weights
 
 hparams = Hparams(n_vocab=17, n_ctx=8, n_embd=4, n_head=1, n_layer=1)
 engine = make_engine(GPT2(hparams, random_weights(hparams, 0).items()), "float32", 2)

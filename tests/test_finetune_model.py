@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mckennabot.backend import import_tensorflow
-from mckennabot.checkpoint import Hparams
+from mckennabot.models.checkpoint import Hparams
 from tests.conftest import ROOT
 
 HPARAMS = Hparams(n_vocab=97, n_ctx=640, n_embd=24, n_head=3, n_layer=2)
@@ -22,7 +22,7 @@ LENGTH = 600  # more than two blocks of attention and of rows, and no multiple o
 
 @pytest.fixture(scope="module")
 def values() -> dict[str, np.ndarray]:
-    from mckennabot.weights import shapes
+    from mckennabot.models.weights import shapes
 
     rng = np.random.default_rng(0)
     return {name: rng.normal(0, 0.2, shape).astype("float32") for name, shape in shapes(HPARAMS).items()}
@@ -71,8 +71,8 @@ def reference_loss(weights: dict[str, np.ndarray], windows: np.ndarray) -> float
 def test_the_loss_is_the_reference_formulas(
     dtype: str, bound: float, values: dict[str, np.ndarray], windows: np.ndarray
 ) -> None:
-    from mckennabot.finetune.model import GPT2
-    from mckennabot.finetune.step import TensorFlowStep
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
 
     engine = TensorFlowStep(GPT2(HPARAMS, values.items()), dtype, micro_batch=2)
     evaluated = engine.evaluate(windows[:, :-1], windows[:, 1:]) / (2 * LENGTH)
@@ -86,8 +86,8 @@ def test_adam_takes_the_step_that_its_authors_describe(
     values: dict[str, np.ndarray], windows: np.ndarray
 ) -> None:
     """The first step moves each weight by the learning rate against its gradient, clipped or not."""
-    from mckennabot.finetune.model import GPT2
-    from mckennabot.finetune.step import TensorFlowStep
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
 
     values = values | {"model/ln_f/g": 20 * values["model/ln_f/g"]}  # for gradients long enough to be clipped
     model = GPT2(HPARAMS, values.items())
@@ -106,9 +106,9 @@ def test_adam_takes_the_step_that_its_authors_describe(
 def test_float16s_loss_scale_doubles_after_many_good_steps_and_halves_at_an_overflow(
     values: dict[str, np.ndarray], windows: np.ndarray
 ) -> None:
-    from mckennabot.finetune.engine import GROW_AFTER, LOSS_SCALE
-    from mckennabot.finetune.model import GPT2
-    from mckennabot.finetune.step import TensorFlowStep
+    from mckennabot.finetune.engines.engine import GROW_AFTER, LOSS_SCALE
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
 
     engine = TensorFlowStep(GPT2(HPARAMS, values.items()), "float16", micro_batch=2)
 
@@ -141,8 +141,8 @@ def tangent(function: Any, *inputs: np.ndarray) -> tuple[Any, list[np.ndarray]]:
 
 def test_the_gradients_written_by_hand_are_the_true_ones() -> None:
     tf = import_tensorflow()
-    from mckennabot.finetune.attention import attend
-    from mckennabot.finetune.entropy import IGNORED, cross_entropy, cross_entropy_alone
+    from mckennabot.finetune.engines.attention import attend
+    from mckennabot.finetune.engines.cross_entropy import IGNORED, cross_entropy, cross_entropy_alone
 
     rng = np.random.default_rng(2)
     q, k, v = (rng.normal(0, 1, (1, 2, LENGTH, 8)).astype("float32") for _ in range(3))
@@ -186,8 +186,8 @@ def test_jax_computes_the_same_losses(
 ) -> None:
     """In a process of its own, since Keras has one backend a process."""
     pytest.importorskip("jax")
-    from mckennabot.finetune.engine import make_engine
-    from mckennabot.finetune.model import GPT2
+    from mckennabot.finetune.engines.engine import make_engine
+    from mckennabot.finetune.engines.model import GPT2
 
     np.savez(tmp_path / "inputs.npz", windows=windows, **values)
     done = subprocess.run(
@@ -209,9 +209,9 @@ import json, sys
 import numpy as np
 from mckennabot.backend import import_keras
 assert import_keras().backend.backend() == "jax"
-from mckennabot.checkpoint import Hparams
-from mckennabot.finetune.engine import make_engine
-from mckennabot.finetune.model import GPT2
+from mckennabot.models.checkpoint import Hparams
+from mckennabot.finetune.engines.engine import make_engine
+from mckennabot.finetune.engines.model import GPT2
 inputs = dict(np.load(sys.argv[1]))
 windows = inputs.pop("windows")
 hparams = Hparams(n_vocab=97, n_ctx=640, n_embd=24, n_head=3, n_layer=2)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mckennabot.checkpoint import ModelDir
 from mckennabot.errors import ResourceError
-from mckennabot.finetune.metrics import read
+from mckennabot.finetune.runs.metrics import read
+from mckennabot.models.checkpoint import ModelDir
 from tests.conftest import ROOT, Cli, WarmCli
 
 
@@ -44,7 +44,7 @@ _GREEDY = """
 import sys
 from keras import ops
 from mckennabot.__main__ import main
-from mckennabot.finetune import model
+from mckennabot.finetune.engines import model
 
 modest = model.loss
 
@@ -62,8 +62,8 @@ sys.exit(main())
 
 
 def test_when_nothing_fits_it_says_what_would(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mckennabot.finetune.engine import OutOfDeviceMemory
-    from mckennabot.finetune.step import TensorFlowStep
+    from mckennabot.finetune.engines.engine import OutOfDeviceMemory
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
 
     def full(self: TensorFlowStep, *args: Any) -> Any:
         raise OutOfDeviceMemory
@@ -95,7 +95,7 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(
     table = dict(line.split("  ", 1) for line in done.stdout.splitlines())
     assert {"corpus", "windows", "steps", "model", "device", "memory in all", "time"} <= set(table)
     hparams = ModelDir(base_model).hparams()
-    from mckennabot.weights import parameters
+    from mckennabot.models.weights import parameters
 
     assert f"{parameters(hparams):,} parameters" in table["model"]
     assert "50 of 4 windows" in table["steps"]

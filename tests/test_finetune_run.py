@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mckennabot.checkpoint import ModelDir
 from mckennabot.errors import InputError, ModelError, UsageError
+from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.weights import read_weights
 from mckennabot.originality import Index
 from mckennabot.tokenizer import Tokenizer
-from mckennabot.weights import read_weights
 from tests.conftest import Cli
 
 STEPS = 12

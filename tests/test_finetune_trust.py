@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mckennabot.checkpoint import ModelDir
 from mckennabot.errors import ModelError, ResourceError, UsageError
-from mckennabot.files import write_atomic
-from mckennabot.finetune.metrics import read
-from mckennabot.weights import read_weights
+from mckennabot.finetune.runs.metrics import read
+from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.weights import read_weights
+from mckennabot.system.files import write_atomic
 from tests.conftest import Cli
 
 
@@ -218,9 +218,9 @@ def test_samples_are_drawn_measured_and_the_same_every_time(train: Any) -> None:
     texts = [{p.name: p.read_text() for p in (run.path / "samples").iterdir()} for run in runs]
     assert texts[0] == texts[1]
     assert set(texts[0]) == {"4.txt", "8.txt"}
-    drawn = [line for line in read(runs[0].path / "metrics.jsonl") if "copied_longest_run" in line]
-    assert [line["step"] for line in drawn] == [4, 8]
-    assert all(0 <= line["copied_8grams"] <= 1 for line in drawn)
+    sample = [line for line in read(runs[0].path / "metrics.jsonl") if "copied_longest_run" in line]
+    assert [line["step"] for line in sample] == [4, 8]
+    assert all(0 <= line["copied_8grams"] <= 1 for line in sample)
 
 
 def test_losses_are_drawn_and_tensorboard_gets_them(train: Any) -> None:

@@ -22,21 +22,21 @@ def small(cli: Cli, base_model: Path) -> Cli:
     return cli
 
 
-def draw(small: Cli, *args: str, **more: str) -> str:
+def sample(small: Cli, *args: str, **more: str) -> str:
     return small("generate", "-q", "--model", "small", *args, **more).stdout  # type: ignore[arg-type]
 
 
 def test_the_text_is_the_prefix_and_what_follows(small: Cli) -> None:
     args = ("--prefix", " The  river 🜏e\u0301 \u05e9", "--seed", "3", "--length", "12")
-    whole = draw(small, *args)
+    whole = sample(small, *args)
     assert whole.startswith(args[1])
-    assert whole == args[1] + draw(small, *args, "--no-prefix")
+    assert whole == args[1] + sample(small, *args, "--no-prefix")
     assert len(whole) > len(args[1]) + 1
 
 
 def test_a_seed_gives_the_same_texts_in_a_new_process_and_each_sample_differs(small: Cli) -> None:
     args = ("--nsamples", "5", "--batch-size", "2", "--length", "20", "--format", "jsonl", "--ignore-eot")
-    first, again, other = (draw(small, *args, "--seed", seed) for seed in ("7", "7", "8"))
+    first, again, other = (sample(small, *args, "--seed", seed) for seed in ("7", "7", "8"))
     assert first == again != other
     lines = [json.loads(line) for line in first.splitlines()]
     assert len({line["text"] for line in lines}) == 5
@@ -45,7 +45,7 @@ def test_a_seed_gives_the_same_texts_in_a_new_process_and_each_sample_differs(sm
 
 def test_json_lines_say_where_a_text_comes_from(small: Cli) -> None:
     [line] = map(
-        json.loads, draw(small, "--prefix", "The", "--length", "5", "--format", "jsonl").splitlines()
+        json.loads, sample(small, "--prefix", "The", "--length", "5", "--format", "jsonl").splitlines()
     )
     assert line["prefix"] == "The"
     assert line["text"].startswith("The")
@@ -59,14 +59,14 @@ def test_json_lines_say_where_a_text_comes_from(small: Cli) -> None:
 def test_several_texts_are_divided_and_in_order(small: Cli) -> None:
     prefixes = [f"{n}th river" for n in range(64)]
     args = ("--prefix-file", "-", "--length", "3", "--stop", "=", "--batch-size", "10")
-    texts = draw(small, *args, stdin="\n".join(prefixes) + "\n").split("\n====================\n")
+    texts = sample(small, *args, stdin="\n".join(prefixes) + "\n").split("\n====================\n")
     assert [text[: len(p)] for text, p in zip(texts, prefixes, strict=True)] == prefixes
 
 
 def test_a_text_goes_on_past_the_models_window(small: Cli) -> None:
     args = ("--format", "jsonl", "--ignore-eot", "--length", "300", "--seed", "1")
     for more in ((), ("--keep-prefix",)):
-        line = json.loads(draw(small, *args, "--prefix", "The sea", *more))
+        line = json.loads(sample(small, *args, "--prefix", "The sea", *more))
         assert (line["tokens"], line["stop"]) == (300, "length")
     done = small(
         "generate", "-q", "--model", "small", "--prefix", "sky " * 100, "--length", "4", "--nsamples", "2"
@@ -211,7 +211,7 @@ def test_a_terminal_that_is_not_utf8_is_no_reason_to_fail(small: Cli) -> None:
 
 
 def test_a_cached_run_does_not_load_what_training_needs(small: Cli) -> None:
-    draw(small, "--length", "1")
+    sample(small, "--length", "1")
     code = (
         "import sys; from mckennabot.cli import main\n"
         "try: main(sys.argv[1:])\n"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from mckennabot.checkpoint import ModelDir
 from mckennabot.config import GenerateSettings
 from mckennabot.generate.cache import converted
-from mckennabot.generate.draw import Drawer, Drawn, open_drawer
-from mckennabot.generate.engine import CTranslate2Engine, Sampling
+from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Sampling
+from mckennabot.generate.progress import Tell
+from mckennabot.generate.sampler import Sample, Sampler, open_sampler
 from mckennabot.generate.source import Source
-from mckennabot.generate.tell import Tell
+from mckennabot.models.checkpoint import ModelDir
 from mckennabot.tokenizer import Tokenizer
 from tests.conftest import Cli
 
@@ -40,12 +40,12 @@ def engine(base_model: Path, tokenizer: Tokenizer) -> Iterator[CTranslate2Engine
         yield loaded
 
 
-def draw(
+def sample(
     engine: CTranslate2Engine, prompts: list[list[int]], sampling: Sampling, most: int, least: int = 0
 ) -> list[list[tuple[int, float]]]:
     """Each row's new tokens and their log-probabilities."""
     rows: list[list[tuple[int, float]]] = [[] for _ in prompts]
-    for row, token, log_probability in engine.draw(
+    for row, token, log_probability in engine.sample(
         prompts, sampling, most=most, least=least, on_token=lambda *step: (step, False)
     ):
         rows[row].append((token, log_probability))
@@ -54,17 +54,17 @@ def draw(
 
 def test_rows_of_different_length_are_drawn_as_if_alone(engine: CTranslate2Engine) -> None:
     prompts = [[5, 6], [7, 8, 9, 10, 11, 12], [9, 3, 200]]
-    together = draw(engine, prompts, GREEDY, 30)
+    together = sample(engine, prompts, GREEDY, 30)
     for prompt, row in zip(prompts, together, strict=True):
-        [alone] = draw(engine, [prompt], GREEDY, 30)
+        [alone] = sample(engine, [prompt], GREEDY, 30)
         assert [token for token, _ in alone] == [token for token, _ in row]
         assert [p for _, p in row] == pytest.approx([p for _, p in alone], abs=1e-4)
 
 
 def test_log_probabilities_are_the_models_own(engine: CTranslate2Engine) -> None:
-    """Also where temperature and top-k bend what is drawn."""
+    """Also where temperature and top-k bend what is sampled."""
     bent = replace(FREE, temperature=0.5, top_k=20)
-    [row] = draw(engine, [[3]], bent, 40)
+    [row] = sample(engine, [[3]], bent, 40)
     loss = engine.mean_loss([[3, *(token for token, _ in row)]])
     assert -sum(p for _, p in row) / 40 == pytest.approx(loss, abs=1e-4)
 
@@ -72,12 +72,12 @@ def test_log_probabilities_are_the_models_own(engine: CTranslate2Engine) -> None
 @pytest.mark.parametrize("narrow", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-3}])
 def test_each_way_of_narrowing_ends_at_greedy(engine: CTranslate2Engine, narrow: dict[str, float]) -> None:
     sampling = replace(FREE, **narrow)
-    assert draw(engine, [[3]], sampling, 20) == draw(engine, [[3]], GREEDY, 20)
+    assert sample(engine, [[3]], sampling, 20) == sample(engine, [[3]], GREEDY, 20)
 
 
 def test_a_repetition_penalty_makes_repeats_rarer(engine: CTranslate2Engine) -> None:
     def distinct(penalty: float) -> int:
-        [row] = draw(engine, [[3]], replace(GREEDY, repetition_penalty=penalty), 60)
+        [row] = sample(engine, [[3]], replace(GREEDY, repetition_penalty=penalty), 60)
         return len({token for token, _ in row})
 
     assert distinct(5.0) > distinct(1.0)
@@ -87,16 +87,16 @@ def test_a_seed_begins_the_random_numbers_anew(engine: CTranslate2Engine) -> Non
     texts = []
     for seed in (4, 4, 5):
         engine.reseed(seed)
-        texts.append(draw(engine, [[3]] * 3, FREE, 20))
+        texts.append(sample(engine, [[3]] * 3, FREE, 20))
     assert texts[0] == texts[1] != texts[2]
     assert len({tuple(row) for row in texts[0]}) == 3
 
 
 def test_a_caller_that_goes_away_stops_the_work(engine: CTranslate2Engine) -> None:
-    steps = engine.draw([[3]], FREE, most=60, least=0, on_token=lambda *step: (step, False))
+    steps = engine.sample([[3]], FREE, most=60, least=0, on_token=lambda *step: (step, False))
     next(steps)
     steps.close()
-    assert len(draw(engine, [[3]], FREE, 5)[0]) == 5
+    assert len(sample(engine, [[3]], FREE, 5)[0]) == 5
 
 
 def test_an_error_in_the_callers_judgement_is_the_callers(engine: CTranslate2Engine) -> None:
@@ -104,55 +104,55 @@ def test_an_error_in_the_callers_judgement_is_the_callers(engine: CTranslate2Eng
         raise ValueError("not this one")
 
     with pytest.raises(ValueError, match="not this one"):
-        list(engine.draw([[3]], FREE, most=5, least=0, on_token=judge))
+        list(engine.sample([[3]], FREE, most=5, least=0, on_token=judge))
 
 
 @pytest.fixture
-def drawer(base_model: Path) -> Iterator[Drawer]:
+def sampler(base_model: Path) -> Iterator[Sampler]:
     settings = GenerateSettings(seed=1, length=30, ignore_eot=True, batch_size=1)
-    with open_drawer(Source(ModelDir(base_model), base_model / "model.ckpt"), settings, Tell()) as opened:
+    with open_sampler(Source(ModelDir(base_model), base_model / "model.ckpt"), settings, Tell()) as opened:
         yield opened
 
 
-def texts(drawer: Drawer, prefixes: list[str]) -> list[Drawn]:
-    return [event for event in drawer.draw(prefixes, Tell()) if isinstance(event, Drawn)]
+def texts(sampler: Sampler, prefixes: list[str]) -> list[Sample]:
+    return [event for event in sampler.sample(prefixes, Tell()) if isinstance(event, Sample)]
 
 
-def test_prefixes_of_any_length_and_none_share_a_call(drawer: Drawer) -> None:
-    drawer.settings = replace(drawer.settings, temperature=0, batch_size=8)
+def test_prefixes_of_any_length_and_none_share_a_call(sampler: Sampler) -> None:
+    sampler.settings = replace(sampler.settings, temperature=0, batch_size=8)
     prefixes = ["", "x", "The river dreams", "", "The sea. " * 40, "The sea", "y"]
-    together = texts(drawer, prefixes)
-    alone = [texts(drawer, [prefix])[0] for prefix in prefixes]
+    together = texts(sampler, prefixes)
+    alone = [texts(sampler, [prefix])[0] for prefix in prefixes]
     assert [text.text for text in sorted(together, key=lambda t: t.index)] == [t.text for t in alone]
 
 
-def test_the_least_length_holds_back_the_end_of_text(drawer: Drawer) -> None:
-    """Drawn from 300 tokens by a model that has learnt nothing, one text in ten would get that far."""
-    drawer.settings = replace(
-        drawer.settings, ignore_eot=False, temperature=5, top_k=0, top_p=1, length=1000, min_length=700
+def test_the_least_length_holds_back_the_end_of_text(sampler: Sampler) -> None:
+    """Sample from 300 tokens by a model that has learnt nothing, one text in ten would get that far."""
+    sampler.settings = replace(
+        sampler.settings, ignore_eot=False, temperature=5, top_k=0, top_p=1, length=1000, min_length=700
     )
-    drawn = texts(drawer, ["The"] * 3)
-    assert all(text.tokens >= 700 for text in drawn)
-    assert "end-of-text" in {text.stop for text in drawn}
+    sample = texts(sampler, ["The"] * 3)
+    assert all(text.tokens >= 700 for text in sample)
+    assert "end-of-text" in {text.stop for text in sample}
 
 
-def test_the_way_into_a_new_window_changes_no_token_that_the_context_decides(drawer: Drawer) -> None:
+def test_the_way_into_a_new_window_changes_no_token_that_the_context_decides(sampler: Sampler) -> None:
     """Greedy text over several windows is what the same model draws from the same last half window."""
-    drawer.settings = replace(drawer.settings, temperature=0, length=64)
-    [long] = texts(drawer, ["The sea"])
-    drawer.settings = replace(drawer.settings, length=20)
+    sampler.settings = replace(sampler.settings, temperature=0, length=64)
+    [long] = texts(sampler, ["The sea"])
+    sampler.settings = replace(sampler.settings, length=20)
     assert len(long.text) > 0
-    [again] = texts(drawer, ["The sea"])
+    [again] = texts(sampler, ["The sea"])
     assert long.text.startswith(again.text)
 
 
-def test_five_hundred_texts_take_no_more_memory_and_no_more_time_each(drawer: Drawer) -> None:
-    texts(drawer, ["The river"] * 10)
+def test_five_hundred_texts_take_no_more_memory_and_no_more_time_each(sampler: Sampler) -> None:
+    texts(sampler, ["The river"] * 10)
     before = _resident()
     times = []
     for _ in range(49):
         began = time.perf_counter()
-        texts(drawer, ["The river"] * 10)
+        texts(sampler, ["The river"] * 10)
         times.append(time.perf_counter() - began)
     assert _resident() <= before * 1.05
     assert min(times[-20:]) <= min(times[:20]) * 2  # the least, as other programs use this machine too

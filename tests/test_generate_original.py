@@ -1,4 +1,4 @@
-"""`generate --originality` and `--max-copied`: what is copied is said, shown, and drawn again."""
+"""`generate --originality` and `--max-copied`: what is copied is said, shown, and sample again."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mckennabot.config import GenerateSettings
-from mckennabot.generate.draw import Drawer
-from mckennabot.generate.engine import Sampling
-from mckennabot.generate.original import TRIES, draw_original
-from mckennabot.generate.tell import Tell
+from mckennabot.generate.ctranslate2_engine import Sampling
+from mckennabot.generate.original import TRIES, sample_original
+from mckennabot.generate.progress import Tell
+from mckennabot.generate.sampler import Sampler
 from mckennabot.originality import Index
 from mckennabot.tokenizer import Tokenizer
 from tests.conftest import Cli
@@ -79,7 +79,7 @@ class Parrot:
     def reseed(self, seed: int) -> None:
         raise AssertionError("nobody asked for it")
 
-    def draw(self, prompts, sampling: Sampling, *, most: int, least: int, on_token):  # type: ignore[no-untyped-def]
+    def sample(self, prompts, sampling: Sampling, *, most: int, least: int, on_token):  # type: ignore[no-untyped-def]
         for row in range(len(prompts)):
             text = self.texts[self.calls % len(self.texts)]
             self.calls += 1
@@ -104,10 +104,10 @@ def test_a_text_that_copies_too_much_is_drawn_again_a_bounded_number_of_times(
     engine = Parrot(tokenizer, texts)
     index = Index.build([("book.txt", [[PREFIX + " the sea is awake."]])])
     said: list[str] = []
-    drawer = Drawer(engine, tokenizer, 1024, GenerateSettings(batch_size=1))
-    drawn = list(draw_original(drawer, ["", ""], index, 2, Tell(warning=said.append)))
-    assert sorted(text.index for text in drawn) == [0, 1]
-    assert [text.text for text in drawn] == kept
+    sampler = Sampler(engine, tokenizer, 1024, GenerateSettings(batch_size=1))
+    sample = list(sample_original(sampler, ["", ""], index, 2, Tell(warning=said.append)))
+    assert sorted(text.index for text in sample) == [0, 1]
+    assert [text.text for text in sample] == kept
     assert engine.calls == calls
     assert len(said) == warnings
 

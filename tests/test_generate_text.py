@@ -1,4 +1,4 @@
-"""A text being drawn: nothing is shown that is later taken back, and it ends where it should."""
+"""A text being sample: nothing is shown that is later taken back, and it ends where it should."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BYTES = Tokenizer.train([""], 257)  # one token for each byte: every border that
 LETTERS = "aab. é🜏"
 
 
-def drawn(continuation: str, **options: object) -> tuple[Text, str]:
+def sample(continuation: str, **options: object) -> tuple[Text, str]:
     """A text that is offered the bytes of `continuation` and end-of-text, and what was shown of it."""
     text = Text("", [BYTES.eot], BYTES, GenerateSettings(**options))  # type: ignore[arg-type]
     shown = ""
@@ -29,7 +29,7 @@ def drawn(continuation: str, **options: object) -> tuple[Text, str]:
 
 @given(st.text(LETTERS, max_size=30), st.lists(st.text(LETTERS, min_size=1, max_size=4), max_size=3))
 def test_stops_are_found_wherever_tokens_divide_them_and_never_shown(words: str, stops: list[str]) -> None:
-    text, shown = drawn(words, stop=tuple(stops), length=500)
+    text, shown = sample(words, stop=tuple(stops), length=500)
     ends = {words.find(stop) for stop in stops} - {-1}
     # Of two stops that overlap, the one complete first ends the text.
     if ends:
@@ -42,7 +42,7 @@ def test_stops_are_found_wherever_tokens_divide_them_and_never_shown(words: str,
 
 @pytest.mark.parametrize(("length", "whole"), [(1, ""), (2, "é"), (5, "é"), (6, "é🜏")])
 def test_a_text_cut_inside_a_character_ends_before_it(length: int, whole: str) -> None:
-    text, shown = drawn("é🜏x", length=length, min_length=0)
+    text, shown = sample("é🜏x", length=length, min_length=0)
     assert (text.stop, text.text, shown) == ("length", whole, whole)
 
 
@@ -65,13 +65,13 @@ def test_bytes_that_are_not_utf8_show_as_replacement_characters() -> None:
     ],
 )
 def test_finish_sentence(words: str, length: int, kept: str, stop: str) -> None:
-    text, shown = drawn(words, length=length, finish_sentence=True)
+    text, shown = sample(words, length=length, finish_sentence=True)
     assert (text.text, text.stop, shown) == (kept, stop, kept)
 
 
 @pytest.mark.parametrize(("least", "kept"), [(2, "a"), (3, "a.b"), (4, "a.b"), (5, "a.b.c")])
 def test_nothing_ends_a_text_before_its_least_length(least: int, kept: str) -> None:
-    text, _ = drawn("a.b.c.d", stop=(".",), min_length=least)
+    text, _ = sample("a.b.c.d", stop=(".",), min_length=least)
     assert (text.text, text.stop) == (kept, "stop")
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mckennabot.extract import contain
 from mckennabot.extract.page import RawPage
 from mckennabot.extract.pdf import reader
 from mckennabot.extract.pdf.reader import Reading, read_pages
+from mckennabot.system import processes as contain
 from tests.conftest import SHARED, Cli
 from tests.pdfs import book, line, pdf, stream
 

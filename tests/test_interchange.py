@@ -76,10 +76,10 @@ print(float(session.run(loss, {X: tokens})))
 import sys
 import numpy as np
 from pathlib import Path
-from mckennabot.checkpoint import ModelDir
-from mckennabot.finetune.model import GPT2
-from mckennabot.finetune.step import TensorFlowStep
-from mckennabot.weights import read_weights
+from mckennabot.models.checkpoint import ModelDir
+from mckennabot.finetune.engines.model import GPT2
+from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+from mckennabot.models.weights import read_weights
 run = ModelDir(Path(sys.argv[1]))
 hparams = run.hparams()
 tokens = np.random.default_rng(1).integers(0, hparams.n_vocab, [2, 48]).astype("int32")

@@ -16,7 +16,7 @@ import click
 from mckennabot import corpus
 from mckennabot.config import CORPUS_DIR, ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, UsageError
-from mckennabot.files import write_atomic, write_error
+from mckennabot.system.files import write_atomic, write_error
 
 if TYPE_CHECKING:
     from mckennabot.extract import Book
@@ -101,7 +101,7 @@ class Run:
         Raises:
             MckennabotError: as `all`; or there are no such pages.
         """
-        from mckennabot.extract.inspect import inspect_html
+        from mckennabot.extract.inspection import inspect_html
 
         source = self._request.sources[0]
         pages = [page for page in self._read(source).pages if first <= page.number <= last]

@@ -101,7 +101,7 @@ The same command again goes on with the run up to --steps.
     type=COUNT,
     default=DEFAULTS.sample_every,
     show_default=True,
-    help="Steps between drawn samples; 0: never.",
+    help="Steps between samples; 0: never.",
 )
 @click.option(
     "--patience",
@@ -125,7 +125,7 @@ The same command again goes on with the run up to --steps.
 def finetune(corpus: tuple[Path, ...], verbose: bool, quiet: bool, **options: Any) -> None:
     """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
     from mckennabot import finetune as stage
-    from mckennabot.finetune import job, supervise
+    from mckennabot.finetune.jobs import job, supervise
 
     paths = list(corpus) or sorted(CORPUS_DIR.glob("*.txt"))
     if not paths and not job.detected():  # of whose processes only the first needs one

@@ -73,7 +73,7 @@ EPILOG = """
     type=click.FloatRange(0, 100, min_open=True),
     default=DEFAULTS.repetition_penalty,
     show_default=True,
-    help="Above 1: tokens drawn before get less likely.",
+    help="Above 1: tokens sampled before get less likely.",
 )
 @click.option(
     "--seed", type=click.IntRange(0, 2**32 - 2), help="Same seed, same texts.  [default: a new one]"
@@ -90,7 +90,7 @@ EPILOG = """
     type=click.IntRange(1),
     default=DEFAULTS.batch_size,
     show_default=True,
-    help="Texts drawn at a time.",
+    help="Texts sampled at a time.",
 )
 @click.option("--stop", metavar="TEXT", multiple=True, help="End a text before this; may be repeated.")
 @click.option("--ignore-eot", is_flag=True, help="Go on past <|endoftext|>.")
@@ -160,10 +160,10 @@ def generate(
 
     from mckennabot.cli import texts
     from mckennabot.cli.interactive import converse
-    from mckennabot.generate.draw import open_drawer
-    from mckennabot.generate.original import draw_original, report_on
+    from mckennabot.generate.original import report_on, sample_original
+    from mckennabot.generate.progress import Tell
+    from mckennabot.generate.sampler import open_sampler
     from mckennabot.generate.source import find_source, with_seed
-    from mckennabot.generate.tell import Tell
     from mckennabot.originality import Index
 
     tell = Tell(
@@ -176,14 +176,14 @@ def generate(
     tell.progress(f"drawing from {source.weights}, seed {settings.seed}")
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_opened(output))
-        drawer = stack.enter_context(open_drawer(source, settings, tell))
+        sampler = stack.enter_context(open_sampler(source, settings, tell))
         if interactive:
-            converse(drawer, click.get_current_context().command.params, tell, prefixes[0])
+            converse(sampler, click.get_current_context().command.params, tell, prefixes[0])
             return
         if index and max_copied:
-            events: Any = draw_original(drawer, prefixes, index, max_copied, tell)
+            events: Any = sample_original(sampler, prefixes, index, max_copied, tell)
         else:
-            events = drawer.draw(prefixes, tell)
+            events = sampler.sample(prefixes, tell)
         stack.enter_context(contextlib.closing(events))
         shown = [prefix * (not no_prefix) for prefix in prefixes]
         reporter = partial(report_on, index=index) if index and originality else None
@@ -203,7 +203,7 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     Raises:
         ResourceError, UsageError: it cannot be written to.
     """
-    from mckennabot.files import replacing, write_error
+    from mckennabot.system.files import replacing, write_error
 
     if output is None or str(output) == "-":
         try:

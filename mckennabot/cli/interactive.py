@@ -16,8 +16,8 @@ from mckennabot.config import GenerateSettings
 from mckennabot.errors import Interrupted
 
 if TYPE_CHECKING:
-    from mckennabot.generate.draw import Drawer
-    from mckennabot.generate.tell import Tell
+    from mckennabot.generate.progress import Tell
+    from mckennabot.generate.sampler import Sampler
 
 HELP = """\
 Type a prefix to get a continuation; an empty line continues the last text.
@@ -39,11 +39,11 @@ CHANGEABLE = (
 )
 
 
-def converse(drawer: Drawer, options: Iterable[click.Parameter], tell: Tell, first: str) -> None:
+def converse(sampler: Sampler, options: Iterable[click.Parameter], tell: Tell, first: str) -> None:
     """Read lines and answer them until the input ends.
 
     Args:
-        drawer: draws the answers; its settings change with the options.
+        sampler: draws the answers; its settings change with the options.
         options: of the command, which know what each value may be.
         tell: takes warnings.
         first: a prefix to begin with, or nothing.
@@ -55,7 +55,7 @@ def converse(drawer: Drawer, options: Iterable[click.Parameter], tell: Tell, fir
     prompt = "> " if sys.stdin.isatty() else ""
     if prompt:
         tell.progress(HELP)
-    text = _answer(drawer, first, "", tell) if first else ""
+    text = _answer(sampler, first, "", tell) if first else ""
     while True:
         try:
             line = input(prompt)
@@ -67,34 +67,34 @@ def converse(drawer: Drawer, options: Iterable[click.Parameter], tell: Tell, fir
         if line in ("/quit", "/exit"):
             return
         if line.startswith("/"):
-            _command(line[1:], drawer, known)
+            _command(line[1:], sampler, known)
         else:
-            text = _answer(drawer, line, text, tell)
+            text = _answer(sampler, line, text, tell)
 
 
-def _answer(drawer: Drawer, line: str, text: str, tell: Tell) -> str:
+def _answer(sampler: Sampler, line: str, text: str, tell: Tell) -> str:
     """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
-    from mckennabot.generate.draw import Piece
+    from mckennabot.generate.sampler import Piece
 
     text = line or text
     if line:
         print(line, end="", flush=True)
     try:
-        with contextlib.closing(drawer.draw([text], tell)) as events:
+        with contextlib.closing(sampler.sample([text], tell)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     text += event.text
                     print(event.text, end="", flush=True)
     except KeyboardInterrupt:
-        pass  # it stops the text; what was drawn of it stays
+        pass  # it stops the text; what was sampled of it stays
     print(flush=True)
     return text
 
 
-def _command(line: str, drawer: Drawer, known: dict[str, click.Parameter]) -> None:
+def _command(line: str, sampler: Sampler, known: dict[str, click.Parameter]) -> None:
     name, _, value = line.partition(" ")
     field = name.strip().lstrip("-").replace("-", "_")
-    settings = drawer.settings
+    settings = sampler.settings
     if field == "options":
         for shown in fields(GenerateSettings):
             if shown.name in known:
@@ -108,7 +108,7 @@ def _command(line: str, drawer: Drawer, known: dict[str, click.Parameter]) -> No
     except click.BadParameter as error:
         click.echo(f"/{name}: {error.message}", err=True)
         return
-    drawer.settings = changed
+    sampler.settings = changed
 
 
 def _value(option: click.Parameter, text: str) -> Any:

@@ -14,12 +14,12 @@ import click
 from mckennabot.cli.extracting import Request, Run, account, shown, warnings
 from mckennabot.config import CORPUS_DIR
 from mckennabot.errors import Interrupted, MckennabotError, PasswordNeeded, UsageError
-from mckennabot.files import replacing, write_error
+from mckennabot.system.files import replacing, write_error
 
 if TYPE_CHECKING:
-    from mckennabot.extract.apart import Extracted
     from mckennabot.extract.ledger import Ledger
     from mckennabot.extract.library import Place
+    from mckennabot.extract.worker import Extracted
 
 LOCAL = "local"
 

@@ -11,7 +11,7 @@ from mckennabot.cli.options import chatter, checkpoints
 from mckennabot.errors import ModelError
 
 if TYPE_CHECKING:
-    from mckennabot.inventory import Entry
+    from mckennabot.models.inventory import Entry
 
 EPILOG = """
 \b
@@ -29,7 +29,7 @@ GET_ONE = "Get one with: mckennabot finetune --model tiny (nothing to fetch), or
 @chatter
 def models(checkpoints: Path, check: bool, verbose: bool, quiet: bool) -> None:
     """List base models and runs: their size, step, validation loss, and what is damaged."""
-    from mckennabot.inventory import inventory
+    from mckennabot.models.inventory import inventory
 
     entries = list(inventory(checkpoints, thorough=check))
     if not entries:

@@ -1,4 +1,4 @@
-"""Drawn texts on their way to a terminal, a pipe or a file."""
+"""Sample texts on their way to a terminal, a pipe or a file."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 if TYPE_CHECKING:
-    from mckennabot.generate.draw import Drawn, Piece
+    from mckennabot.generate.sampler import Piece, Sample
     from mckennabot.originality import Report, Run
 
-    Reporter = Callable[[Drawn], Report]
+    Reporter = Callable[[Sample], Report]
 
 DIVIDER = "\n" + "=" * 20 + "\n"
 NAMED_WORDS = 12
 """New words that a summary names."""
 
 
-def write_text(events: Iterable[Piece | Drawn], shown: Sequence[str], file: TextIO) -> None:
-    """Write each text as it is drawn, with a line of = between two.
+def write_text(events: Iterable[Piece | Sample], shown: Sequence[str], file: TextIO) -> None:
+    """Write each text as it is sampled, with a line of = between two.
 
     Args:
-        events: from `Drawer.draw`.
+        events: from `Sampler.sample`.
         shown: what to print before each text: its prefix, or nothing.
         file: where to.
     """
-    from mckennabot.generate.draw import Drawn
+    from mckennabot.generate.sampler import Sample
 
     begun = -1
     try:
@@ -39,7 +39,7 @@ def write_text(events: Iterable[Piece | Drawn], shown: Sequence[str], file: Text
             if event.index != begun:
                 begun = event.index
                 file.write((DIVIDER if begun else "") + shown[begun])
-            file.write("\n" if isinstance(event, Drawn) else event.text)
+            file.write("\n" if isinstance(event, Sample) else event.text)
             file.flush()
     except KeyboardInterrupt:
         file.write("\n")
@@ -47,7 +47,7 @@ def write_text(events: Iterable[Piece | Drawn], shown: Sequence[str], file: Text
 
 
 def write_whole_text(
-    events: Iterable[Piece | Drawn], shown: Sequence[str], file: TextIO, reporter: Reporter | None
+    events: Iterable[Piece | Sample], shown: Sequence[str], file: TextIO, reporter: Reporter | None
 ) -> None:
     """Write each text when it is complete.
 
@@ -55,19 +55,19 @@ def write_whole_text(
     new words bright.
     """
     colour = file.isatty() and not os.environ.get("NO_COLOR")
-    for drawn in _complete(events):
-        whole = drawn.prefix + drawn.text
-        begin = len(drawn.prefix) - len(shown[drawn.index])
-        report = reporter(drawn) if reporter else None
+    for sample in _complete(events):
+        whole = sample.prefix + sample.text
+        begin = len(sample.prefix) - len(shown[sample.index])
+        report = reporter(sample) if reporter else None
         text = _highlighted(whole, begin, report) if report and colour else whole[begin:]
-        file.write((DIVIDER if drawn.index else "") + text + "\n")
+        file.write((DIVIDER if sample.index else "") + text + "\n")
         file.flush()
         if report:
             click.echo(summary(whole, report), err=True)
 
 
 def write_jsonl(
-    events: Iterable[Piece | Drawn],
+    events: Iterable[Piece | Sample],
     shown: Sequence[str],
     file: TextIO,
     common: dict[str, Any],
@@ -76,26 +76,26 @@ def write_jsonl(
     """Write each complete text as a JSON object on a line of its own.
 
     Args:
-        events: from `Drawer.draw`.
+        events: from `Sampler.sample`.
         shown: what "text" starts with: the prefix, or nothing.
         file: where to.
         common: entries that every line has.
         reporter: makes an entry "originality", whose spans are of characters of "text".
     """
-    for drawn in _complete(events):
-        known = math.isfinite(drawn.log_probability)
+    for sample in _complete(events):
+        known = math.isfinite(sample.log_probability)
         line = {
-            "prefix": drawn.prefix,
-            "text": shown[drawn.index] + drawn.text,
+            "prefix": sample.prefix,
+            "text": shown[sample.index] + sample.text,
             **common,
-            "index": drawn.index,
-            "stop": drawn.stop,
-            "tokens": drawn.tokens,
-            "log_probability": round(drawn.log_probability, 4) if known else None,
+            "index": sample.index,
+            "stop": sample.stop,
+            "tokens": sample.tokens,
+            "log_probability": round(sample.log_probability, 4) if known else None,
         }
         if reporter:
-            hidden = len(drawn.prefix) - len(shown[drawn.index])
-            line["originality"] = _as_json(reporter(drawn), hidden)
+            hidden = len(sample.prefix) - len(shown[sample.index])
+            line["originality"] = _as_json(reporter(sample), hidden)
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
         file.flush()
 
@@ -118,25 +118,25 @@ def summary(text: str, report: Report) -> str:
     )
 
 
-def _in_order(events: Iterable[Piece | Drawn]) -> Iterator[Piece | Drawn]:
-    """The events text by text; what is drawn of later texts waits for its turn."""
-    from mckennabot.generate.draw import Drawn
+def _in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
+    """The events text by text; what is sampled of later texts waits for its turn."""
+    from mckennabot.generate.sampler import Sample
 
     current = 0
-    waiting: dict[int, deque[Piece | Drawn]] = {}
+    waiting: dict[int, deque[Piece | Sample]] = {}
     for event in events:
         waiting.setdefault(event.index, deque()).append(event)
         while queue := waiting.get(current):
             yield (ready := queue.popleft())
-            if isinstance(ready, Drawn):
+            if isinstance(ready, Sample):
                 del waiting[current]
                 current += 1
 
 
-def _complete(events: Iterable[Piece | Drawn]) -> Iterator[Drawn]:
-    from mckennabot.generate.draw import Drawn
+def _complete(events: Iterable[Piece | Sample]) -> Iterator[Sample]:
+    from mckennabot.generate.sampler import Sample
 
-    return (event for event in _in_order(events) if isinstance(event, Drawn))
+    return (event for event in _in_order(events) if isinstance(event, Sample))
 
 
 def _highlighted(text: str, begin: int, report: Report) -> str:

@@ -19,7 +19,7 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.book import Book, shape
 from mckennabot.extract.documents import READERS, extract_document
-from mckennabot.extract.layout.lines import page_lines
+from mckennabot.extract.lines.lines import page_lines
 from mckennabot.extract.pdf.reader import read_pages
 from mckennabot.extract.pdf.scan import check_text, searchable
 from mckennabot.extract.sources import check_file

@@ -6,21 +6,21 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mckennabot.config import ExtractSettings
+from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.kinds import kept_kinds
-from mckennabot.extract.layout.captions import CAPTION, TABLE, mark_captions
-from mckennabot.extract.layout.chapters import find_sections
-from mckennabot.extract.layout.columns import set_columns
-from mckennabot.extract.layout.furniture import mark_furniture
-from mckennabot.extract.layout.headings import HEADING, find_headings
-from mckennabot.extract.layout.hyphens import Hyphens
-from mckennabot.extract.layout.lines import Line, Page
-from mckennabot.extract.layout.matter import mark_gutenberg, mark_listings, mark_matter
-from mckennabot.extract.layout.measure import take_measure
-from mckennabot.extract.layout.notes import mark_footnotes
-from mckennabot.extract.layout.paragraphs import Paragraph, make_paragraphs
-from mckennabot.extract.layout.sections import BACK, CONTENTS, FRONT, INDEX, PART, Section
+from mckennabot.extract.lines.columns import set_columns
+from mckennabot.extract.lines.lines import Line, Page
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.report import Report, make_report
+from mckennabot.extract.steps.captions import CAPTION, TABLE, mark_captions
+from mckennabot.extract.steps.chapters import find_sections
+from mckennabot.extract.steps.footnotes import mark_footnotes
+from mckennabot.extract.steps.furniture import mark_furniture
+from mckennabot.extract.steps.headings import HEADING, find_headings
+from mckennabot.extract.steps.matter import mark_gutenberg, mark_listings, mark_matter
+from mckennabot.extract.steps.measure import take_measure
+from mckennabot.extract.steps.paragraphs import Paragraph, make_paragraphs
+from mckennabot.extract.steps.sections import BACK, CONTENTS, FRONT, INDEX, PART, Section
 
 
 @dataclass(frozen=True)

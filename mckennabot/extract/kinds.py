@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mckennabot.extract.layout.captions import CAPTION, TABLE
-from mckennabot.extract.layout.furniture import FOLIO, HEAD
-from mckennabot.extract.layout.notes import FOOTNOTE
-from mckennabot.extract.layout.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX, PART
+from mckennabot.extract.steps.captions import CAPTION, TABLE
+from mckennabot.extract.steps.footnotes import FOOTNOTE
+from mckennabot.extract.steps.furniture import FOLIO, HEAD
+from mckennabot.extract.steps.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX, PART
 
 KEEP = {
     "furniture": (HEAD, FOLIO),

@@ -12,8 +12,8 @@ from typing import Any
 from mckennabot import __version__
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, UsageError
-from mckennabot.extract.apart import Fingerprint, fingerprint
-from mckennabot.files import write_error
+from mckennabot.extract.worker import Fingerprint, fingerprint
+from mckennabot.system.files import write_error
 
 NAME = ".extracted.jsonl"
 

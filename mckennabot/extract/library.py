@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, ResourceError, UsageError
-from mckennabot.extract import apart
-from mckennabot.extract.apart import Extracted, Task, extract_apart
+from mckennabot.extract import worker as apart
+from mckennabot.extract.worker import Extracted, Task, extract_apart
 
 LOOK_SECONDS = 5.0  # how often the number of workers is asked for
 CONNECT_SECONDS = 5

@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from mckennabot.extract.layout.hyphens import Hyphens
-from mckennabot.extract.layout.lines import Page
-from mckennabot.extract.layout.paragraphs import Paragraph
-from mckennabot.extract.layout.sections import Section
+from mckennabot.extract.books.hyphens import Hyphens
+from mckennabot.extract.lines.lines import Page
+from mckennabot.extract.steps.paragraphs import Paragraph
+from mckennabot.extract.steps.sections import Section
 
 _SAMPLES = 5
 

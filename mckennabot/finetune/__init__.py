@@ -37,12 +37,13 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool =
     Raises:
         MckennabotError: a corpus, model or place that cannot be used; `Interrupted` after saving.
     """
-    from mckennabot.finetune import job, reference
+    from mckennabot.finetune.engines import reference
     from mckennabot.finetune.interrupt import Interruption
+    from mckennabot.finetune.jobs import job
     from mckennabot.finetune.launch import follow, launch
     from mckennabot.finetune.prepare import prepare
     from mckennabot.finetune.progress import Progress
-    from mckennabot.finetune.run import open_run
+    from mckennabot.finetune.runs.run import open_run
 
     progress = Progress(quiet)
     with Interruption() as interruption, job.join(settings.engine) as mine:
@@ -66,7 +67,7 @@ def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:
     from mckennabot.finetune.plan import dry_run
     from mckennabot.finetune.prepare import prepare
     from mckennabot.finetune.progress import Progress
-    from mckennabot.finetune.run import Run
+    from mckennabot.finetune.runs.run import Run
 
     with Interruption():
         run = Run(settings.checkpoints / settings.run)

@@ -6,23 +6,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mckennabot.checkpoint import Hparams, ModelDir
 from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import parse, read_text
 from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows, split
 from mckennabot.finetune.interrupt import Interruption
-from mckennabot.finetune.job import Job
+from mckennabot.finetune.jobs.job import Job
+from mckennabot.finetune.jobs.start import Start
 from mckennabot.finetune.prepare import Plan
 from mckennabot.finetune.progress import Progress
-from mckennabot.finetune.run import Run, State
-from mckennabot.finetune.start import Start
+from mckennabot.finetune.runs.run import Run, State
+from mckennabot.models.checkpoint import Hparams, ModelDir
+from mckennabot.models.weights import random_weights, read_weights, write_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
-from mckennabot.weights import random_weights, read_weights, write_weights
 
 if TYPE_CHECKING:
-    from mckennabot.finetune.engine import Engine
+    from mckennabot.finetune.engines.engine import Engine
     from mckennabot.finetune.trainer import Data
 
 INDEXED_TOKENS = 4_000_000
@@ -51,7 +51,7 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
     Start.tell(job, start)
     values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)
     engine = assemble(plan.hparams, settings, job.tell(values))
-    from mckennabot.finetune.record import Record
+    from mckennabot.finetune.runs.record import Record
     from mckennabot.finetune.trainer import Trainer
 
     engine.restore(job.tell(moments or ()))
@@ -83,7 +83,7 @@ def follow(interruption: Interruption, job: Job) -> None:
     if start is None:
         return
     engine = assemble(start.hparams, start.settings, job.tell())
-    from mckennabot.finetune.record import Onlooker
+    from mckennabot.finetune.runs.record import Onlooker
     from mckennabot.finetune.trainer import Trainer
 
     engine.restore(job.tell())
@@ -107,9 +107,9 @@ def read_values(plan: Plan, weights: Path | None) -> Iterable[tuple[str, Any]]:
 
 def assemble(hparams: Hparams, settings: FinetuneSettings, values: Iterable[tuple[str, Any]]) -> Engine:
     """A model with these variables, and what trains it."""
-    from mckennabot.finetune import devices
-    from mckennabot.finetune.engine import make_engine
-    from mckennabot.finetune.model import GPT2
+    from mckennabot.finetune.engines.engine import make_engine
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.jobs import devices
 
     assert settings.batch_size is not None
     dtype = precision.choose(settings.precision)

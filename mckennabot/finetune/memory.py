@@ -11,11 +11,11 @@ import subprocess
 from pathlib import Path
 
 from mckennabot.backend import import_tensorflow
-from mckennabot.checkpoint import Hparams
 from mckennabot.config import FinetuneSettings
-from mckennabot.finetune.attention import BLOCK
-from mckennabot.finetune.entropy import MATRIX_ROWS, ROWS
-from mckennabot.weights import parameters
+from mckennabot.finetune.engines.attention import BLOCK
+from mckennabot.finetune.engines.cross_entropy import MATRIX_ROWS, ROWS
+from mckennabot.models.checkpoint import Hparams
+from mckennabot.models.weights import parameters
 
 PROGRAM = 1_000_000_000
 """Bytes of Python, TensorFlow and what they load, beside anything that depends on the model."""

@@ -9,7 +9,7 @@ from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows
 from mckennabot.finetune.launch import build, read_data
 from mckennabot.finetune.prepare import Plan
-from mckennabot.weights import parameters
+from mckennabot.models.weights import parameters
 
 TIMED_STEPS = 3
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mckennabot.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import corpus_files
-from mckennabot.download import fetch
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune.data import Tokens, encode_corpus, texts
 from mckennabot.finetune.progress import Progress
-from mckennabot.finetune.run import Run, fingerprint
+from mckennabot.finetune.runs.run import Run, fingerprint
+from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
+from mckennabot.models.download import fetch
 from mckennabot.tokenizer import Tokenizer
 
 TINY = "tiny"
@@ -226,7 +226,7 @@ def _share_out(settings: FinetuneSettings, good: int, progress: Progress) -> tup
         if (settings.devices or 1) > 1:
             raise UsageError(f"--devices {settings.devices}, but {settings.engine} trains on one")
         return settings.batch_size or good, 1
-    from mckennabot.finetune import devices
+    from mckennabot.finetune.jobs import devices
 
     progress.say("Starting TensorFlow …")  # which takes seconds, on either backend
     there, batch = devices.count(settings.devices), settings.batch_size

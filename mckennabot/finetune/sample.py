@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mckennabot.finetune.data import Tokens
 
 if TYPE_CHECKING:
-    from mckennabot.finetune.engine import Engine
+    from mckennabot.finetune.engines.engine import Engine
 
 LENGTH = 96
 PREFIX = 16
@@ -18,7 +18,7 @@ TEMPERATURE = 0.8
 TOP_K = 40
 
 
-def draw(engine: Engine, prefix: Tokens, length: int, end: int, seed: list[int]) -> list[int]:
+def sample(engine: Engine, prefix: Tokens, length: int, end: int, seed: list[int]) -> list[int]:
     """At most `length` tokens after `prefix` (at least one token), up to the token `end`."""
     rng = np.random.default_rng(seed)
     cache = engine.start(len(prefix) + length)

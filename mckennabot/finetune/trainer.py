@@ -12,13 +12,13 @@ import numpy as np
 from mckennabot.errors import Interrupted, ResourceError, UsageError
 from mckennabot.finetune import sample
 from mckennabot.finetune.data import Tokens, Windows, held_out_windows
-from mckennabot.finetune.engine import Engine, OutOfDeviceMemory
-from mckennabot.finetune.entropy import IGNORED
+from mckennabot.finetune.engines.cross_entropy import IGNORED
+from mckennabot.finetune.engines.engine import Engine, OutOfDeviceMemory
 from mckennabot.finetune.interrupt import Interruption
-from mckennabot.finetune.job import Job
+from mckennabot.finetune.jobs.job import Job
+from mckennabot.finetune.jobs.start import Start
 from mckennabot.finetune.progress import Progress
-from mckennabot.finetune.record import Onlooker
-from mckennabot.finetune.start import Start
+from mckennabot.finetune.runs.record import Onlooker
 
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation looks at, spread evenly; more say little and cost much."""
@@ -119,7 +119,7 @@ class Trainer:
                     self._save()
                 if self._stop or (self._job.processes == 1 and self._interruption.requested):
                     self._save()
-                    self._record.draw()
+                    self._record.plot()
                     raise Interrupted(
                         f"interrupted; saved at step {state.step}", hint="The same command again goes on."
                     )
@@ -236,7 +236,7 @@ class Trainer:
         opening = self._data.held_out[: min(sample.PREFIX, context // 2)]
         prefix = opening if len(opening) else np.array([end], np.int32)
         length = min(sample.LENGTH, context - len(prefix))
-        drawn = sample.draw(self._engine, prefix, length, end, [self._settings.seed, step])
+        drawn = sample.sample(self._engine, prefix, length, end, [self._settings.seed, step])
         self._progress.say(self._record.sample(step, opening, drawn))
         self._clock = time.perf_counter()
 
@@ -251,7 +251,7 @@ class Trainer:
     def _finish(self) -> None:
         state = self._state
         self._save()
-        self._record.draw()
+        self._record.plot()
         self._record.point_to_best(state)
         self._progress.close()
         if self._out_of_patience():

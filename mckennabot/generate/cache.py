@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mckennabot.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
 from mckennabot.errors import ModelError, ResourceError
-from mckennabot.files import sync, write_error
 from mckennabot.generate.convert import MODEL_FILES, convert_quietly
-from mckennabot.generate.tell import Tell
+from mckennabot.generate.progress import Tell
+from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
+from mckennabot.system.files import sync, write_error
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 FORMAT = 1

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mckennabot.checkpoint import ModelDir
 from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import ModelError
+from mckennabot.models.checkpoint import ModelDir
 from mckennabot.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from mckennabot.weights import Array
+    from mckennabot.models.weights import Array
 
 MODEL_FILES = ("config.json", "model.bin", "vocabulary.json")
 
@@ -37,7 +37,7 @@ def convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> 
     from ctranslate2.specs import TransformerDecoderModelSpec
     from ctranslate2.specs.common_spec import Activation
 
-    from mckennabot.weights import read_weights
+    from mckennabot.models.weights import read_weights
 
     hparams = model.hparams()
     tokenizer = Tokenizer.load(model.path)

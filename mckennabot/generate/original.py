@@ -1,36 +1,36 @@
-"""Texts that copy too much of the corpus are drawn again."""
+"""Texts that copy too much of the corpus are sampled again."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from mckennabot.generate.draw import Drawer, Drawn
-from mckennabot.generate.tell import Tell
+from mckennabot.generate.progress import Tell
+from mckennabot.generate.sampler import Sample, Sampler
 from mckennabot.originality import Index, Report
 
 TRIES = 10
-"""How often a text is drawn before the least copied of its drafts is taken."""
+"""How often a text is sampled before the least copied of its drafts is taken."""
 
 
-def report_on(drawn: Drawn, index: Index) -> Report:
-    """How original the drawn words are; spans count from the start of the prefix."""
-    return index.report(drawn.prefix + drawn.text, len(drawn.prefix))
+def report_on(sample: Sample, index: Index) -> Report:
+    """How original the new words are; spans count from the start of the prefix."""
+    return index.report(sample.prefix + sample.text, len(sample.prefix))
 
 
-def draw_original(
-    drawer: Drawer, prefixes: Sequence[str], index: Index, most: int, tell: Tell
-) -> Generator[Drawn, None, None]:
+def sample_original(
+    sampler: Sampler, prefixes: Sequence[str], index: Index, most: int, tell: Tell
+) -> Generator[Sample, None, None]:
     """Draw a text for each prefix that has at most `most` words in a row from the corpus.
 
     Yields:
         Each text when it is good enough; after `TRIES` rounds the least copied drafts, with a warning.
     """
-    drafts: dict[int, tuple[int, Drawn]] = {}
+    drafts: dict[int, tuple[int, Sample]] = {}
     todo = list(range(len(prefixes)))
     for _ in range(TRIES):
-        for event in drawer.draw([prefixes[i] for i in todo], tell):
-            if not isinstance(event, Drawn):
+        for event in sampler.sample([prefixes[i] for i in todo], tell):
+            if not isinstance(event, Sample):
                 continue
             draft = replace(event, index=todo[event.index])
             longest = report_on(draft, index).longest

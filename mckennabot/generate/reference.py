@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from mckennabot import gpt2simple
-from mckennabot.checkpoint import Hparams
 from mckennabot.errors import UsageError
-from mckennabot.generate.engine import OnToken, Sampling
+from mckennabot.generate.ctranslate2_engine import OnToken, Sampling
+from mckennabot.models.checkpoint import Hparams
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class ReferenceEngine:
         self._seed = seed
         self._graph: tuple[tuple[int, float], gpt2simple.Sampler] | None = None
 
-    def draw(
+    def sample(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
@@ -56,8 +56,8 @@ class ReferenceEngine:
         by_length = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         for _, group in groupby(by_length, key=lambda row: len(prompts[row])):
             rows = list(group)
-            drawn = sampler.draw([prompts[row] for row in rows], most, sampling.temperature or 1.0)
-            for row, tokens in zip(rows, drawn, strict=True):
+            sample = sampler.sample([prompts[row] for row in rows], most, sampling.temperature or 1.0)
+            for row, tokens in zip(rows, sample, strict=True):
                 for token in tokens:
                     value, complete = on_token(row, token, float("nan"))
                     yield value

@@ -1,4 +1,4 @@
-"""Which weights texts are drawn from, and from which seed."""
+"""Which weights texts are sampled from, and from which seed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mckennabot.checkpoint import ModelDir, find_model, latest_run
 from mckennabot.config import GenerateSettings
+from mckennabot.models.checkpoint import ModelDir, find_model, latest_run
 
 SEEDS = 2**32 - 1
 """Seeds are below this; CTranslate2 takes it for "any"."""
@@ -15,7 +15,7 @@ SEEDS = 2**32 - 1
 
 @dataclass(frozen=True)
 class Source:
-    """The weights that texts are drawn from."""
+    """The weights that texts are sampled from."""
 
     model: ModelDir
     weights: Path

@@ -1,4 +1,4 @@
-"""One text while it is drawn: token ids in, whole characters out, and the decision when it is complete."""
+"""One text while it is sampled: token ids in, whole characters out, and the decision when it is complete."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Text:
         ids: every token of it.
         text: the continuation so far.
         stop: why it ended: ``end-of-text``, ``stop``, ``sentence`` or ``length``; None while it goes on.
-        log_probability: of the tokens drawn, in nats, under the model itself (temperature 1).
+        log_probability: of the tokens sampled, in nats, under the model itself (temperature 1).
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Text:
 
     @property
     def tokens(self) -> int:
-        """Tokens drawn."""
+        """Tokens sampled so far."""
         return len(self.ids) - self.prompt
 
     @property

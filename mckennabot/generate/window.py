@@ -31,5 +31,5 @@ def context(ids: Sequence[int], n_ctx: int, most: int, keep: int = 0) -> list[in
 
 
 def room(context_length: int, n_ctx: int) -> int:
-    """How many tokens can be drawn after a context: the last one drawn takes no position."""
+    """How many tokens can be sampled after a context: the last one sampled takes no position."""
     return n_ctx - context_length + 1

@@ -9,15 +9,15 @@ from pathlib import Path
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.book import Book
-from mckennabot.extract.contain import Call, Died
+from mckennabot.extract.books.characters import SOFT_HYPHEN, repair
 from mckennabot.extract.documents.blocks import BODY, Block, Source
 from mckennabot.extract.documents.divisions import Division, divide
 from mckennabot.extract.kinds import kept_kinds
-from mckennabot.extract.layout.headings import HEADING
-from mckennabot.extract.layout.notes import FOOTNOTE
-from mckennabot.extract.layout.sections import BOILERPLATE
 from mckennabot.extract.report import Chapter, Removed, Report
-from mckennabot.extract.unicode import SOFT_HYPHEN, repair
+from mckennabot.extract.steps.footnotes import FOOTNOTE
+from mckennabot.extract.steps.headings import HEADING
+from mckennabot.extract.steps.sections import BOILERPLATE
+from mckennabot.system.processes import Call, Died
 
 MAX_BYTES = 32 << 20
 """Of a text or HTML file: War and Peace takes four million."""
@@ -91,14 +91,14 @@ def _read_file(read: Callable[[bytes], Source]) -> Callable[[Path], Source]:
 
 
 def _html(data: bytes) -> Source:
-    from mckennabot.extract.documents.html import read_html_file
+    from mckennabot.extract.documents.web import read_html_file
 
     blocks, notes = read_html_file(data)
     return Source(blocks, [], frozenset(notes), 1, {})
 
 
 def _text(data: bytes) -> Source:
-    from mckennabot.extract.documents.text import read_text
+    from mckennabot.extract.documents.plain import read_text
 
     if re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html)\b", data[:1000], re.IGNORECASE):
         return _html(data)
@@ -106,7 +106,7 @@ def _text(data: bytes) -> Source:
 
 
 def _markdown(data: bytes) -> Source:
-    from mckennabot.extract.documents.text import read_markdown
+    from mckennabot.extract.documents.plain import read_markdown
 
     return Source(read_markdown(data), [], frozenset(), 1, {})
 

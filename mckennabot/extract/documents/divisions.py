@@ -18,9 +18,9 @@ from mckennabot.extract.documents.ranks import (
     is_numbered,
 )
 from mckennabot.extract.documents.toc import follow_toc
-from mckennabot.extract.layout.headings import HEADING, describe
-from mckennabot.extract.layout.matter import LEGAL
-from mckennabot.extract.layout.sections import CONTENTS, FRONT, INDEX, PART, title_kind
+from mckennabot.extract.steps.headings import HEADING, describe
+from mckennabot.extract.steps.matter import LEGAL
+from mckennabot.extract.steps.sections import CONTENTS, FRONT, INDEX, PART, title_kind
 
 _FRONT_WORDS = 300
 _FRONT_LINE = 25

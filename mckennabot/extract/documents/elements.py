@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 from mckennabot.extract.documents.blocks import BODY
-from mckennabot.extract.layout.captions import CAPTION, TABLE
-from mckennabot.extract.layout.furniture import FOLIO
-from mckennabot.extract.layout.notes import FOOTNOTE
-from mckennabot.extract.layout.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX
+from mckennabot.extract.steps.captions import CAPTION, TABLE
+from mckennabot.extract.steps.footnotes import FOOTNOTE
+from mckennabot.extract.steps.furniture import FOLIO
+from mckennabot.extract.steps.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX
 
 Element = Any
 """An lxml element; lxml comes without types."""

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urldefrag
 from mckennabot.errors import InputError
 from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block, Source, TocEntry
 from mckennabot.extract.documents.decode import decode
-from mckennabot.extract.documents.html import parse, read_html, without_prolog
-from mckennabot.extract.layout.notes import FOOTNOTE
-from mckennabot.extract.layout.sections import BACK, CONTENTS, FRONT, INDEX
+from mckennabot.extract.documents.web import parse, read_html, without_prolog
+from mckennabot.extract.steps.footnotes import FOOTNOTE
+from mckennabot.extract.steps.sections import BACK, CONTENTS, FRONT, INDEX
 
 MAX_DOCUMENT = 32 << 20
 """Bytes that one document may unpack to: War and Peace takes four million."""

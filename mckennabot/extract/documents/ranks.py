@@ -9,8 +9,8 @@ from statistics import median
 from typing import NamedTuple
 
 from mckennabot.extract.documents.blocks import BODY, Block
-from mckennabot.extract.layout.headings import describe
-from mckennabot.extract.layout.sections import title_kind
+from mckennabot.extract.steps.headings import describe
+from mckennabot.extract.steps.sections import title_kind
 
 ENOUGH = 30
 """Words of text that make a chapter of what follows a heading."""

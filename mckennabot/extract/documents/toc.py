@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from mckennabot.extract.documents.blocks import BODY, Block, TocEntry
-from mckennabot.extract.layout.sections import FRONT, title_kind
+from mckennabot.extract.steps.sections import FRONT, title_kind
 
 _NEAR = 4
 """Blocks, from where an entry leads, among which its heading is."""

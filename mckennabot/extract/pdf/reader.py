@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from mckennabot.errors import InputError
-from mckennabot.extract.contain import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 from mckennabot.extract.page import Contents, OutlineEntry, RawPage
 from mckennabot.extract.pdf.scan import is_picture, letters
+from mckennabot.system.processes import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 
 PREPARE_SECONDS = 15.0  # of the processor's time
 PAGE_SECONDS = 8.0

@@ -1,0 +1,165 @@
+"""Plain text and Markdown as blocks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice, pairwise
+
+from mckennabot.errors import InputError
+from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block
+from mckennabot.extract.documents.decode import decode_file
+from mckennabot.extract.documents.line_wraps import LONG, joined, margin
+from mckennabot.extract.documents.ranks import is_bare_number
+from mckennabot.extract.documents.web import read_html
+from mckennabot.extract.steps.captions import CAPTION
+from mckennabot.extract.steps.footnotes import FOOTNOTE
+from mckennabot.extract.steps.headings import describe
+from mckennabot.extract.steps.sections import BOILERPLATE, FRONT, title_kind
+
+_HEADING_WORDS = 30
+# Italics and bold as Project Gutenberg's volunteers type them.
+_EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![_=])")
+_NOTE = re.compile(r"[\[{](?:footnote\s*)?(\w{1,4}|[*†‡§]+)[:\]}]\s", re.IGNORECASE)
+_NOTE_MARK = re.compile(r"\s?(?:\[(\w{1,4}|[*†‡§]+)\]|\{(\w{1,4})\})")
+_BRACKETED = {"[footnote": FOOTNOTE, "[illustration": CAPTION, "[transcriber": BOILERPLATE}
+_DENSE = 15
+"""Lines without an empty one, on average, in text that parts its paragraphs by indents alone."""
+
+
+def read_text(data: bytes) -> list[Block]:
+    """The blocks of plain text: hard wraps joined, verse kept, headings found by words and space.
+
+    Raises:
+        InputError: it is no text.
+    """
+    text = decode_file(data)
+    lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
+    width = margin([line.strip() for line in lines if line])
+    chunks = list(islice(_chunks(lines, width), MAX_BLOCKS + 1))
+    if len(chunks) > MAX_BLOCKS:
+        raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
+    notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
+    blocks: list[Block] = []
+    for above, chunk in chunks:
+        text = joined(chunk, width) if width else "\n".join(line.strip() for line in chunk)
+        level = _level(chunk, above, blocks[-1].text if blocks and blocks[-1].level else "")
+        text = _EMPHASIS.sub(r"\2", " ".join(text.split()) if level else text)
+        kind = _kind(text, notes)
+        if kind != FOOTNOTE:
+            text = _without_marks(text, notes)
+        blocks.append(Block(text, kind, level if kind == BODY else 0))
+    return blocks
+
+
+def read_markdown(data: bytes) -> list[Block]:
+    """The blocks of Markdown, without its marks.
+
+    Raises:
+        InputError: it is no text.
+    """
+    from markdown_it import MarkdownIt
+
+    text = decode_file(data)
+    front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
+    if front:
+        text = text[front.end() :]
+    text = _LINE_BLOCK.sub(_hard_breaks, text)
+    text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
+    html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    blocks, _ = read_html(html)
+    notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
+    for block in blocks:
+        if match := _MARKDOWN_NOTE.match(block.text):
+            block.kind, block.text = FOOTNOTE, block.text[match.end() :]
+        elif "[^" in block.text:
+            block.text = re.sub(r"\s?\[\^(\w{1,40})\]", lambda m: "" if m[1] in notes else m[0], block.text)
+    return [Block(front[1], FRONT), *blocks] if front else blocks
+
+
+# Pandoc's lines of verse, "| " before each; a table's rows end in | as well.
+_LINE_BLOCK = re.compile(r"(?:^\| [^\n]*[^|\s][ \t]*(?:\n|\Z)){2,}", re.MULTILINE)
+_NOTE_DEFINITION = re.compile(r"^( {0,3})\[\^(\w{1,40})\]:", re.MULTILINE)
+_MARKDOWN_NOTE = re.compile(r"\[\^(\w{1,40})\]:\s*")
+
+
+def _hard_breaks(match: re.Match[str]) -> str:
+    return "\\\n".join(line[2:].strip() for line in match[0].splitlines()) + "\n"
+
+
+def _chunks(lines: list[str], width: int) -> Iterator[tuple[int, list[str]]]:
+    """Paragraphs as lines, each with the number of empty lines above it."""
+    breaks = sum(bool(a) and not b for a, b in pairwise(lines))
+    dense = sum(map(bool, lines)) > _DENSE * (breaks + 1)
+    above, chunk = 0, list[str]()
+    for line in [*lines, ""]:
+        if line:
+            chunk.append(line)
+            continue
+        if chunk:
+            for part in _parts(chunk, width, dense):
+                yield above, part
+                above = 0
+            chunk = []
+        above += 1
+
+
+def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
+    """Lines without an empty one between them as paragraphs.
+
+    Args:
+        chunk: the lines.
+        width: the margin that the text is wrapped at; 0 where its lines are paragraphs.
+        dense: whether the text has hardly any empty lines.
+    """
+    if not width:
+        alone = dense or max(map(len, chunk)) > LONG
+        return [[line] for line in chunk] if alone else [chunk]
+    if not dense:
+        return [chunk]
+    indents = [len(line) - len(line.lstrip()) for line in chunk]
+    least = min(indents)
+    firsts = [n for n, indent in enumerate(indents) if indent > least or not n]
+    return [chunk[a:b] for a, b in pairwise([*firsts, len(chunk)])]
+
+
+def _level(chunk: list[str], above: int, before: str) -> int:
+    """The level of a heading; 0 for text.
+
+    Args:
+        chunk: lines without an empty one between them.
+        above: empty lines before them.
+        before: the heading just above, "" where there is text.
+    """
+    text = " ".join(" ".join(chunk).split()).strip("_ ")
+    words = len(text.split())
+    if len(chunk) > 4 or words > _HEADING_WORDS or not any(c.isalnum() for c in text):
+        return 0
+    if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or text[0].islower():
+        return 0
+    kind, count = describe(text)
+    free = above > 1 or words < 4
+    if kind == "part" and count is not None and free and not re.search(r"[,;]", text):
+        return 1
+    if (kind == "chapter" and count is not None) or kind == "named":
+        return 2 if free and (words < 12 or text.isupper()) else 0
+    if title_kind(text) and words < 6:
+        return 2
+    if words > 12 or len(chunk) > 3:
+        return 0
+    sentence = text.endswith((".", ":", "?", "!", "”", '"')) and not text.isupper()
+    if before and is_bare_number(before) and not sentence:
+        return 2
+    return 3 if not sentence and (above > 2 or (text.isupper() and above > 1 and len(text) > 3)) else 0
+
+
+def _kind(text: str, notes: set[str]) -> str:
+    if text[0] == "[" and text.endswith("]"):
+        for beginning, kind in _BRACKETED.items():
+            if text.lower().startswith(beginning):
+                return kind
+    return FOOTNOTE if (match := _NOTE.match(text)) and match[1] in notes else BODY
+
+
+def _without_marks(text: str, notes: set[str]) -> str:
+    return _NOTE_MARK.sub(lambda match: "" if (match[1] or match[2]) in notes else match[0], text)

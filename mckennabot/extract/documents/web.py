@@ -1,0 +1,269 @@
+"""HTML and XHTML as blocks of text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import unquote, urldefrag
+
+from mckennabot.errors import InputError
+from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block
+from mckennabot.extract.documents.decode import decode, decode_file
+from mckennabot.extract.documents.elements import (
+    PARAGRAPHS,
+    SKIPPED,
+    Element,
+    is_backlink,
+    is_hidden,
+    is_inner_link,
+    is_note_mark,
+    is_verse,
+    kind_of,
+    local,
+    text_of,
+)
+from mckennabot.extract.documents.line_wraps import joined, margin
+from mckennabot.extract.steps.captions import CAPTION
+from mckennabot.extract.steps.footnotes import FOOTNOTE
+from mckennabot.extract.steps.furniture import FOLIO
+
+_HEADING = re.compile(r"h([1-6])")
+_CONTAINERS = 4
+"""Elements around a paragraph whose names lead to it."""
+_MARK = "\ue000"
+"""Stands for a note's mark until the paragraph around it is whole."""
+_MARKS = re.compile(rf"\[\s*{_MARK}\s*\]|\(\s*{_MARK}\s*\)|\s*{_MARK}(?=[\s.,;:!?”’)\]]|$)|{_MARK}")
+_PROLOG = re.compile(
+    r"\s*(?:<\?xml[^>]{0,500}\?>\s*)?(?:<!DOCTYPE[^\[>]{0,500}(?:\[[^\]]*\])?\s*>)?", re.IGNORECASE
+)
+
+
+def without_prolog(text: str) -> str:
+    """Markup without its XML declaration and document type: no encoding but ours, no entity of its own."""
+    return text[match.end() :] if (match := _PROLOG.match(text)) else text
+
+
+def parse(data: bytes | str) -> Element | None:
+    """The tree of an HTML document, whatever is wrong with it; None where there is nothing in it."""
+    from lxml import etree
+
+    text = without_prolog(data if isinstance(data, str) else decode(data))
+    parser = etree.HTMLParser(
+        encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
+    )
+    try:
+        tree = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    except (etree.XMLSyntaxError, ValueError):
+        tree = None
+    last = parser.error_log.last_error
+    if last is not None and last.type == etree.ErrorTypes.ERR_NO_MEMORY:
+        raise MemoryError  # rather than a part of the tree
+    return tree
+
+
+def read_html(
+    data: bytes | str, *, file: str = "", place: int = 1, resolve: Callable[[str], str] | None = None
+) -> tuple[list[Block], set[str]]:
+    """The blocks of a document, and where the marks of its notes lead, as ``file#id``.
+
+    Args:
+        data: the document.
+        file: its name, for the links that lead to it.
+        place: its number among the documents of its source.
+        resolve: makes the target of a link, relative to this document, a ``file#id``.
+
+    Raises:
+        InputError: it has more paragraphs than any book.
+    """
+    tree = parse(data)
+    if tree is None:
+        return [], set()
+    walker = _Walker(file, place, resolve or (lambda href: f"{file}#{unquote(urldefrag(href)[1])}"))
+    walker.walk(tree)
+    return walker.blocks, walker.notes
+
+
+def read_html_file(data: bytes) -> tuple[list[Block], set[str]]:
+    """As `read_html`, of a file of its own.
+
+    Raises:
+        InputError: it is no text, or there is none in it.
+    """
+    blocks, notes = read_html(decode_file(data))
+    if not blocks:
+        raise InputError("no text in the document")
+    return blocks, notes
+
+
+class _Walker:
+    """Goes through a tree once and collects blocks."""
+
+    def __init__(self, file: str, place: int, resolve: Callable[[str], str]) -> None:
+        self.blocks: list[Block] = []
+        self.notes: set[str] = set()
+        self._file, self._place, self._resolve = file, place, resolve
+        # Of the paragraph so far: its text, letters in all and in links, names that lead to it.
+        self._text: list[str] = []
+        self._letters = self._linked = 0
+        self._ids: set[str] = set()
+        # Of the elements around it.
+        self._kinds = [BODY]
+        self._containers: list[str] = []
+        self._level = self._links = self._preformatted = 0
+        self._stanzas = 0  # blocks up to the end of the last stanza
+
+    def walk(self, tree: Element) -> None:
+        from lxml import etree
+
+        events = etree.iterwalk(tree, events=("start", "end"))
+        closing: list[Callable[[], None] | None] = []
+        for event, element in events:
+            if event == "start":
+                closing.append(self._start(element, local(element.tag)))
+                if closing[-1] is None:
+                    events.skip_subtree()
+                else:
+                    self._add(element.text)
+            else:
+                if close := closing.pop():
+                    close()
+                self._add(element.tail)
+        self._flush()
+
+    def _start(self, element: Element, tag: str) -> Callable[[], None] | None:
+        """Begin an element; returns what ends it, or None where nothing in it is left to read."""
+        if tag in SKIPPED or is_hidden(element):
+            return None
+        if tag == "br":
+            self._text.append("\n")
+            return None
+        if tag == "img":
+            self._add_picture(element)
+            return None
+        name = element.get("id") or element.get("name" if tag == "a" else "xml:id")
+        if tag == "a" and self._take_note_mark(element, name):
+            return None
+        kind = kind_of(element, tag)
+        paragraph = tag in PARAGRAPHS
+        inside = not paragraph or any(piece.strip() for piece in self._text)
+        if kind == FOLIO or (kind in (FOOTNOTE, CAPTION) and self._kinds[-1] == BODY and inside):
+            self._set_beside(element, kind, name)
+            return None
+        return self._open(element, tag, name, kind, paragraph)
+
+    def _open(
+        self, element: Element, tag: str, name: str | None, kind: str, paragraph: bool
+    ) -> Callable[[], None]:
+        if paragraph:
+            self._flush()
+        elif tag in ("td", "th"):
+            self._text.append(" ")
+        self._lead_here(name)
+        level, first = self._level, len(self.blocks)
+        contained = bool(name) and tag in ("li", "aside", "dd", "div", "section")
+        link, verse = is_inner_link(element, tag), paragraph and is_verse(element)
+        if contained:
+            self._containers.append(f"{self._file}#{name}")
+        self._kinds.append(kind if self._kinds[-1] == BODY else self._kinds[-1])
+        self._level = _heading_level(element, tag) or level
+        self._links += link
+        self._preformatted += tag == "pre"
+
+        def close() -> None:
+            if paragraph:
+                self._flush()
+            if verse:
+                self._join_lines(first)
+            if contained:
+                self._containers.pop()
+            self._kinds.pop()
+            self._level = level
+            self._links -= link
+            self._preformatted -= tag == "pre"
+
+        return close
+
+    def _take_note_mark(self, element: Element, name: str | None) -> bool:
+        """Take a link out of the text if it is a note's mark, or leads back from one."""
+        if is_backlink(element):
+            return True
+        # At the beginning of a paragraph it is the note's own, and tells which one it is.
+        if not any(piece.strip() for piece in self._text) or not is_note_mark(element):
+            return False
+        self.notes.add(self._resolve(element.get("href")))
+        self._lead_here(name)
+        self._text.append(_MARK)
+        return True
+
+    def _lead_here(self, name: str | None) -> None:
+        if name:
+            self._ids.add(f"{self._file}#{name}")
+
+    def _add_picture(self, element: Element) -> None:
+        """A letter drawn as a picture is a letter; so are the words of a heading."""
+        alt = " ".join((element.get("alt") or "").split())
+        if (len(alt) == 1 and alt.isalpha()) or self._level:
+            self._add(alt)
+
+    def _set_beside(self, element: Element, kind: str, name: str | None) -> None:
+        """Make an element's words a block of their own, without a break in the paragraph around it."""
+        if kind == FOLIO:
+            self._lead_here(name)
+        if text := text_of(element):
+            ids = frozenset({f"{self._file}#{name}"} if name else ())
+            self.blocks.append(Block(text, kind, 0, self._place, ids))
+
+    def _add(self, text: str | None) -> None:
+        if text:
+            letters = sum(map(str.isalnum, text))
+            self._letters += letters
+            self._linked += letters if self._links else 0
+            self._text.append(text if self._preformatted else re.sub(r"\s+", " ", text))
+
+    def _flush(self) -> None:
+        """End a paragraph: what was collected becomes a block, or several where empty lines part it."""
+        text = "".join(self._text)
+        linked = 0 < self._letters == self._linked
+        self._text.clear()
+        self._letters = self._linked = 0
+        if not text.strip():
+            return
+        ids = frozenset(self._ids.union(self._containers[-_CONTAINERS:]))
+        self._ids.clear()
+        for part in re.split(r"\n[^\S\n]*\n\s*", _MARKS.sub("", text)):
+            lines = [line for line in (" ".join(line.split()) for line in part.split("\n")) if line]
+            if lines:
+                words = " ".join(lines) if self._level else _lines(lines)
+                self.blocks.append(Block(words, self._kinds[-1], self._level, self._place, ids, linked))
+        if len(self.blocks) > MAX_BLOCKS:
+            raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
+
+    def _join_lines(self, first: int) -> None:
+        """Make one stanza of lines that each stood in an element of its own."""
+        inside = self.blocks[first:] if first >= self._stanzas else []
+        if len(inside) > 1 and not any("\n" in b.text or b.level or b.kind != inside[0].kind for b in inside):
+            ids = frozenset().union(*(block.ids for block in inside))
+            text = "\n".join(block.text for block in inside)
+            self.blocks[first:] = [Block(text, inside[0].kind, 0, self._place, ids)]
+        self._stanzas = len(self.blocks)
+
+
+def _heading_level(element: Element, tag: str) -> int:
+    if match := _HEADING.fullmatch(tag):
+        return int(match[1])
+    if tag == "hgroup":  # its paragraphs are titles too
+        inside = (_HEADING.fullmatch(local(e.tag)) for e in element.iter())
+        return next((int(match[1]) for match in inside if match), 0)
+    return 0
+
+
+def _lines(lines: list[str]) -> str:
+    """Lines that <br> or <pre> parts: kept, unless a margin did it."""
+    width = margin(lines)
+    full = all(len(line) > 0.7 * width for line in lines[:-1])
+    capital = sum(line[0].isupper() for line in lines[1:])
+    return (
+        joined(lines, width)
+        if len(lines) > 3 and width > 50 and full and 2 * capital < len(lines)
+        else "\n".join(lines)
+    )

@@ -1,0 +1,91 @@
+"""Pages as pictures: each line in a box, coloured by what it was taken for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+
+from mckennabot.extract.lines.lines import Line, Page
+
+COLOURS = {
+    "body": "#4c9f70",
+    "heading": "#d1495b",
+    "running-head": "#8d99ae",
+    "page-number": "#8d99ae",
+    "footnote": "#edae49",
+    "caption": "#9d4edd",
+    "table": "#7b5ea7",
+    "front-matter": "#00798c",
+    "contents": "#30638e",
+    "part-title": "#b56576",
+    "index": "#577590",
+    "back-matter": "#6c757d",
+    "boilerplate": "#adb5bd",
+}
+_STYLE = """
+body { margin: 1.5em; font: 14px system-ui, sans-serif; background: #f4f4f4; color: #222 }
+svg { background: #fff; border: 1px solid #ccc; width: 100%; max-width: 60em; display: block }
+svg text { font-family: serif; fill: #222 }
+.key span { padding: .15em .6em; margin-right: .4em; color: #fff; border-radius: .2em; white-space: nowrap }
+"""
+
+
+def inspect_html(title: str, pages: list[Page]) -> str:
+    """A page of HTML, complete in itself, that shows these pages one below the other.
+
+    Args:
+        title: of the book.
+        pages: whose lines have their kinds.
+    """
+    kinds = [kind for kind in COLOURS if any(line.kind == kind for page in pages for line in page.lines)]
+    key = "".join(f'<span style="background:{COLOURS[kind]}">{kind}</span>' for kind in kinds)
+    return (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n"
+        f'<p class="key">{key}</p>\n<p>A bar on the left: a paragraph begins. Grey: a picture.</p>\n'
+        + "\n".join("\n".join(_page(page)) for page in pages)
+        + "\n</html>\n"
+    )
+
+
+def _page(page: Page) -> Iterator[str]:
+    width, height = page.width, page.height
+    if page.angle in (90, 270):
+        width, height = height, width
+    label = f" ({escape(page.label)})" if page.label else ""
+    yield f'<h2 id="p{page.number}">Page {page.number}{label}</h2>'
+    yield f'<svg viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
+    upright = _transform(page.angle, width, height)
+    for x0, y0, x1, y1 in page.images:
+        yield (
+            f'<rect {upright} x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" '
+            'fill="#ddd"/>'
+        )
+    for line in page.lines:
+        yield _line(line, _transform((page.angle + line.angle) % 360, width, height))
+    yield "</svg>"
+
+
+def _transform(angle: int, width: float, height: float) -> str:
+    """Back from the space in which a text runs from left to right to that of the page as shown."""
+    matrix = {
+        90: f"0 1 -1 0 {width:g} 0",
+        180: f"-1 0 0 -1 {width:g} {height:g}",
+        270: f"0 -1 1 0 0 {height:g}",
+    }.get(angle)
+    return f'transform="matrix({matrix})"' if matrix else ""
+
+
+def _line(line: Line, transform: str) -> str:
+    colour = COLOURS.get(line.kind, "#000")
+    top, width, height = line.y - 0.85 * line.size, line.x1 - line.x0, 1.15 * line.size
+    about = f"{line.kind}, {line.size:g} pt {line.font}"
+    text = line.initial + line.text
+    bar = f'<path d="M{line.x0 - 3:.1f} {top:.1f}v{height:.1f}" stroke="{colour}" stroke-width="2"/>'
+    return (
+        f"<g {transform}><title>{escape(about)}</title>"
+        f'<rect x="{line.x0:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f'fill="{colour}" fill-opacity=".18" stroke="{colour}" stroke-width=".5"/>{bar if line.opens else ""}'
+        f'<text x="{line.x0:.1f}" y="{line.y:.1f}" font-size="{0.9 * line.size:.1f}" '
+        f'textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs">{escape(text)}</text></g>'
+    )

@@ -1,0 +1,1 @@
+"""From a page's glyphs to its lines of text."""

@@ -1,0 +1,177 @@
+"""Columns: which gaps are gutters, and in what order lines that stand side by side are read."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import groupby, pairwise
+from statistics import median
+
+from mckennabot.extract.lines.lines import Line, Page
+
+_SAME_EDGE = 2.0
+"""Points by which the left edges of a column's lines may differ."""
+_LINES_EACH = 4
+"""Lines that must stand on either side of a gutter."""
+_LONG = 8
+"""Lines on either side that prove a gutter on one page alone; else several pages must agree."""
+
+
+def set_columns(pages: list[Page]) -> None:
+    """Put the pieces of a row together where no gutter parts them, and the lines in reading order.
+
+    Each line's ``column`` becomes 0 for a line across the page, else its column's number from 1.
+    """
+    found = {page.number: _gutters(page) for page in pages}
+    usual = _usual(found)
+    for page in pages:
+        gutters = [
+            x
+            for x, lines in found[page.number]
+            if lines >= _LONG or any(abs(x - other) < 6 for other in usual)
+        ]
+        for x in usual:
+            if all(abs(x - other) > 40 for other in gutters) and _is_free(page, x):
+                gutters.append(x)
+        gutters.sort()
+        page.lines = _in_order(_joined(page.lines, gutters), gutters)
+
+
+def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
+    """Gutters that several pages have in one place, or one page over most of its height."""
+    places = Counter(
+        place
+        for gutters in found.values()
+        for x, lines in gutters
+        for place in [round(x / 6)] * (1 + (lines >= 2 * _LONG))
+    )
+    return [
+        median(x for gutters in found.values() for x, _ in gutters if abs(x / 6 - place) <= 1)
+        for place, count in places.most_common()
+        if count + places[place + 1] > 1
+    ]
+
+
+def _is_free(page: Page, x: float) -> bool:
+    """Whether nearly nothing crosses a gutter that other pages have, and lines stand on both sides."""
+    lines = [line for line in page.lines if line.kind == "body" and not line.angle]
+    left = sum(line.x1 <= x for line in lines)
+    right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
+    across = sum(line.x0 < x - 1 and line.x1 > x for line in lines)
+    return left > 0 and right > 0 and across < 0.2 * len(lines)
+
+
+def _gutters(page: Page) -> list[tuple[float, int]]:
+    """Where this page's columns after the first begin, and how many lines the shorter side has."""
+    lines = [line for line in page.lines if not line.angle]
+    if len(lines) < 2 * _LINES_EACH:
+        return []
+    edges = Counter(round(line.x0 / _SAME_EDGE) for line in lines)
+    gutters: list[tuple[float, int]] = []
+    for edge, count in sorted(edges.items()):
+        if count + edges[edge + 1] < _LINES_EACH or edges[edge - 1] > count:
+            continue
+        x = min(line.x0 for line in lines if abs(round(line.x0 / _SAME_EDGE) - edge) <= 1) - 0.5
+        length = _parted(lines, x)
+        x = _at_edge(lines, x) if length >= _LINES_EACH else x
+        if length >= _LINES_EACH and (not gutters or x - gutters[-1][0] > 40):
+            gutters.append((x, length))
+    return gutters
+
+
+def _at_edge(lines: list[Line], x: float) -> float:
+    """Where the column begins whose quotations begin at x: to the left, if lines do that cross x."""
+    left = sorted(line.x1 for line in lines if line.x1 <= x)
+    near = left[int(0.95 * (len(left) - 1))]
+    starts = sorted(line.x0 for line in lines if near < line.x0 < x and line.x1 > x)
+    for edge, beside in pairwise(starts):
+        if beside - edge < _SAME_EDGE and 2 * _crossing(lines, edge - 0.5) < _crossing(lines, x):
+            return edge - 0.5
+    return x
+
+
+def _crossing(lines: list[Line], x: float) -> int:
+    return sum(line.x0 < x < line.x1 for line in lines)
+
+
+def _parted(lines: list[Line], x: float) -> int:
+    """How many lines the shorter side has in the longest stretch of the page that x parts in two."""
+    best = 0
+    for crossing, stretch in groupby(
+        sorted(lines, key=lambda line: line.y), lambda line: line.x0 < x < line.x1
+    ):
+        if crossing:
+            continue
+        band = list(stretch)
+        left = [line for line in band if line.x1 <= x]
+        right = [line for line in band if line.x0 >= x]
+        if len(left) < _LINES_EACH or len(right) < _LINES_EACH:
+            continue
+        left_edge, right_edge = min(line.x0 for line in left), max(line.x1 for line in right)
+        near = max(line.x1 for line in left)
+        fills = (
+            median(line.x1 - line.x0 for line in left) > 0.5 * (near - left_edge)
+            and median(line.x1 - line.x0 for line in right) > 0.5 * (right_edge - x)
+            and x - left_edge > 60
+            and right_edge - x > 60
+        )
+        overlap = min(left[-1].y, right[-1].y) - max(left[0].y, right[0].y)
+        starts = sum(line.x0 - x < _SAME_EDGE for line in right)
+        if fills and overlap > 3 * left[0].size and 4 * starts >= len(right):
+            best = max(best, min(len(left), len(right)))
+    return best
+
+
+def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
+    """Lines, the pieces of each row that no gutter parts made one."""
+    whole: list[Line] = []
+    cap = quote = 0.0
+    for line in lines:
+        last = whole[-1] if whole else None
+        if cap and line.x0 == cap:
+            line.x0 = quote  # beside the drop cap, as the first line is
+        if (
+            last is not None
+            and (last.row, last.kind) == (line.row, line.kind)
+            and not any(last.x1 <= x <= line.x0 + 1 for x in gutters)
+        ):
+            if line.initial and not any(c.isalnum() for c in last.text):  # a quotation mark before a drop cap
+                last.initial, last.text, last.marks = last.text + line.initial, line.text, line.marks
+                cap, quote = line.x0, last.x0
+            else:
+                shift = len(last.text) + 1 + len(line.initial)
+                last.marks += tuple((at + shift, mark) for at, mark in line.marks)
+                last.text = f"{last.text} {line.initial}{line.text}"
+            if line.x0 - last.x1 > 1.5 * line.size:
+                last.gaps += 1
+            if line.x1 - line.x0 > last.x1 - last.x0:
+                last.size, last.font = line.size, line.font
+            last.x1 = line.x1
+        else:
+            whole.append(line)
+    return whole
+
+
+def _in_order(lines: list[Line], gutters: list[float]) -> list[Line]:
+    """Bands from top to bottom, parted by the lines across a gutter; in a band, column after column."""
+    level = sorted((line for line in lines if not line.angle), key=lambda line: (line.y, line.x0))
+    ordered: list[Line] = []
+    if not gutters:
+        ordered = level
+    else:
+        band: dict[int, list[Line]] = defaultdict(list)
+        for line in level:
+            if any(line.x0 < x - 1 and line.x1 > x for x in gutters):
+                ordered += _flush(band)
+                ordered.append(line)
+            else:
+                line.column = 1 + sum(line.x0 >= x - 1 for x in gutters)
+                band[line.column].append(line)
+        ordered += _flush(band)
+    return ordered + [line for line in lines if line.angle]
+
+
+def _flush(band: dict[int, list[Line]]) -> Iterable[Line]:
+    ordered = [line for column in sorted(band) for line in band[column]]
+    band.clear()
+    return ordered

@@ -1,0 +1,173 @@
+"""A page's glyphs as lines of text.
+
+This runs in the worker process for each page alone; what needs the whole book (columns, running
+heads, notes, paragraphs) comes after it, and sees only what stands in a `Line`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mckennabot.extract.lines.rows import Ink, is_beside, rows_of, upright
+from mckennabot.extract.lines.words import Fragment, fragments
+from mckennabot.extract.page import Box, Glyph, RawPage
+
+
+@dataclass(slots=True)
+class Line:
+    """A piece of one line of print, as wide as no gap in it could be a gutter.
+
+    Attributes:
+        text: its words, repaired, without note marks; a soft hyphen may end it.
+        x0, x1: left and right edge; a line beside a drop cap begins where the drop cap does.
+        y: its baseline.
+        size: type size in points.
+        font: name of the font of most of it.
+        page: number of its page.
+        row: lines of a page with the same number stand side by side.
+        head: width of the first word.
+        space: width of a space between words.
+        marks: raised figures and signs, as (index into text, mark).
+        initial: the drop cap that belongs before the text.
+        angle: reading direction against the rest of the page, in degrees.
+        gaps: wide gaps inside it, once pieces of a row have been put together.
+        column: 0 for a line across the page, else its column, from 1 on the left.
+        left, right: edges of its column.
+        after_float: whether a picture or a table stands between it and the line before.
+        opens: whether a paragraph begins with it.
+        kind: what it was taken for: body, heading, or what `mckennabot.extract.kinds` names.
+    """
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    size: float
+    font: str
+    row: int
+    page: int
+    head: float
+    space: float
+    marks: tuple[tuple[int, str], ...] = ()
+    initial: str = ""
+    angle: int = 0
+    gaps: int = 0
+    column: int = 0
+    left: float = 0.0
+    right: float = 0.0
+    after_float: bool = False
+    opens: bool = False
+    kind: str = "body"
+
+
+@dataclass(slots=True)
+class Page:
+    """A page as lines, in the space in which most of its text runs from left to right.
+
+    Attributes:
+        number: position in the document, counted from 1.
+        label: its page label, or None.
+        width, height: in points, after turning.
+        angle: by how much its text was turned to read from left to right, in degrees.
+        lines: from top to bottom; lines of one row from left to right.
+        images, rules: boxes of pictures, and of thin horizontal lines.
+        repaired: characters taken apart or dropped.
+        unknown: glyphs without a known character.
+    """
+
+    number: int
+    label: str | None
+    width: float
+    height: float
+    angle: int = 0
+    lines: list[Line] = field(default_factory=list)
+    images: list[Box] = field(default_factory=list)
+    rules: list[Box] = field(default_factory=list)
+    repaired: int = 0
+    unknown: int = 0
+
+
+def page_lines(raw: RawPage) -> Page:
+    """The lines of a page."""
+    by_angle: dict[int, list[Glyph]] = {}
+    for glyph in raw.glyphs:
+        by_angle.setdefault(glyph.angle, []).append(glyph)
+    angles = sorted(by_angle, key=lambda angle: -sum(not g.text.isspace() for g in by_angle[angle]))
+    main = angles[0] if angles else 0
+    turned = main in (90, 270)
+    page = Page(
+        raw.number,
+        raw.label,
+        raw.height if turned else raw.width,
+        raw.width if turned else raw.height,
+        main,
+        images=[_turn(box, main, raw) for box in raw.images],
+        rules=[_turn(box, main, raw) for box in raw.rules] if main in (0, 180) else [],
+    )
+    row = 0
+    for angle in angles:
+        glyphs = upright(by_angle[angle], angle, raw.width, raw.height)
+        rows, initials = rows_of(glyphs)
+        for number, members in enumerate(rows):
+            for fragment in fragments(members):
+                page.unknown += fragment.unknown
+                page.repaired += fragment.repaired
+                if fragment.text:
+                    page.lines.append(_line(fragment, row + number, page.number, (angle - main) % 360))
+        _give_initials(page.lines, initials)
+        row += len(rows)
+    return page
+
+
+def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
+    size, font = _face(fragment.faces)
+    return Line(
+        fragment.text,
+        fragment.x0,
+        fragment.x1,
+        fragment.baseline,
+        size,
+        font,
+        row,
+        page,
+        fragment.head,
+        fragment.space,
+        fragment.marks,
+        angle=angle,
+    )
+
+
+def _face(faces: Counter[tuple[float, str]]) -> tuple[float, str]:
+    """The largest size that a quarter of a line has, lest small capitals make it small, and its font."""
+    if len(faces) == 1:
+        return next(iter(faces))
+    sizes: Counter[float] = Counter()
+    fonts: Counter[str] = Counter()
+    for (size, font), count in faces.items():
+        sizes[size] += count
+        fonts[font] += count
+    quarter = sum(faces.values()) / 4
+    large = [size for size, count in sizes.items() if count >= quarter]
+    return max(large) if large else sizes.most_common(1)[0][0], fonts.most_common(1)[0][0]
+
+
+def _give_initials(lines: list[Line], initials: list[Ink]) -> None:
+    """Put each drop cap before the topmost line beside it; all beside it begin where it does."""
+    for cap in initials:
+        beside = [line for line in lines if is_beside(cap, line.x0, line.y, line.size)]
+        for number, line in enumerate(sorted(beside, key=lambda line: line.y)):
+            line.x0 = min(line.x0, cap.x0)
+            if number == 0:
+                line.initial = cap.text + line.initial
+
+
+def _turn(box: Box, angle: int, raw: RawPage) -> Box:
+    x0, y0, x1, y1 = box
+    if angle == 90:
+        return y0, raw.width - x1, y1, raw.width - x0
+    if angle == 270:
+        return raw.height - y1, x0, raw.height - y0, x1
+    if angle == 180:
+        return raw.width - x1, raw.height - y1, raw.width - x0, raw.height - y0
+    return box

@@ -1,0 +1,202 @@
+"""Glyphs that stand on one baseline, with what is raised beside them; drop caps taken out."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from typing import NamedTuple
+
+from mckennabot.extract.books.characters import ACCENTS
+from mckennabot.extract.page import Glyph
+
+
+class Ink(NamedTuple):
+    """A glyph in the space in which its text runs from left to right, y downwards.
+
+    Attributes:
+        raised: 1 where it stands above the baseline of its row, -1 below, 0 on it.
+    """
+
+    x0: float
+    x1: float
+    y: float
+    text: str
+    size: float
+    font: str
+    raised: int = 0
+
+
+Row = list[Ink]
+
+
+def upright(glyphs: list[Glyph], angle: int, width: float, height: float) -> list[Ink]:
+    """Glyphs that are read at one angle, turned to read from left to right.
+
+    Args:
+        glyphs: all of the angle.
+        angle: in degrees, clockwise.
+        width: of the page before turning.
+        height: of the page before turning.
+    """
+    if angle == 90:
+        return [Ink(g.y0, g.y1, width - g.baseline, g.text, g.size, g.font) for g in glyphs]
+    if angle == 270:
+        return [Ink(height - g.y1, height - g.y0, g.baseline, g.text, g.size, g.font) for g in glyphs]
+    if angle == 180:
+        return [Ink(width - g.x1, width - g.x0, height - g.baseline, g.text, g.size, g.font) for g in glyphs]
+    new = tuple.__new__  # past the checks of Ink(): this is the commonest case, and by far the most calls
+    return [new(Ink, (x0, x1, y, text, size, font, 0)) for text, x0, _, x1, _, y, size, font, _ in glyphs]
+
+
+def rows_of(inks: list[Ink]) -> tuple[list[Row], list[Ink]]:
+    """Rows from top to bottom, and the drop caps that stand beside them."""
+    by_baseline: dict[float, Row] = {}
+    for ink in inks:
+        by_baseline.setdefault(ink.y, []).append(ink)
+    rows: list[Row] = []
+    sizes: list[float] = []
+    for baseline in sorted(by_baseline):
+        row = by_baseline[baseline]
+        size = _common_size(row)
+        if rows and baseline - rows[-1][0].y <= _tolerance(size, sizes[-1]):
+            rows[-1] += row
+            sizes[-1] = _common_size(rows[-1])
+        else:
+            rows.append(row)
+            sizes.append(size)
+    for row in rows:
+        row.sort()
+    caps = _take_drop_caps(rows, _common_size(inks) if inks else 0.0)
+    _attach_raised(rows, sizes)
+    return [row for row in rows if row], caps
+
+
+def _common_size(inks: Row) -> float:
+    first = inks[0].size
+    if all(ink.size == first for ink in inks):
+        return first
+    return Counter(ink.size for ink in inks).most_common(1)[0][0]
+
+
+def _tolerance(first: float, second: float) -> float:
+    """By how much baselines in one row may differ: little where the sizes do, lest raised figures slip in."""
+    small, large = sorted((first, second))
+    return 0.2 * small if small > 0.85 * large else 0.02 * large
+
+
+_RAISED_AT_MOST = 4
+"""Glyphs in a note mark, an ordinal's ending, an exponent."""
+
+
+def _attach_raised(rows: list[Row], sizes: list[float]) -> None:
+    """Move short runs of small glyphs that stand above or below a row, close to its glyphs, into it."""
+    for number, row in enumerate(rows):
+        for other in (number + 1, number + 2, number - 1):
+            if not 0 <= other < len(rows) or not rows[other] or not row:
+                continue
+            drop = (rows[other][0].y - row[0].y) / sizes[other]
+            if 0 < drop < 0.5 and any(ink.text in ACCENTS for ink in row):
+                _put_over_letters(row, rows[other])
+            elif -0.4 < drop < 0.8 and min(ink.size for ink in row) <= 0.85 * sizes[other]:
+                _move(row, rows[other], sizes[other], 1 if drop > 0 else -1)
+
+
+def _put_over_letters(row: Row, target: Row) -> None:
+    """Move accents that stand over the letters of a row into it."""
+    over = [
+        ink
+        for ink in row
+        if ink.text in ACCENTS
+        and any(
+            letter.x0 <= (ink.x0 + ink.x1) / 2 <= letter.x1 and letter.text.isalpha() for letter in target
+        )
+    ]
+    if over:
+        target += over
+        target.sort(key=lambda ink: ink.x0 + (ink.text in ACCENTS) * 1e-3)
+        row[:] = [ink for ink in row if ink not in over]
+
+
+def _move(row: Row, target: Row, size: float, raised: int) -> None:
+    visible = [ink for ink in target if not ink.text.isspace()]
+    ends, starts = sorted(ink.x1 for ink in visible), [ink.x0 for ink in visible]
+    moved: Row = []
+    near = 0.5 * size
+    for run in _runs(row):
+        after = bisect_left(ends, run[0].x0 - near)
+        before = bisect_left(starts, run[-1].x1 - 0.1 * size)
+        touches = (after < len(ends) and ends[after] < run[0].x0 + 0.3 * size) or (
+            before < len(starts) and starts[before] < run[-1].x1 + near
+        )
+        if touches and len(run) <= _RAISED_AT_MOST and max(ink.size for ink in run) <= 0.85 * size:
+            moved += run
+    if moved:
+        target += [ink._replace(raised=raised) for ink in moved]
+        target.sort()
+        row[:] = [ink for ink in row if ink not in moved]
+
+
+def _runs(row: Row) -> list[Row]:
+    """The visible glyphs of a row, parted where there is more between them than a space."""
+    runs: list[Row] = []
+    for ink in row:
+        if ink.text.isspace():
+            continue
+        if runs and ink.x0 - runs[-1][-1].x1 < ink.size:
+            runs[-1].append(ink)
+        else:
+            runs.append([ink])
+    return runs
+
+
+def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
+    """Remove the initials that reach up beside lines above their own baseline, and give them back."""
+    caps: list[Ink] = []
+    taken: list[Ink] = []
+    for number, row in enumerate(rows):
+        if max(ink.size for ink in row) < 1.7 * body:
+            continue
+        visible = [ink for ink in row if not ink.text.isspace()]
+        for place, ink in enumerate(visible):
+            if ink.size < 1.7 * body or not ink.text.strip("\"'\u2018\u201c\u00ab").isalpha():
+                continue
+            quote = visible[place - 1] if place and _opens(visible[place - 1], ink) else None
+            before = place - (2 if quote else 1)
+            if before >= 0 and (quote or ink).x0 - visible[before].x1 < 1.5 * body:
+                continue
+            following = visible[place + 1] if place + 1 < len(visible) else None
+            if following and following.size * 1.7 > ink.size and following.x0 - ink.x1 < body:
+                continue
+            if _beside_lines(ink, rows[:number], body):
+                caps.append(ink._replace(x0=quote.x0, text=quote.text + ink.text) if quote else ink)
+                taken += [quote, ink] if quote else [ink]
+    for row in rows:
+        if any(ink in taken for ink in row):
+            row[:] = [ink for ink in row if ink not in taken]
+    return caps
+
+
+def _opens(quote: Ink, letter: Ink) -> bool:
+    """Whether a glyph is a quotation mark as large as the letter behind it."""
+    return (
+        quote.size == letter.size and quote.text in "\"'\u2018\u201c\u201e\u00ab\u00bb" and quote.text != ""
+    )
+
+
+def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
+    return any(
+        is_beside(cap, ink.x0, row[0].y, body) and ink.size * 1.7 < cap.size
+        for row in rows_above
+        if row and row[0].y < cap.y - 0.3 * body
+        for ink in row
+        if not ink.text.isspace()
+    )
+
+
+def is_beside(cap: Ink, x: float, y: float, size: float) -> bool:
+    """Whether a line that begins at (x, y) stands beside a drop cap, or was printed over it by mistake."""
+    if not cap.y - 0.95 * cap.size < y < cap.y + size:
+        return False
+    if cap.y - 0.55 * cap.size < y < cap.y - 0.3 * size and abs(x - cap.x0) < 0.1 * size:
+        return True
+    return -0.5 * size < x - cap.x1 < 1.5 * size

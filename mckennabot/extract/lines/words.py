@@ -1,0 +1,176 @@
+"""A row of glyphs as words: where the spaces are, accents over their letters, note marks apart."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from statistics import median
+
+from mckennabot.extract.books.characters import (
+    ACCENTS,
+    SUPERSCRIPTS,
+    accented,
+    logical_order,
+    lowered,
+    raised_figures,
+    repair,
+    runs_right_to_left,
+)
+from mckennabot.extract.lines.rows import Ink, Row
+
+GUTTER = 0.7
+"""Narrowest gap, in type sizes, that may part two columns."""
+WORD_GAP = 0.11
+"""Narrowest gap between words, in type sizes, where the file draws no spaces."""
+
+_POWER = re.compile(r"(?:^|[\s\d/(])(?:[kcdm\u00b5]?m|ft|yd|mi|[nrxyz]|10)$")
+"""What a raised figure belongs to, and is no mark of a note: units, variables, ten."""
+_MARK = re.compile(r"[\[(]?(?:\d{1,3}(?:,\d{1,3})*|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4})[\])]?")
+
+
+@dataclass(slots=True)
+class Fragment:
+    """A stretch of a row without a gap as wide as a gutter.
+
+    The fields are those of a `Line`; ``faces`` counts glyphs by size and font.
+    """
+
+    text: str
+    x0: float
+    x1: float
+    baseline: float
+    faces: Counter[tuple[float, str]]
+    head: float
+    space: float
+    marks: tuple[tuple[int, str], ...]
+    repaired: int
+    unknown: int
+
+
+def fragments(row: Row) -> list[Fragment]:
+    """The row's stretches of words, from left to right."""
+    pieces: list[Row] = [[]]
+    spaces: list[list[int]] = [[]]  # for each piece, before which of its glyphs a space glyph stands
+    gaps: list[list[float]] = [[]]  # from the right edge of all before to each glyph but the first
+    spaced = False
+    edge = float("-inf")
+    last: Ink | None = None
+    for ink in row:
+        x0, x1, _, text, size, _, _ = ink
+        if text == " " or (text and text.isspace()):
+            spaced = True
+            continue
+        if last is not None and text == last.text and x0 - last.x0 < 0.5 * (last.x1 - last.x0):
+            continue  # drawn twice to look bold
+        if pieces[-1] and x0 - edge > GUTTER * size:
+            pieces.append([])
+            spaces.append([])
+            gaps.append([])
+        elif pieces[-1]:
+            gaps[-1].append(x0 - edge)
+            if spaced:
+                spaces[-1].append(len(pieces[-1]))
+        spaced = False
+        pieces[-1].append(ink)
+        edge = x1 if x1 > edge else edge
+        last = ink
+    if not pieces[0]:
+        return []
+    tracking = _tracking([gap for some in gaps for gap in some], pieces[0][0].size)
+    return [_fragment(*piece, tracking) for piece in zip(pieces, map(set, spaces), gaps, strict=False)]
+
+
+def _tracking(gaps: list[float], size: float) -> float:
+    """The space between letters of a row that is letter-spaced, else 0."""
+    usual = sorted(gaps)[len(gaps) // 2] if len(gaps) > 3 else 0.0
+    return usual if usual > 0.03 * size else 0.0
+
+
+def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> Fragment:
+    cut = _word_gap(inks, spaces, gaps, tracking)
+    parts: list[str] = []
+    raised: list[bool] = []
+    head = inks[-1].x1
+    widths: list[float] = []
+    for number, ink in enumerate(inks):
+        if number:
+            gap = gaps[number - 1]
+            if number in spaces or gap > cut:
+                if not widths:
+                    head = inks[number - 1].x1
+                widths.append(gap)
+                parts.append(" ")
+                raised.append(False)
+            elif gap < 0 and (letter := _combined(inks[number - 1], ink)):
+                parts[-1] = letter
+                continue
+        parts.append(ink.text)
+        raised.append(ink.raised > 0 or ink.text in SUPERSCRIPTS)
+    if runs_right_to_left("".join(parts)):
+        parts, raised = logical_order(parts), [False] * len(parts)
+    text, marks, repaired = _set_marks_apart(parts, raised)
+    on_line = [ink for ink in inks if not ink.raised] or inks
+    baselines = {ink.y for ink in on_line}
+    return Fragment(
+        text,
+        inks[0].x0,
+        max(ink.x1 for ink in inks),
+        median([ink.y for ink in on_line]) if len(baselines) > 1 else on_line[0].y,
+        Counter([(ink.size, ink.font) for ink in on_line]),
+        head - inks[0].x0,
+        median(widths) if widths else 0.25 * inks[0].size,
+        marks,
+        repaired,
+        sum(not ink.text for ink in inks),
+    )
+
+
+def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> float:
+    """The gap above which a space stands in this row, beside the spaces that the file draws itself."""
+    size = min(inks[0].size, inks[-1].size)
+    if not gaps:
+        return size
+    if tracking:
+        inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
+        tracking = _tracking(inside, size) or max(0.0, min(tracking, min(inside, default=tracking)))
+    if len(spaces) * 15 < len(inks):
+        return tracking + WORD_GAP * size
+    # Some files draw no more than the first of a line's spaces: the others are about as wide.
+    drawn = sorted([gaps[number - 1] for number in spaces])[len(spaces) // 2] - tracking
+    return tracking + min(max(0.7 * drawn, WORD_GAP * size), 0.3 * size)
+
+
+def _combined(first: Ink, second: Ink) -> str | None:
+    """The accented letter that two glyphs drawn over each other make."""
+    for accent, letter in ((first, second), (second, first)):
+        if accent.text in ACCENTS and len(letter.text) == 1 and letter.text.isalpha():
+            middle = (accent.x0 + accent.x1) / 2
+            if letter.x0 < middle < letter.x1 and abs(accent.size - letter.size) < 0.2 * letter.size:
+                return accented(letter.text, accent.text)
+    return None
+
+
+def _set_marks_apart(parts: list[str], raised: list[bool]) -> tuple[str, tuple[tuple[int, str], ...], int]:
+    """The text without raised figures and signs, where those stood, and the characters repaired."""
+    if not any(raised):
+        text, repaired = repair("".join(parts))
+        return text.strip(), (), repaired
+    text, marks, total, number = "", [], 0, 0
+    while number < len(parts):
+        end = number
+        while end < len(parts) and raised[end] == raised[number]:
+            end += 1
+        piece, repaired = repair("".join(parts[number:end]))
+        total += repaired
+        bare = lowered(piece).strip()
+        fraction = end < len(parts) and parts[end] in "/\u2044" and parts[end]
+        power = bare.isdigit() and (text.endswith("10") or bare in ("2", "3")) and _POWER.search(text[-5:])
+        if raised[number] and power:
+            text += raised_figures(bare)
+        elif raised[number] and _MARK.fullmatch(bare) and not fraction:
+            marks.append((len(text.lstrip()), bare.strip("[]()")))
+        else:
+            text += piece
+        number = end
+    return text.strip(), tuple(marks), total

@@ -1,0 +1,171 @@
+"""Captions under pictures, and tables: text that stands beside the flow."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import groupby, pairwise
+
+from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.steps.measure import Measure, ends_short, neighbours, same_size
+
+CAPTION, TABLE = "caption", "table"
+
+_NUMBERED = re.compile(
+    r"(?:fig(?:ure)?s?|plate|map|illustration|table|abb(?:ildung)?|tab(?:elle|leau)?|figura|tabla|tabella)\b\.?"
+    r"\s*(?:\d+|[ivxl]+|[a-z]\d*)(?:[.-]\d+)*\s*(?:[.:\u2013\u2014|]|$)",
+    re.IGNORECASE,
+)
+_TABLE_ROWS = 3
+_CAPTION_LINES = 6
+
+
+def mark_captions(pages: list[Page], measure: Measure) -> None:
+    """Set the kind of captions and tables."""
+    beside: list[list[Line]] = []
+    near: Counter[_Style] = Counter()
+    everywhere: Counter[_Style] = Counter()
+    for page in pages:
+        body = [line for line in page.lines if line.kind == "body" and not line.angle]
+        _mark_tables(page, body, measure)
+        for block in _blocks([line for line in body if line.kind == "body"], measure):
+            style = _style(block)
+            everywhere[style] += 1
+            if _NUMBERED.match(block[0].text):
+                _set(_numbered_caption(block, measure), CAPTION)
+            elif _beside_picture(block, page, measure) and _is_small_print(block, measure):
+                near[style] += 1
+                beside.append(block)
+    for block in beside:
+        if 2 * near[_style(block)] > everywhere[_style(block)]:  # and not of a kind that stands anywhere
+            _set(block, CAPTION)
+    for page in pages:
+        blocks = _blocks(
+            [line for line in page.lines if line.kind in ("body", CAPTION) and not line.angle], measure
+        )
+        for above, block in pairwise(blocks):
+            if _goes_on(above, block, measure):
+                _set(block, CAPTION)
+        _note_floats(page, measure)
+
+
+_Style = tuple[float, str, bool, bool]
+
+
+def _style(block: list[Line]) -> _Style:
+    """What captions of one book share: size, font, whether centred, whether in capitals."""
+    first = block[0]
+    return round(first.size, 1), first.font, _is_centred(first), first.text.isupper()
+
+
+def _note_floats(page: Page, measure: Measure) -> None:
+    """Say of each line whether a picture, a caption or a table stands between it and the one before."""
+    tall = [box for box in page.images if box[3] - box[1] > 2 * measure.size]
+    floats = [line for line in page.lines if line.kind in (CAPTION, TABLE)]
+    for a, b in neighbours(page.lines):
+        b.after_float = any(a.y < line.y < b.y for line in floats) or any(
+            a.y - a.size < (y0 + y1) / 2 < b.y and x0 < b.right and x1 > b.left for x0, y0, x1, y1 in tall
+        )
+
+
+def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
+    """Lines parted where type, column or distance changes."""
+    blocks: list[list[Line]] = []
+    for line in lines:
+        last = blocks[-1][-1] if blocks else None
+        if (
+            last is not None
+            and (last.column, last.kind) == (line.column, line.kind)
+            and same_size(last.size, line.size)
+            and (last.font == line.font or last.size != measure.size)
+            and 0 <= line.y - last.y < 1.35 * measure.line_distance(line.size)
+        ):
+            blocks[-1].append(line)
+        else:
+            blocks.append([line])
+    return blocks
+
+
+def _goes_on(above: list[Line], block: list[Line], measure: Measure) -> bool:
+    """Whether a block is the last line of the caption above it."""
+    if above[-1].kind != CAPTION or block[0].kind == CAPTION or len(block) > 1:
+        return False
+    last, line = above[-1], block[0]
+    if same_size(line.size, measure.size) and not _is_centred(line):
+        return False
+    return last.column == line.column and 0 < line.y - last.y < 1.1 * measure.line_distance(measure.size)
+
+
+def _numbered_caption(block: list[Line], measure: Measure) -> list[Line]:
+    """The lines of a block that belong to the caption with whose number it begins."""
+    first = block[0]
+    if not same_size(first.size, measure.size) or first.font != measure.font:
+        return block
+    if _is_centred(first):
+        end = next((n for n, line in enumerate(block) if not _is_centred(line)), len(block))
+    else:
+        ends = (n for n, (a, b) in enumerate(pairwise(block), 1) if ends_short(a, b) or a.text[-1] in ".!?")
+        end = next(ends, len(block))
+    return block[:end] if end <= _CAPTION_LINES else []
+
+
+def _is_centred(line: Line) -> bool:
+    inset, outset = line.x0 - line.left, line.right - line.x1
+    return abs(inset - outset) < line.size and inset > 0.5 * line.size
+
+
+def _beside_picture(block: list[Line], page: Page, measure: Measure) -> bool:
+    top, bottom = block[0].y - block[0].size, block[-1].y
+    left, right = min(line.x0 for line in block), max(line.x1 for line in block)
+    near = 3 * measure.line_distance(measure.size)
+    return any(
+        x0 < right
+        and x1 > left
+        and (-0.5 * measure.size < top - y1 < near or -0.5 * measure.size < y0 - bottom < 0.5 * near)
+        for x0, y0, x1, y1 in page.images
+        if x1 - x0 > 3 * measure.size and y1 - y0 > 3 * measure.size
+    )
+
+
+def _is_small_print(block: list[Line], measure: Measure) -> bool:
+    """Whether a block is no larger than the text, and set in another way."""
+    size = max(line.size for line in block)
+    if size > 1.02 * measure.size or len(block) > 8:
+        return False
+    text = " ".join(line.text for line in block)
+    centred = all(
+        abs((line.x0 - line.left) - (line.right - line.x1)) < line.size
+        and line.x0 - line.left > 0.5 * line.size
+        for line in block
+    )
+    return (
+        size < 0.93 * measure.size
+        or block[0].font != measure.font
+        or text.isupper()
+        or (centred and len(block) < 4)
+    )
+
+
+def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
+    """Runs of rows with wide gaps, between rules or under a numbered caption."""
+    step = 2 * measure.line_distance(measure.size)
+    for gapped, run in groupby(body, lambda line: line.gaps > 0):
+        rows = list(run)
+        if not gapped or len(rows) < _TABLE_ROWS:
+            continue
+        top, bottom = rows[0].y - measure.size, rows[-1].y
+        beside = sorted(y0 for x0, y0, x1, _ in page.rules if x0 < rows[0].right and x1 > rows[0].left)
+        for y in reversed(beside):
+            top = y if top - step < y < top else top
+        for y in beside:
+            bottom = y if bottom < y < bottom + step else bottom
+        ruled = sum(top <= y <= bottom for y in beside) >= 2
+        before = body[body.index(rows[0]) - 1] if rows[0] is not body[0] else None
+        if ruled or (before is not None and _NUMBERED.match(before.text)):
+            inside = [line for line in body if line.column == rows[0].column and top < line.y < bottom]
+            _set([*rows, *inside], TABLE)
+
+
+def _set(lines: list[Line], kind: str) -> None:
+    for line in lines:
+        line.kind = kind

@@ -1,0 +1,116 @@
+"""Footnotes: small type at the foot of a column, each beginning with its mark."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.steps.measure import Measure
+
+FOOTNOTE = "footnote"
+
+_BEGINS = re.compile(
+    r"\d{1,3}(?=[\s.)\]]|[^\W\d]|[\"'\u2018\u201c]|$)|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4}|[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
+)
+# A mark on the line: a sign or a number stuck to a word, or either in brackets. Some fonts have raised
+# figures of their own, which nothing but their place tells from others.
+_INLINE_MARK = re.compile(
+    r"(?:(?<=[^\W\d_])|(?<=[^\W\d_][.,;:!?\"'\u2019\u201d)\]])|(?<=[.,;:!?][\"'\u2019\u201d)\]]))"
+    r"(?:\d{1,3}|[*\u2217\u2020\u2021\u00a7\u00b6\u2016]{1,3})(?=[\s.,;:!?\"'\u2019\u201d)\]\u2014]|$)"
+    r"| ?[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
+)
+
+
+def mark_footnotes(pages: list[Page], measure: Measure) -> int:
+    """Set the kind of footnotes, and take the marks that lead to them out of the text.
+
+    Returns:
+        How many marks were taken out.
+    """
+    marks = 0
+    running_on = False
+    for page in pages:
+        found: set[str] = set()
+        body = [line for line in page.lines if line.kind == "body" and not line.angle]
+        for column in _columns(body):
+            notes = _notes(column, page, measure, running_on)
+            for line in notes:
+                line.kind = FOOTNOTE
+                if mark := _mark(line):
+                    found.add(mark.strip("[]()"))
+            running_on = bool(notes) and not re.search(r"[.!?\"'\u201d\u2019)\]]$", notes[-1].text)
+        if found:
+            marks += sum(_strip_marks(line, found) for line in body if line.kind == "body")
+    return marks
+
+
+def _columns(lines: list[Line]) -> Iterator[list[Line]]:
+    """The columns of a page, each from top to bottom; lines across the page end all above them."""
+    for _, column in groupby(lines, lambda line: line.column):
+        yield list(column)
+
+
+def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool) -> list[Line]:
+    """The lines of a column that are footnotes."""
+    start = len(column)
+    while start and column[start - 1].size < 0.93 * measure.size:
+        start -= 1
+    ruled = _ruled(column, page)
+    if (
+        ruled is not None
+        and start > ruled
+        and all(_mark(line) or ruled < n for n, line in enumerate(column[ruled:], ruled))
+    ):
+        start = ruled  # a rule and a mark make notes of lines in the type of the text
+    if start == len(column) or start == 0:
+        return [] if start else _page_of_notes(column, ruled)
+    if ruled is not None and ruled >= start:
+        return column[ruled:]
+    first = next((n for n in range(start, len(column)) if _mark(column[n])), None)
+    if first is None:
+        return column[start:] if running_on and ruled is not None else []
+    return column[first:]
+
+
+def _page_of_notes(column: list[Line], ruled: int | None) -> list[Line]:
+    return column[ruled:] if ruled is not None and ruled < len(column) and _mark(column[ruled]) else []
+
+
+def _ruled(column: list[Line], page: Page) -> int | None:
+    """Number of the first line below a short rule that stands under text of this column."""
+    for x0, y0, x1, _ in sorted(page.rules, key=lambda rule: -rule[1]):
+        below = next((n for n, line in enumerate(column) if line.y > y0), len(column))
+        if (
+            y0 > 0.4 * page.height
+            and below < len(column)
+            and x0 < column[below].right
+            and x1 > column[below].left
+            and x1 - x0 < 0.8 * (column[below].right - column[below].left) + 200 * (below == len(column) - 1)
+        ):
+            return below
+    return None
+
+
+def _mark(line: Line) -> str:
+    """The mark with which a footnote begins, or nothing."""
+    if line.marks and line.marks[0][0] == 0:
+        return line.marks[0][1]
+    match = _BEGINS.match(line.text)
+    return match[0] if match else ""
+
+
+def _strip_marks(line: Line, found: set[str]) -> int:
+    """Take out of a line the marks of this page's notes that are not raised, and count the raised ones."""
+    count = len(line.marks)
+
+    def drop(match: re.Match[str]) -> str:
+        nonlocal count
+        if match[0].strip(" []()") not in found:
+            return match[0]
+        count += 1
+        return ""
+
+    line.text = _INLINE_MARK.sub(drop, line.text)
+    return count

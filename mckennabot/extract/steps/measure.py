@@ -1,0 +1,222 @@
+"""What is usual in a book: its type size, its leading, the edges of its columns, how paragraphs begin."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from mckennabot.extract.lines.lines import Line, Page
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The usual, in points.
+
+    Attributes:
+        size: type size of most of the text.
+        font: font of most of the text.
+        leading: distance of baselines, by type size.
+        indent: of a paragraph's first line; 0 where there is none.
+        justified: whether lines end at the right edge.
+        by_indent: whether most paragraphs begin with an indent.
+        by_space: whether most paragraphs stand apart from each other.
+        hanging: by how much all lines of a paragraph but its first are indented; 0 where they are not.
+    """
+
+    size: float = 10.0
+    font: str = ""
+    leading: dict[float, float] = field(default_factory=dict)
+    indent: float = 0.0
+    justified: bool = False
+    by_indent: bool = False
+    by_space: bool = False
+    hanging: float = 0.0
+
+    def line_distance(self, size: float) -> float:
+        """The usual distance between baselines of lines of a size."""
+        if size in self.leading:
+            return self.leading[size]
+        ratio = self.leading.get(self.size, 1.2 * self.size) / self.size
+        return ratio * size
+
+
+def take_measure(pages: list[Page]) -> Measure:
+    """Set ``left`` and ``right`` of every line to the edges of its column, and say what is usual."""
+    weight: Counter[tuple[float, str]] = Counter()
+    for page in pages:
+        for line in page.lines:
+            if line.kind == "body" and not line.angle:
+                weight[line.size, line.font] += len(line.text)
+    if not weight:
+        return Measure()
+    by_size: Counter[float] = Counter()
+    for (size, _), letters in weight.items():
+        by_size[size] += letters
+    size = by_size.most_common(1)[0][0]
+    font = max((letters, name) for (s, name), letters in weight.items() if s == size)[1]
+    leading = _leading(pages)
+    justified = _set_edges(pages, size)
+    pairs = [
+        (a, b)
+        for page in pages
+        for a, b in neighbours(page.lines)
+        if same_size(a.size, size) and same_size(b.size, size)
+    ]
+    step = leading.get(size, 1.2 * size)
+    indent = _indent(pairs, size)
+    # What follows lines that end short, verse and all that is set off from the left edge aside.
+    after = [(b.x0 - b.left, b.y - a.y) for a, b in pairs if ends_short(a, b)]
+    after = [(offset, gap) for offset, gap in after if min(offset, abs(offset - indent)) < 0.3 * size]
+    apart = sum(gap > 1.2 * step for _, gap in after)
+    indented = sum(offset >= 0.3 * size for offset, _ in after)
+    if hanging := _hanging(pairs, size):
+        return Measure(
+            size, font, leading, 0.0, justified, by_space=apart > 0.5 * len(after), hanging=hanging
+        )
+    return Measure(
+        size,
+        font,
+        leading,
+        indent,
+        justified,
+        by_indent=indented > 0.5 * len(after),
+        by_space=apart > 0.5 * len(after),
+    )
+
+
+def same_size(first: float, second: float) -> bool:
+    """Whether two type sizes are one to the eye."""
+    return abs(first - second) <= 0.05 * max(first, second)
+
+
+def ends_short(line: Line, following: Line) -> bool:
+    """Whether the next line's first word would have had room at the end of this one."""
+    return line.x1 + line.space + following.head < line.right - 0.2 * line.size
+
+
+def neighbours(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
+    """Consecutive lines of running text in one column, the second below the first."""
+    for a, b in pairwise(line for line in lines if line.kind == "body" and not line.angle):
+        if a.column == b.column and b.y > a.y:
+            yield a, b
+
+
+def _leading(pages: list[Page]) -> dict[float, float]:
+    steps: dict[float, Counter[float]] = defaultdict(Counter)
+    for page in pages:
+        for a, b in neighbours(page.lines):
+            if a.size == b.size and 0.8 * a.size < b.y - a.y < 3 * a.size:
+                steps[a.size][round(b.y - a.y, 1)] += 1
+    usual: dict[float, float] = {}
+    for size, counts in steps.items():
+        if sum(counts.values()) >= 3:
+            # Rounding parts a distance in two; the narrower of two frequent ones is within paragraphs.
+            most = max(counts.values())
+            usual[size] = min(step for step, count in counts.items() if count >= 0.3 * most)
+    return usual
+
+
+def _set_edges(pages: list[Page], size: float) -> bool:
+    groups: dict[tuple[int, int, int], list[Line]] = defaultdict(list)
+    for page in pages:
+        for line in page.lines:
+            if line.kind == "body" and not line.angle:
+                groups[page.number % 2, round(page.width), line.column].append(line)
+    edges: dict[tuple[int, int, int], tuple[float, float]] = {}
+    flush = near = total = 0
+    for key, lines in groups.items():
+        text = [line for line in lines if same_size(line.size, size)] or lines
+        if len(text) < 10:  # too few on this side of the sheet: both sides tell
+            side, width, column = key
+            text = text + [
+                line for line in groups.get((1 - side, width, column), ()) if same_size(line.size, size)
+            ]
+        left, right = _left_edge(text, size), _right_edge(text, size)
+        edges[key] = left, right
+        ends = [line.x1 - right for line in text if line.x1 < right + 0.5 * size]
+        flush += sum(end > -0.15 * size for end in ends)
+        near += sum(end > -2 * size for end in ends)
+        total += len(text)
+    for page in pages:
+        shift = _shift(page, edges, size)
+        for line in page.lines:
+            left, right = edges.get((page.number % 2, round(page.width), line.column), (line.x0, line.x1))
+            line.left, line.right = left + shift, right + shift
+    # Much verse or talk leaves few full lines: of justified ones, hardly any ends just before the edge.
+    return flush > 0.35 * total or flush > max(0.15 * total, 0.75 * near)
+
+
+def _left_edge(lines: list[Line], size: float) -> float:
+    starts = sorted(line.x0 for line in lines)
+    return _first_cluster(starts, 0.2 * size, max(2.0, 0.08 * len(starts)))
+
+
+def _right_edge(lines: list[Line], size: float) -> float:
+    """Where most lines end, whatever hangs out of it; in ragged text, where hardly any ends later."""
+    ends = sorted(line.x1 for line in lines)
+    most, edge, start = 0, 0.0, 0
+    for at, end in enumerate(ends):
+        while end - ends[start] > 0.15 * size:
+            start += 1
+        if at - start + 1 >= most:
+            most, edge = at - start + 1, ends[(at + start) // 2]
+    near = sum(edge - 2 * size < end < edge + 0.5 * size for end in ends)
+    if most > 0.3 * len(ends) or most > max(0.15 * len(ends), 0.75 * near):
+        return edge
+    return ends[-1 - int(0.03 * len(ends))]
+
+
+def _first_cluster(values: list[float], width: float, count: float) -> float:
+    """The least value from which a stretch of the given width holds enough others."""
+    end = 0
+    for at, value in enumerate(values):
+        while end < len(values) and values[end] <= value + width:
+            end += 1
+        if end - at >= count:
+            return values[(at + end) // 2]
+    return values[0]
+
+
+def _shift(page: Page, edges: dict[tuple[int, int, int], tuple[float, float]], size: float) -> float:
+    """By how much this page's text stands to the right of where such pages have it, as on a crooked scan."""
+    lines = [line for line in page.lines if line.kind == "body" and same_size(line.size, size)]
+    lines = [line for line in lines if line.column <= 1 and not line.angle]
+    if len(lines) < 8:
+        return 0.0
+    left, right = edges[page.number % 2, round(page.width), lines[0].column]
+    moved = _left_edge(lines, size) - left
+    if abs(moved) > 0.25 * size and abs(_right_edge(lines, size) - right - moved) < 0.25 * size:
+        return moved
+    return 0.0
+
+
+def _indent(pairs: list[tuple[Line, Line]], size: float) -> float:
+    """The usual distance by which a line stands to the right of the lines around it."""
+    offsets: Counter[int] = Counter()
+    for (_, b), (c, d) in pairwise(pairs):
+        if b is c and d.x0 - d.left < 0.3 * size and 0.6 * size < b.x0 - b.left < 6 * size and not b.initial:
+            offsets[round((b.x0 - b.left) / (0.1 * size))] += 1
+    if not offsets:
+        return 0.0
+    best, count = offsets.most_common(1)[0]
+    return best * 0.1 * size if count >= max(2, 0.004 * len(pairs)) else 0.0
+
+
+def _hanging(pairs: list[tuple[Line, Line]], size: float) -> float:
+    """By how much lines stand in that go on with the text, where those that begin it do not; mostly 0."""
+    offsets: Counter[int] = Counter()
+    out = back = turns = 0
+    for a, b in pairs:
+        offset, before = b.x0 - b.left, a.x0 - a.left
+        if offset - before > 0.6 * size and before < 0.3 * size:
+            offsets[round(offset / (0.1 * size))] += 1
+            turns += 1
+            out += not ends_short(a, b)
+        elif before - offset > 0.6 * size and offset < 0.3 * size:
+            turns += 1
+            back += ends_short(a, b)
+    if out + back < 0.8 * turns or min(out, back) < max(3, 0.1 * len(pairs)):
+        return 0.0
+    return offsets.most_common(1)[0][0] * 0.1 * size

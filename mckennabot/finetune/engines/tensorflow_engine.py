@@ -1,0 +1,197 @@
+"""The engine on Keras's TensorFlow backend: a step compiled whole, with gradients, clipping and Adam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mckennabot.backend import import_tensorflow
+from mckennabot.finetune.engines import model as gpt2
+from mckennabot.finetune.engines.engine import (
+    BETA1,
+    BETA2,
+    EPSILON,
+    GROW_AFTER,
+    LOSS_SCALE,
+    MAX_NORM,
+    OutOfDeviceMemory,
+    corrected_rate,
+    empty_cache,
+)
+
+if TYPE_CHECKING:
+    from mckennabot.finetune.data import Tokens
+
+
+class TensorFlowStep:
+    """See `engine.Engine`."""
+
+    def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
+        tf = import_tensorflow()
+        self.model = model
+        self.micro_batch = micro_batch
+        self.devices = 1
+        self.asynchronous = bool(tf.config.list_physical_devices("GPU"))
+        self._dtype = dtype
+        # As a function of its own, a layer is traced once for all of them.
+        self._layer = tf.function(gpt2.again(gpt2.block) if remat else gpt2.block, autograph=False)
+        self._moments = {
+            f"{name}/{slot}": tf.Variable(tf.zeros_like(value))
+            for slot in "mv"
+            for name, value in model.params.items()
+        }
+        if dtype == "float16":
+            self._moments |= {"loss_scale": tf.Variable(LOSS_SCALE), "good_steps": tf.Variable(0.0)}
+        self._sums: dict[str, Any] = {}  # of gradients, where a step has several micro-batches
+        # XLA makes a GPU faster and a CPU slower.
+        self._train, self._add, self._apply, self._evaluate, self._next = (
+            tf.function(function, autograph=False, jit_compile=self.asynchronous)
+            for function in (
+                self._train_one,
+                self._add_gradients,
+                self._apply_sums,
+                self._loss,
+                self._next_logits,
+            )
+        )
+
+    def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
+        """See `engine.Engine`."""
+        tf = import_tensorflow()
+        rate = corrected_rate(learning_rate, step)
+        parts = np.split(batch, len(batch) // self.micro_batch)
+        try:
+            if len(parts) == 1:
+                return self._train(batch, rate)
+            if not self._sums:
+                self._sums = {n: tf.Variable(tf.zeros_like(v)) for n, v in self.model.params.items()}
+                self._sums["loss"] = tf.Variable(0.0)
+            for total in self._sums.values():
+                total.assign(tf.zeros_like(total))
+            for part in parts:
+                self._add(part)
+            return self._apply(np.float32(1 / len(parts)), rate)
+        except tf.errors.ResourceExhaustedError as error:
+            raise OutOfDeviceMemory from error
+
+    def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
+        """See `engine.Engine`."""
+        return float(self._evaluate(tokens, targets))
+
+    def start(self, length: int) -> Any:
+        """See `engine.Engine`."""
+        return empty_cache(self.model.hparams, length)
+
+    def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
+        """See `engine.Engine`."""
+        logits, cache = self._next(np.full((1, 1), token, np.int32), np.int32(position), cache)
+        return logits.numpy(), cache
+
+    def anywhere(self, flag: bool) -> bool:
+        """See `engine.Engine`."""
+        return flag
+
+    def weights(self) -> Iterator[tuple[str, Any]]:
+        """See `engine.Engine`."""
+        yield from self.model.params.items()
+
+    def moments(self) -> Iterator[tuple[str, Any]]:
+        """See `engine.Engine`."""
+        yield from self._moments.items()
+
+    def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
+        """See `engine.Engine`."""
+        for name, value in moments:
+            if name in self._moments:
+                self._moments[name].assign(value)
+
+    def _loss(self, tokens: Any, targets: Any) -> Any:
+        weights = gpt2.cast(self.model.params, self._dtype)
+        x = gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, self._layer)
+        return gpt2.loss(weights, x, targets, learning=False)
+
+    def _next_logits(self, token: Any, position: Any, cache: Any) -> Any:
+        weights = gpt2.cast(self.model.params, "float32")
+        return gpt2.next_logits(weights, token, position, cache, self.model.hparams)
+
+    def _gradients(self, batch: Any) -> tuple[Any, dict[str, Any]]:
+        tf = import_tensorflow()
+        params, hparams = self.model.params, self.model.hparams
+        tokens, targets = batch[:, :-1], batch[:, 1:]
+        count, length = tokens.shape
+        embedded = gpt2.embed(params, tokens)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*params.values(), embedded])
+            weights = gpt2.cast(params, self._dtype)
+            x = gpt2.hidden(weights, embedded, hparams, self._layer)
+            mean = gpt2.loss(weights, x, targets) / (count * length)
+            scaled = mean * self._moments.get("loss_scale", 1.0)
+        grads, d_embedded = tape.gradient(scaled, (params, embedded), unconnected_gradients="zero")
+        # The table is used twice. Its head's gradient is dense; the few rows that were looked up are added
+        # to it in place, where TensorFlow's own way makes another dense gradient of them first.
+        grads["model/wte"] = tf.tensor_scatter_nd_add(grads["model/wte"], tokens[..., None], d_embedded)
+        positions = tf.reduce_sum(d_embedded, axis=0)
+        grads["model/wpe"] = tf.pad(positions, [[0, hparams.n_ctx - length], [0, 0]])
+        return mean, grads
+
+    def _train_one(self, batch: Any, rate: Any) -> Any:
+        return self._adam(*self._gradients(batch), rate)
+
+    def _add_gradients(self, batch: Any) -> None:
+        loss, grads = self._gradients(batch)
+        for name, grad in (grads | {"loss": loss}).items():
+            self._sums[name].assign_add(grad)
+
+    def _apply_sums(self, share: Any, rate: Any) -> Any:
+        means = {name: total * share for name, total in self._sums.items()}
+        loss = means.pop("loss")
+        return self._adam(loss, means, rate)
+
+    def _adam(self, loss: Any, grads: dict[str, Any], rate: Any) -> Any:
+        """Clip to `MAX_NORM` and update, unless something is not finite; `rate` has the bias correction.
+
+        Returns:
+            The loss, NaN where training cannot go on.
+        """
+        tf = import_tensorflow()
+        loss_scale, good_steps = (self._moments.get(name, 1.0) for name in ("loss_scale", "good_steps"))
+        norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(grad) for grad in grads.values()])) / loss_scale
+        factor = MAX_NORM / tf.maximum(norm, MAX_NORM) / loss_scale
+
+        def rescale(good: Any, scale: Any) -> None:
+            if self._dtype == "float16":
+                grow = good >= GROW_AFTER
+                loss_scale.assign(tf.where(grow, 2 * scale, scale))
+                good_steps.assign(tf.where(grow, 0.0, good))
+
+        def update() -> Any:
+            clipped = {name: grad * factor for name, grad in grads.items()}
+            # All memory is taken before the first variable changes: a step happens whole or not at all.
+            with tf.control_dependencies(list(clipped.values())):
+                for name, grad in clipped.items():
+                    tf.raw_ops.ResourceApplyAdam(
+                        var=self.model.params[name].handle,
+                        m=self._moments[f"{name}/m"].handle,
+                        v=self._moments[f"{name}/v"].handle,
+                        beta1_power=0.0,  # no bias correction here: `rate` has it
+                        beta2_power=0.0,
+                        lr=rate,
+                        beta1=BETA1,
+                        beta2=BETA2,
+                        epsilon=EPSILON,
+                        grad=grad,
+                    )
+            rescale(good_steps + 1, loss_scale)
+            return tf.constant(True)
+
+        def skip() -> Any:
+            rescale(0.0, loss_scale / 2)
+            return tf.constant(False)
+
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        tf.cond(finite, update, skip)
+        # float16 overflows now and then and recovers; elsewhere an endless gradient is the end of the run.
+        return loss if self._dtype == "float16" else tf.where(finite, loss, math.nan)

@@ -1,0 +1,1 @@
+"""A run on disk: its weights, state, metrics and samples."""

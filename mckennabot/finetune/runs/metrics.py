@@ -1,0 +1,68 @@
+"""metrics.jsonl: one line for each step, cut back to the last save when a run is continued."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mckennabot.system.files import write_atomic, write_error
+
+
+class Metrics:
+    """The run's record.
+
+    A line holds step, loss (nats per token), learning_rate, tokens (so far), seconds (of training so far)
+    and tokens_per_second; where the step was validated, val_loss and val_perplexity too.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Keep the lines up to `step`; what a killed process wrote after its last save happens again."""
+        self._path = path
+        kept = [line for line in read(path) if line["step"] <= step]
+        write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = path.open("a", encoding="utf-8")
+        self._line: dict[str, Any] = {}
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Begin the line of a step, which `amend` can still add to."""
+        self.flush()
+        self._line = line
+
+    def amend(self, **values: float) -> None:
+        """Add to the last step's line."""
+        # JSON has no infinity.
+        self._line |= {key: value for key, value in values.items() if math.isfinite(value)}
+
+    def flush(self) -> None:
+        """Write the last step's line.
+
+        Raises:
+            ResourceError, UsageError: it cannot be written.
+        """
+        if not self._line:
+            return
+        try:
+            self._file.write(json.dumps(self._line) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise write_error(error, self._path) from error
+        self._line = {}
+
+    def close(self) -> None:
+        """Close the file, what is not flushed left out."""
+        self._file.close()
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a metrics.jsonl; none where there is no file, and no half-written last one."""
+    lines = []
+    try:
+        for text in path.read_text(encoding="utf-8").splitlines():
+            line = json.loads(text)
+            if isinstance(line, dict) and "step" in line:
+                lines.append(line)
+    except (OSError, ValueError):
+        pass
+    return lines

@@ -1,0 +1,177 @@
+"""What training leaves behind: weights and state, metrics, events, samples, loss.png.
+
+Of a job's processes the first one keeps a `Record`, the others an `Onlooker`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mckennabot.finetune.copied import COMPARED_TOKENS, Words
+from mckennabot.finetune.copied import split as words_of
+from mckennabot.finetune.data import Tokens
+from mckennabot.finetune.runs import figure
+from mckennabot.finetune.runs.metrics import Metrics
+from mckennabot.finetune.runs.run import Run, State
+from mckennabot.finetune.runs.tensorboard import Events
+from mckennabot.system.files import write_atomic, write_error
+from mckennabot.tokenizer import Tokenizer
+
+Tensors = Iterator[tuple[str, Any]]
+
+SECONDS_BETWEEN_FIGURES = 10.0
+"""A drawing takes longer than the steps of a small model between two saves."""
+
+
+class Onlooker:
+    """Keeps nothing, but takes part where all processes have to.
+
+    Attributes:
+        path: the run's directory, where it has one.
+    """
+
+    path: Path | None = None
+
+    def step(self, line: dict[str, Any]) -> None:
+        """Begin a step's line of metrics."""
+
+    def amend(self, step: int, **values: float) -> None:
+        """Add to the last step's line."""
+
+    def sample(self, step: int, opening: Tokens, drawn: list[int]) -> str:
+        """Keep a text, and see how much of it is the corpus's.
+
+        Args:
+            step: after which it was drawn.
+            opening: the held-out tokens that it goes on from; may be empty.
+            drawn: its own.
+
+        Returns:
+            What to tell about it.
+        """
+        return ""
+
+    def save(self, state: State, weights: Tensors, moments: Tensors) -> None:
+        """Save the run.
+
+        Raises:
+            ResourceError, UsageError: it cannot be written; the save before is intact.
+        """
+        for _ in itertools.chain(moments, weights):  # in the order in which `Run.save` takes them
+            pass
+
+    def plot(self) -> None:
+        """Draw the losses as they now are."""
+
+    def point_to_best(self, state: State) -> None:
+        """Make the best weights that are still there those that everyone loads."""
+
+    def flush(self) -> None:
+        """Write the last step's line."""
+
+    def close(self) -> None:
+        """Close the metrics, what is not flushed left out."""
+
+
+class Record(Onlooker):
+    """A run on disk.
+
+    Args:
+        run: its directory, locked.
+        place: where it goes at the first save, if it is not there yet.
+        step: where it is; what the metrics hold beyond that is cut off.
+        info: what run.json says beside the best step.
+        corpus: the tokens that it learns from.
+        tokenizer: the vocabulary.
+        tensorboard: write event files too.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        place: Path,
+        step: int,
+        info: dict[str, Any],
+        corpus: Tokens,
+        tokenizer: Tokenizer,
+        tensorboard: bool,
+    ) -> None:
+        self.run = run
+        self.path: Path = run.path
+        self._place = place
+        self._info = info
+        self._corpus = corpus
+        self._tokenizer = tokenizer
+        self._metrics = Metrics(run.path / "metrics.jsonl", step)
+        self._events = Events(run.path / "tensorboard") if tensorboard else None
+        self._words: Words | None = None
+        self._drawn = -math.inf
+
+    def step(self, line: dict[str, Any]) -> None:
+        """See `Onlooker`."""
+        self._metrics.add(line)
+        if self._events:
+            self._events.add(line["step"], loss=line["loss"], learning_rate=line["learning_rate"])
+
+    def amend(self, step: int, **values: float) -> None:
+        """See `Onlooker`."""
+        self._metrics.amend(**values)
+        if self._events:
+            self._events.add(step, **values)
+
+    def sample(self, step: int, opening: Tokens, drawn: list[int]) -> str:
+        """See `Onlooker`."""
+        text, before = self._tokenizer.decode(drawn), self._tokenizer.decode(opening.tolist())
+        if self._words is None:
+            self._words = Words.of_tokens(self._corpus[:COMPARED_TOKENS], self._tokenizer)
+        copied = self._words.compare(list(words_of(text)))
+        self.amend(step, copied_longest_run=copied.longest, copied_8grams=round(copied.share, 4))
+        folder = self.path / "samples"
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise write_error(error, folder) from error
+        write_atomic(folder / f"{step}.txt", f"{before}{text}\n")
+        compared = "the corpus"
+        if len(self._corpus) > COMPARED_TOKENS:
+            compared += f"'s first {COMPARED_TOKENS:,} tokens"
+        short = " ".join((before + text).split())
+        return (
+            f"step {step} writes: {short[:300]}{'…' if len(short) > 300 else ''}\n"
+            f"  copied from {compared}: longest run {copied.longest} words, {copied.share:.0%} of 8-grams"
+        )
+
+    def save(self, state: State, weights: Tensors, moments: Tensors) -> None:
+        """See `Onlooker`."""
+        self._metrics.flush()
+        self.run.save(state, weights, moments, self._info)
+        if self.path != self._place:
+            self.run = self.run.take_place(self._place)
+            self.path = self.run.path
+        if time.monotonic() - self._drawn > SECONDS_BETWEEN_FIGURES:
+            self.plot()
+
+    def plot(self) -> None:
+        """See `Onlooker`."""
+        if figure.available():
+            self._metrics.flush()
+            figure.plot(self.path / "metrics.jsonl", self.path / "loss.png")
+            self._drawn = time.monotonic()
+
+    def point_to_best(self, state: State) -> None:
+        """See `Onlooker`."""
+        if state.best_step is not None and state.best_step in self.run.steps():
+            self.run.point_to(f"model-{state.best_step}")
+
+    def flush(self) -> None:
+        """See `Onlooker`."""
+        self._metrics.flush()
+
+    def close(self) -> None:
+        """See `Onlooker`."""
+        self._metrics.close()

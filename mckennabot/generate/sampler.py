@@ -1,0 +1,222 @@
+"""Prefixes and settings in, texts out, piece by piece as they are sampled."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from mckennabot.config import GenerateSettings
+from mckennabot.generate.ctranslate2_engine import (
+    CTranslate2Engine,
+    OnToken,
+    Sampling,
+    choose_precision,
+    choose_threads,
+)
+from mckennabot.generate.progress import Tell
+from mckennabot.generate.source import Source
+from mckennabot.generate.text import Text
+from mckennabot.generate.window import context, room
+from mckennabot.models.checkpoint import Hparams
+from mckennabot.tokenizer import Tokenizer
+
+T = TypeVar("T")
+
+LENGTH_SPREAD = 64
+"""Tokens by which prompts in a batch may differ: what the shortest lacks is read one token at a time."""
+
+
+class Engine(Protocol):
+    """What draws tokens: see `mckennabot.generate.ctranslate2_engine`."""
+
+    def reseed(self, seed: int) -> None:
+        """Begin a new sequence of random numbers."""
+        ...
+
+    def sample(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        most: int,
+        least: int,
+        on_token: OnToken[T],
+    ) -> Iterator[T]:
+        """Continue every prompt."""
+        ...
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some more characters of a text.
+
+    Attributes:
+        index: which prefix's, counted from 0.
+        text: the characters.
+    """
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A complete text.
+
+    Attributes:
+        index: which prefix's, counted from 0.
+        prefix: what it was to start with.
+        text: what follows the prefix.
+        stop: why it ended: end-of-text, stop, sentence or length.
+        tokens: how many were sampled.
+        log_probability: of them, in nats; not a number where the engine does not know it.
+    """
+
+    index: int
+    prefix: str
+    text: str
+    stop: str
+    tokens: int
+    log_probability: float
+
+
+class Sampler:
+    """A loaded model and its settings; draws texts for any number of prefixes.
+
+    The same source, settings and calls give the same texts on the same machine. They depend on the
+    batch size too: the texts of a batch take their random numbers in turn.
+    """
+
+    def __init__(self, engine: Engine, tokenizer: Tokenizer, n_ctx: int, settings: GenerateSettings) -> None:
+        self._engine = engine
+        self._tokenizer = tokenizer
+        self._n_ctx = n_ctx
+        self._settings = settings
+        self._warned = False
+
+    @property
+    def settings(self) -> GenerateSettings:
+        """How texts are sampled; what concerns drawing can be changed between two calls."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: GenerateSettings) -> None:
+        if settings.seed is not None and settings.seed != self._settings.seed:
+            self._engine.reseed(settings.seed)
+        self._settings = settings
+
+    def sample(self, prefixes: Sequence[str], tell: Tell) -> Generator[Piece | Sample, None, None]:
+        """Draw a text for each prefix; an empty one is the start of a text.
+
+        Yields:
+            Pieces as they come; the pieces of texts of one batch alternate. After a text's last
+            piece, the text.
+        """
+        encoded = {prefix: self._tokenizer.encode(prefix) or [self._tokenizer.eot] for prefix in prefixes}
+        if not self._warned and any(len(prompt) >= self._n_ctx for prompt in encoded.values()):
+            self._warned = True
+            tell.warning(
+                f"a prefix is longer than the model's window of {self._n_ctx} tokens: its end is used"
+            )
+        texts = (Text(prefix, encoded[prefix], self._tokenizer, self._settings) for prefix in prefixes)
+        for batch in _batches(texts, self._settings.batch_size):
+            yield from self._sample_batch(batch)
+
+    def _sample_batch(self, batch: list[tuple[int, Text]]) -> Iterator[Piece | Sample]:
+        """Draw until every text of the batch is complete, a window at a time."""
+        while alive := [(index, text) for index, text in batch if text.stop is None]:
+            prompts = [
+                context(text.ids, self._n_ctx, text.most, text.prompt if self._settings.keep_prefix else 0)
+                for _, text in alive
+            ]
+            text = alive[0][1]  # each has sampled as many tokens as the others
+            for events in self._engine.sample(
+                prompts,
+                self._sampling(),
+                most=min(text.most, *(room(len(prompt), self._n_ctx) for prompt in prompts)),
+                least=text.least,
+                on_token=partial(_take, alive),
+            ):
+                yield from events
+
+    def _sampling(self) -> Sampling:
+        settings = self._settings
+        return Sampling(
+            temperature=settings.temperature,
+            top_k=settings.top_k,
+            top_p=settings.top_p,
+            repetition_penalty=settings.repetition_penalty,
+            end=None if settings.ignore_eot else self._tokenizer.eot,
+        )
+
+
+def _take(
+    rows: list[tuple[int, Text]], row: int, token: int, log_probability: float
+) -> tuple[list[Piece | Sample], bool]:
+    """Give a text its next token; what there is to tell of it, and whether it is complete."""
+    index, text = rows[row]
+    events: list[Piece | Sample] = [Piece(index, text.push(token, log_probability))]
+    if text.stop is None:
+        return events, False
+    events.append(Sample(index, text.prefix, text.text, text.stop, text.tokens, text.log_probability))
+    return events, True
+
+
+def _batches(texts: Iterable[Text], size: int) -> Iterator[list[tuple[int, Text]]]:
+    """Consecutive texts with their indices, at most `size`, whose prompts can be sampled together."""
+    batch: list[tuple[int, Text]] = []
+    for index, text in enumerate(texts):
+        lengths = [text.prompt, *(other.prompt for _, other in batch)]
+        shortest, longest = min(lengths), max(lengths)
+        if len(batch) == size or longest - shortest > LENGTH_SPREAD or shortest == 1 < longest:
+            yield batch
+            batch = []
+        batch.append((index, text))
+    if batch:
+        yield batch
+
+
+@contextlib.contextmanager
+def open_sampler(source: Source, settings: GenerateSettings, tell: Tell) -> Iterator[Sampler]:
+    """Load the model; the first time, convert its weights.
+
+    Args:
+        source: from `find_source`.
+        settings: with a seed.
+        tell: told what takes long.
+
+    Raises:
+        ModelError: the model is damaged.
+        ResourceError: memory or disk space ran out.
+        UsageError: the machine or the engine cannot do what the settings ask for.
+    """
+    hparams = source.model.hparams()
+    tokenizer = Tokenizer.load(source.model.path)
+    with _open_engine(source, settings, hparams, tokenizer, tell) as engine:
+        yield Sampler(engine, tokenizer, hparams.n_ctx, settings)
+
+
+@contextlib.contextmanager
+def _open_engine(
+    source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, tell: Tell
+) -> Iterator[Engine]:
+    assert settings.seed is not None
+    if settings.engine == "gpt-2-simple":
+        from mckennabot.generate.reference import ReferenceEngine
+
+        yield ReferenceEngine(source.weights, hparams, settings.seed)
+        return
+    from mckennabot.generate.cache import converted
+    from mckennabot.models.weights import parameters
+
+    size = parameters(hparams)
+    precision = choose_precision(settings.precision, size)
+    tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
+    with (
+        converted(source.model, source.weights, precision, tell) as directory,
+        CTranslate2Engine(directory, precision, tokens, settings.seed, choose_threads(size)) as engine,
+    ):
+        yield engine

@@ -1,0 +1,157 @@
+"""GPT-2's tensors in a TensorFlow checkpoint, under OpenAI's names and shapes.
+
+With E = n_embd, C = n_ctx, V = n_vocab, and one group for each layer i:
+
+    model/wte [V, E]            model/wpe [C, E]           model/ln_f/{g,b} [E]
+    model/h<i>/ln_1/{g,b} [E]   model/h<i>/ln_2/{g,b} [E]
+    model/h<i>/attn/c_attn/{w [1, E, 3E], b [3E]}          model/h<i>/attn/c_proj/{w [1, E, E], b [E]}
+    model/h<i>/mlp/c_fc/{w [1, E, 4E], b [4E]}             model/h<i>/mlp/c_proj/{w [1, 4E, E], b [E]}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import math
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mckennabot.backend import import_tensorflow
+from mckennabot.errors import ModelError
+from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, Hparams
+from mckennabot.system.files import replacing
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float32]
+
+
+def shapes(hparams: Hparams) -> dict[str, tuple[int, ...]]:
+    """Every variable of a GPT-2 of these sizes, and its shape."""
+    e = hparams.n_embd
+    norm: dict[str, tuple[int, ...]] = {"g": (e,), "b": (e,)}
+    layer: dict[str, dict[str, tuple[int, ...]]] = {
+        "ln_1": norm,
+        "attn/c_attn": {"w": (1, e, 3 * e), "b": (3 * e,)},
+        "attn/c_proj": {"w": (1, e, e), "b": (e,)},
+        "ln_2": norm,
+        "mlp/c_fc": {"w": (1, e, 4 * e), "b": (4 * e,)},
+        "mlp/c_proj": {"w": (1, 4 * e, e), "b": (e,)},
+    }
+    found: dict[str, tuple[int, ...]] = {"model/wte": (hparams.n_vocab, e), "model/wpe": (hparams.n_ctx, e)}
+    for i in range(hparams.n_layer):
+        for part, variables in layer.items():
+            for name, shape in variables.items():
+                found[f"model/h{i}/{part}/{name}"] = shape
+    return found | {f"model/ln_f/{name}": shape for name, shape in norm.items()}
+
+
+def parameters(hparams: Hparams) -> int:
+    """How many numbers a GPT-2 of these sizes holds, without listing its layers one by one."""
+    none, one = (
+        sum(math.prod(shape) for shape in shapes(replace(hparams, n_layer=layers)).values())
+        for layers in (0, 1)
+    )
+    return none + hparams.n_layer * (one - none)
+
+
+def random_weights(hparams: Hparams, seed: int) -> dict[str, Array]:
+    """A random start as GPT-2 had it: N(0, 0.02), residual projections scaled by 1/sqrt(2 n_layer)."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    values = {}
+    for name, shape in shapes(hparams).items():
+        if name.endswith("/g"):
+            values[name] = np.ones(shape, np.float32)
+        elif name.endswith("/b"):
+            values[name] = np.zeros(shape, np.float32)
+        else:
+            scale = 0.02 / math.sqrt(2 * hparams.n_layer) if "c_proj" in name else 0.02
+            values[name] = rng.normal(0, scale, shape).astype(np.float32)
+    return values
+
+
+def read_weights(prefix: Path, hparams: Hparams) -> Iterator[tuple[str, Array]]:
+    """Yield each variable's name and its values, float32, one at a time.
+
+    TensorFlow checks each tensor's CRC as it is read.
+
+    Raises:
+        ModelError: a tensor is missing, damaged, or of another shape than `hparams` says.
+    """
+    with _reading(prefix) as reader:
+        stored = reader.get_variable_to_shape_map()
+        for name, shape in shapes(hparams).items():
+            if tuple(stored.get(name, ())) != shape:
+                found = stored.get(name, "not there")
+                raise ModelError(f"{name} should have the shape {list(shape)} and is {found}", path=prefix)
+            yield name, reader.get_tensor(name).astype("float32", copy=False)
+
+
+def read_tensors(prefix: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the name and values of every tensor in a checkpoint.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    with _reading(prefix) as reader:
+        for name in sorted(reader.get_variable_to_shape_map()):
+            yield name, reader.get_tensor(name)
+
+
+@contextlib.contextmanager
+def _reading(prefix: Path) -> Iterator[Any]:
+    tf = import_tensorflow()
+    try:
+        yield tf.train.load_checkpoint(str(prefix))
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
+        first_line = str(error).strip().split("\n")[0]
+        raise ModelError(
+            f"the weights are damaged ({first_line})", path=prefix, hint="Use another --checkpoint."
+        ) from error
+
+
+def write_weights(prefix: Path, weights: Mapping[str, Any]) -> None:
+    """Write variables (arrays or tensors) as a checkpoint; its two files appear whole, the index last.
+
+    Raises:
+        ResourceError, UsageError: the disk is full or cannot be written to.
+    """
+    write_tensors(prefix, weights)
+
+
+def write_tensors(prefix: Path, tensors: Mapping[str, Any]) -> None:
+    """`write_weights` for tensors of any name."""
+    tf = import_tensorflow()
+    data, index = (prefix.with_name(prefix.name + suffix) for suffix in (DATA_SUFFIX, INDEX_SUFFIX))
+    with replacing(index) as new_index, replacing(data) as new_data:
+        stem = new_data.with_name(new_data.name + ".tmp")
+        try:
+            names = list(tensors)
+            tf.raw_ops.SaveV2(
+                prefix=str(stem),
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                tensors=[tensors[n] for n in names],
+            )
+            stem.with_name(stem.name + DATA_SUFFIX).replace(new_data)
+            stem.with_name(stem.name + INDEX_SUFFIX).replace(new_index)
+        except tf.errors.OpError as error:
+            raise _as_os_error(error) from error
+        finally:
+            for leftover in stem.parent.glob(f"{stem.name}*"):
+                leftover.unlink(missing_ok=True)
+
+
+def _as_os_error(error: Any) -> OSError:
+    """TensorFlow's own error for a failed write, as the operating system's."""
+    tf = import_tensorflow()
+    full = isinstance(error, tf.errors.ResourceExhaustedError) or "No space" in error.message
+    code = errno.ENOSPC if full else errno.EFBIG if "File too large" in error.message else errno.EIO
+    return OSError(code, os.strerror(code))

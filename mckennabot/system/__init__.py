@@ -1,0 +1,1 @@
+"""What differs between machines: files, processes, locks, cores and memory."""
