@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mckennabot.errors import UsageError
@@ -43,6 +43,21 @@ def import_keras() -> Any:
     if keras.backend.backend() != "tensorflow":
         tensorflow.config.set_visible_devices([], "GPU")  # the other backend's alone
     return keras
+
+
+class _WhenUsed:
+    """A module that is imported when the first of its names is asked for."""
+
+    def __init__(self, load: Callable[[], Any]) -> None:
+        self._load = load
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._load(), name)
+
+
+keras: Any = _WhenUsed(import_keras)
+ops: Any = _WhenUsed(lambda: import_keras().ops)
+"""Keras for modules that are written in it, so that importing them starts nothing."""
 
 
 @contextlib.contextmanager

@@ -67,7 +67,8 @@ def test_a_step_that_is_not_finite_changes_no_weight() -> None:
 _BROKEN_STEP = """
 import numpy as np
 from mckennabot.models.checkpoint import Hparams
-from mckennabot.finetune.engines.engine import GROW_AFTER, make_engine
+from mckennabot.finetune.engines.adam import GROW_AFTER
+from mckennabot.finetune.launch import make_engine
 from mckennabot.finetune.engines.model import GPT2
 from mckennabot.models.weights import random_weights
 

@@ -106,7 +106,7 @@ def test_adam_takes_the_step_that_its_authors_describe(
 def test_float16s_loss_scale_doubles_after_many_good_steps_and_halves_at_an_overflow(
     values: dict[str, np.ndarray], windows: np.ndarray
 ) -> None:
-    from mckennabot.finetune.engines.engine import GROW_AFTER, LOSS_SCALE
+    from mckennabot.finetune.engines.adam import GROW_AFTER, LOSS_SCALE
     from mckennabot.finetune.engines.model import GPT2
     from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
 
@@ -186,8 +186,8 @@ def test_jax_computes_the_same_losses(
 ) -> None:
     """In a process of its own, since Keras has one backend a process."""
     pytest.importorskip("jax")
-    from mckennabot.finetune.engines.engine import make_engine
     from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.launch import make_engine
 
     np.savez(tmp_path / "inputs.npz", windows=windows, **values)
     done = subprocess.run(
@@ -210,7 +210,7 @@ import numpy as np
 from mckennabot.backend import import_keras
 assert import_keras().backend.backend() == "jax"
 from mckennabot.models.checkpoint import Hparams
-from mckennabot.finetune.engines.engine import make_engine
+from mckennabot.finetune.launch import make_engine
 from mckennabot.finetune.engines.model import GPT2
 inputs = dict(np.load(sys.argv[1]))
 windows = inputs.pop("windows")

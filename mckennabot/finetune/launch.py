@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckennabot.backend import import_keras
 from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import parse, read_text
+from mckennabot.errors import UsageError
 from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows, split
 from mckennabot.finetune.interrupt import Interruption
@@ -23,6 +25,7 @@ from mckennabot.originality import Index
 
 if TYPE_CHECKING:
     from mckennabot.finetune.engines.engine import Engine
+    from mckennabot.finetune.engines.model import GPT2
     from mckennabot.finetune.trainer import Data
 
 INDEXED_TOKENS = 4_000_000
@@ -107,7 +110,6 @@ def read_values(plan: Plan, weights: Path | None) -> Iterable[tuple[str, Any]]:
 
 def assemble(hparams: Hparams, settings: FinetuneSettings, values: Iterable[tuple[str, Any]]) -> Engine:
     """A model with these variables, and what trains it."""
-    from mckennabot.finetune.engines.engine import make_engine
     from mckennabot.finetune.engines.model import GPT2
     from mckennabot.finetune.jobs import devices
 
@@ -115,6 +117,32 @@ def assemble(hparams: Hparams, settings: FinetuneSettings, values: Iterable[tupl
     dtype = precision.choose(settings.precision)
     values = devices.distribute(hparams, settings.devices or 1, values)
     return make_engine(GPT2(hparams, values), dtype, settings.batch_size, settings.grad_checkpoint)
+
+
+def make_engine(model: GPT2, dtype: str, micro_batch: int, remat: bool = False) -> Engine:
+    """The engine for Keras's backend.
+
+    Args:
+        model: what to train.
+        dtype: of the matrix products.
+        micro_batch: sequences at a time.
+        remat: compute each layer again for its gradient instead of keeping what it computed.
+
+    Raises:
+        UsageError: Keras has a backend that does not train here.
+    """
+    backend = import_keras().backend.backend()
+    if backend == "jax":
+        from mckennabot.finetune.engines.jax_engine import JaxStep
+
+        return JaxStep(model, dtype, micro_batch, remat)
+    if backend == "tensorflow":
+        from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+
+        return TensorFlowStep(model, dtype, micro_batch, remat)
+    raise UsageError(
+        f"Keras is set to {backend}, which does not train here", hint="Use KERAS_BACKEND=tensorflow or jax."
+    )
 
 
 def read_data(start: Plan | Start) -> Data:

@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
-from mckennabot import gpt2simple
 from mckennabot.errors import UsageError
 from mckennabot.generate.ctranslate2_engine import OnToken, Sampling
+from mckennabot.models import gpt2simple
 from mckennabot.models.checkpoint import Hparams
 
 T = TypeVar("T")

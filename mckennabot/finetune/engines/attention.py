@@ -14,10 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mckennabot.backend import import_keras
-
-keras = import_keras()
-ops = keras.ops
+from mckennabot.backend import ops
 
 BLOCK = 256
 """Queries at a time; smaller blocks waste less and cost more calls."""

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mckennabot.backend import import_keras
-
-keras = import_keras()
-ops = keras.ops
+from mckennabot.backend import ops
 
 ROWS = 256
 """Rows whose logits exist at once."""

@@ -1,36 +1,18 @@
-"""What trains: the interface that both Keras backends offer, and the choice between them."""
+"""What trains: the interface that the engines of both Keras backends offer."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from mckennabot.backend import import_keras
-from mckennabot.errors import UsageError
-from mckennabot.finetune.data import Tokens
-from mckennabot.finetune.engines.model import GPT2
 from mckennabot.models.checkpoint import Hparams
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""Adam's."""
-
-MAX_NORM = 1.0
-"""Longer gradients are shortened to this."""
-
-LOSS_SCALE = 2.0**15
-"""float16 gradients are kept from vanishing by this factor: at first; halved when one overflows."""
-
-GROW_AFTER = 2000
-"""Steps without an overflow after which the loss scale doubles."""
-
-
-def corrected_rate(learning_rate: float, step: int) -> np.float32:
-    """The rate of a step counted from 1, with Adam's correction of moments that begin at zero."""
-    return np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))
+if TYPE_CHECKING:
+    from mckennabot.finetune.data import Tokens
+    from mckennabot.finetune.engines.model import GPT2
 
 
 def empty_cache(hparams: Hparams, length: int) -> npt.NDArray[np.float32]:
@@ -91,29 +73,3 @@ class Engine(Protocol):
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
         """Take over what `moments` gave; of names that this precision does not know, nothing."""
-
-
-def make_engine(model: GPT2, dtype: str, micro_batch: int, remat: bool = False) -> Engine:
-    """The engine for Keras's backend.
-
-    Args:
-        model: what to train.
-        dtype: of the matrix products.
-        micro_batch: sequences at a time.
-        remat: compute each layer again for its gradient instead of keeping what it computed.
-
-    Raises:
-        UsageError: Keras has a backend that does not train here.
-    """
-    backend = import_keras().backend.backend()
-    if backend == "jax":
-        from mckennabot.finetune.engines.jax_engine import JaxStep
-
-        return JaxStep(model, dtype, micro_batch, remat)
-    if backend == "tensorflow":
-        from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
-
-        return TensorFlowStep(model, dtype, micro_batch, remat)
-    raise UsageError(
-        f"Keras is set to {backend}, which does not train here", hint="Use KERAS_BACKEND=tensorflow or jax."
-    )

@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mckennabot.finetune.engines import model as gpt2
-from mckennabot.finetune.engines.cross_entropy import IGNORED
-from mckennabot.finetune.engines.engine import (
+from mckennabot.finetune.engines.adam import (
     BETA1,
     BETA2,
     EPSILON,
     GROW_AFTER,
     LOSS_SCALE,
     MAX_NORM,
-    OutOfDeviceMemory,
     corrected_rate,
-    empty_cache,
 )
+from mckennabot.finetune.engines.cross_entropy import IGNORED
+from mckennabot.finetune.engines.engine import OutOfDeviceMemory, empty_cache
 from mckennabot.finetune.jobs import devices
 
 if TYPE_CHECKING:

@@ -10,13 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mckennabot.backend import import_keras
+from mckennabot.backend import keras, ops
 from mckennabot.finetune.engines.attention import attend
 from mckennabot.finetune.engines.cross_entropy import cross_entropy, cross_entropy_alone
 from mckennabot.models.checkpoint import Hparams
-
-keras = import_keras()
-ops = keras.ops
 
 Params = Mapping[str, Any]
 """Tensors by OpenAI's names."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 
-from mckennabot import gpt2simple
 from mckennabot.errors import UsageError
 from mckennabot.finetune.data import split
 from mckennabot.finetune.launch import index_corpus
@@ -18,6 +17,7 @@ from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.runs import figure
 from mckennabot.finetune.runs.metrics import Metrics
 from mckennabot.finetune.runs.run import Run, State
+from mckennabot.models import gpt2simple
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.weights import random_weights, write_weights
 

@@ -10,17 +10,16 @@ import numpy as np
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.finetune.engines import model as gpt2
-from mckennabot.finetune.engines.engine import (
+from mckennabot.finetune.engines.adam import (
     BETA1,
     BETA2,
     EPSILON,
     GROW_AFTER,
     LOSS_SCALE,
     MAX_NORM,
-    OutOfDeviceMemory,
     corrected_rate,
-    empty_cache,
 )
+from mckennabot.finetune.engines.engine import OutOfDeviceMemory, empty_cache
 
 if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
