@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mckennabot.system.terminal import shown
+
 
 class MckennabotError(Exception):
     """An error that the user can understand and act on; printed without a traceback.
@@ -30,7 +32,7 @@ class MckennabotError(Exception):
         return _rebuild, (type(self), self.what, self.path, self.hint)
 
     def __str__(self) -> str:
-        where = f": {_printable(self.path)}" if self.path is not None else ""
+        where = f": {shown(self.path)}" if self.path is not None else ""
         return f"{self.what}{where}"
 
     def lines(self) -> list[str]:
@@ -42,11 +44,6 @@ def _rebuild(
     kind: type[MckennabotError], what: str, path: Path | str | None, hint: str | None
 ) -> MckennabotError:
     return kind(what, path=path, hint=hint)
-
-
-def _printable(path: Path | str) -> str:
-    """A path on one line, whatever bytes its name is made of."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))
 
 
 class UsageError(MckennabotError):

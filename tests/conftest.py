@@ -174,7 +174,7 @@ def train(tmp_path: Path, corpus: Path, base_model: Path) -> Callable[..., Model
             "warmup": 3,
             **changes,
         }
-        return ModelDir(finetune(paths or [corpus], FinetuneSettings(steps=steps, **settings), quiet=True))
+        return ModelDir(finetune(paths or [corpus], FinetuneSettings(steps=steps, **settings)))
 
     return run
 

@@ -43,7 +43,7 @@ def served(base_model: Path, tmp_path: Path) -> Iterator[Server]:
 def aside() -> Iterator[Fetch]:
     """`fetch` in another process, so that pytest's own does not import TensorFlow."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield lambda *args, **kwargs: pool.submit(fetch, *args, progress=False, **kwargs).result()
+        yield lambda *args, **kwargs: pool.submit(fetch, *args, **kwargs).result()
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in directory.iterdir()}
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
 
 
 def start(checkpoints: Path, url: str) -> subprocess.Popen[str]:
-    code = "import sys; from mckennabot.models.download import fetch; "
-    code += f"fetch('small', {checkpoints!r}, {url!r})"
+    code = "from mckennabot.models.download import fetch; from mckennabot.reporter import Console; "
+    code += f"fetch('small', {checkpoints!r}, {url!r}, Console())"
     return subprocess.Popen(
         [sys.executable, "-c", code.replace("PosixPath", "__import__('pathlib').Path")],
         env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
@@ -172,7 +172,7 @@ def test_what_is_no_model_never_takes_its_name(
 ) -> None:
     served.always(file, misbehaviour)
     with pytest.raises(ModelError, match=says) as raised:
-        fetch("small", tmp_path / "c", served.url, progress=False)
+        fetch("small", tmp_path / "c", served.url)
     assert not (tmp_path / "c" / "small").exists()
     assert_helpful(raised.value, tmp_path / "c" / "small")
 
@@ -207,7 +207,7 @@ def test_a_file_that_changed_on_the_server_is_not_glued_to_its_old_half(
     (served.directory / "small" / DATA).write_bytes(random.Random(0).randbytes(len(good)))
     served.will(DATA, faults.cut(30_000), faults.status(404))
     with pytest.raises(ModelError, match="404"):
-        fetch("small", tmp_path, served.url, progress=False)
+        fetch("small", tmp_path, served.url)
     (served.directory / "small" / DATA).write_bytes(good)
     assert contents(aside("small", tmp_path, served.url).path) == contents(base_model)
 
@@ -218,7 +218,7 @@ def test_what_another_server_sent_is_not_mixed_in(
     (served.directory / "small" / "vocab.bpe").write_text("#version: 0.2\nt h\n", encoding="utf-8")
     served.always(DATA, faults.status(404))
     with pytest.raises(ModelError, match="404"):
-        fetch("small", tmp_path, served.url, progress=False)
+        fetch("small", tmp_path, served.url)
     with Server(base_model.parent) as other:
         assert contents(aside("small", tmp_path, other.url).path) == contents(base_model)
 
@@ -228,14 +228,14 @@ def test_retries_grow_apart_heed_the_server_and_end(
 ) -> None:
     served.always(DATA, faults.status(503))
     with pytest.raises(ModelError, match="503"):
-        fetch("small", tmp_path, served.url, progress=False)
+        fetch("small", tmp_path, served.url)
     assert len(no_waiting) + 1 == len(served.asked(DATA))
     assert all(later > earlier for earlier, later in zip(no_waiting, no_waiting[2:], strict=False))
     no_waiting.clear()
     served.always(DATA, faults.status(404))
     served.will(DATA, faults.both(faults.status(429, Retry_After="7")))
     with pytest.raises(ModelError, match="404"):
-        fetch("small", tmp_path, served.url, progress=False)
+        fetch("small", tmp_path, served.url)
     assert no_waiting == [7.0]
 
 
@@ -244,7 +244,7 @@ def test_progress_earns_new_tries(served: Server, tmp_path: Path, no_waiting: li
     no_md5_of_it = faults.say(Content_MD5="AAAAAAAAAAAAAAAAAAAAAA==")
     served.always(DATA, faults.both(faults.cut(100_000), no_md5_of_it))
     with pytest.raises(ModelError, match="MD5"):
-        fetch("small", tmp_path, served.url, progress=False)
+        fetch("small", tmp_path, served.url)
     assert len(served.asked(DATA)) == 20
     assert max(no_waiting) <= 0.5
 
@@ -296,7 +296,7 @@ def test_a_disk_without_room_is_noticed_before_the_weights_are_fetched(
     sizes = '{"n_vocab": 50257, "n_ctx": 1024, "n_embd": 1600, "n_head": 25, "n_layer": 900000000}'
     (served.directory / "small" / "hparams.json").write_text(sizes, encoding="utf-8")
     with pytest.raises(ResourceError, match="no room") as raised:
-        fetch("small", tmp_path, served.url, progress=False)
+        fetch("small", tmp_path, served.url)
     assert_helpful(raised.value, tmp_path / "small")
     assert [name for name, _, _ in served.log] == ["hparams.json"]
 
@@ -306,13 +306,13 @@ def test_no_network_fails_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         url = gone.url
     began = time.monotonic()
     with pytest.raises(ModelError, match=r"cannot be reached \(Connection refused\)") as raised:
-        fetch("124M", tmp_path, url, progress=False)
+        fetch("124M", tmp_path, url)
     with Server(tmp_path) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         with pytest.raises(ModelError, match=r"proxy .*403"):
-            fetch("124M", tmp_path, progress=False)
+            fetch("124M", tmp_path)
         assert [asked for _, asked, _ in proxy.log] == ["CONNECT"]
     assert time.monotonic() - began < 3
     assert_helpful(raised.value, tmp_path / "124M")
@@ -335,13 +335,13 @@ def test_tls_is_verified_and_a_proxy_is_not_asked_for_loopback(
         served.always("hparams.json", faults.redirect(secure.url + "/models/small/hparams.json"))
         for url in (secure.url, served.url):
             with pytest.raises(ModelError, match=r"certificate of 127\.0\.0\.1 cannot be trusted"):
-                fetch("small", tmp_path / "c", url, progress=False)
+                fetch("small", tmp_path / "c", url)
         assert secure.log == []
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "cert.pem"))
         secure.will("checkpoint", faults.redirect(served.url + "/models/small/checkpoint"))
         with pytest.raises(ModelError, match="which is not https"):
-            fetch("small", tmp_path / "c", secure.url, progress=False)
+            fetch("small", tmp_path / "c", secure.url)
 
 
 @pytest.mark.parametrize(
@@ -350,13 +350,13 @@ def test_tls_is_verified_and_a_proxy_is_not_asked_for_loopback(
 )  # fmt: skip
 def test_an_address_that_is_not_safe_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no address to fetch from"):
-        fetch("small", tmp_path, url, progress=False)
+        fetch("small", tmp_path, url)
 
 
 @pytest.mark.parametrize("name", ["../small", "a/b", "", ".hidden", "small\n", "small"])
 def test_a_name_that_nobody_serves_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="124M, 355M, 774M, 1558M can be fetched"):
-        fetch(name, tmp_path, progress=False)
+        fetch(name, tmp_path)
 
 
 def test_the_vocabulary_of_openais_models_is_known(
@@ -364,11 +364,11 @@ def test_the_vocabulary_of_openais_models_is_known(
 ) -> None:
     (served.directory / "small").rename(served.directory / "355M")
     with pytest.raises(ModelError, match=r"encoder\.json is not GPT-2's"):
-        fetch("355M", tmp_path, served.url, progress=False)
+        fetch("355M", tmp_path, served.url)
     for file in ("encoder.json", "vocab.bpe"):
         shutil.copyfile(real_vocabulary / file, served.directory / "355M" / file)
     with pytest.raises(ModelError, match="more tokens than the model"):
-        fetch("355M", tmp_path, served.url, progress=False)
+        fetch("355M", tmp_path, served.url)
 
 
 def test_a_pointer_out_of_the_directory_does_not_come_in(

@@ -14,10 +14,10 @@ import pytest
 from mckennabot.config import GenerateSettings
 from mckennabot.generate.cache import converted
 from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Sampling
-from mckennabot.generate.progress import Tell
 from mckennabot.generate.sampler import Sample, Sampler, open_sampler
 from mckennabot.generate.source import Source
 from mckennabot.models.checkpoint import ModelDir
+from mckennabot.reporter import Silent
 from mckennabot.tokenizer import Tokenizer
 from tests.conftest import Cli
 
@@ -34,7 +34,7 @@ def tokenizer(base_model: Path) -> Tokenizer:
 def engine(base_model: Path, tokenizer: Tokenizer) -> Iterator[CTranslate2Engine]:
     tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
     with (
-        converted(ModelDir(base_model), base_model / "model.ckpt", "float32", Tell()) as directory,
+        converted(ModelDir(base_model), base_model / "model.ckpt", "float32", Silent()) as directory,
         CTranslate2Engine(directory, "float32", tokens, seed=1) as loaded,
     ):
         yield loaded
@@ -110,12 +110,12 @@ def test_an_error_in_the_callers_judgement_is_the_callers(engine: CTranslate2Eng
 @pytest.fixture
 def sampler(base_model: Path) -> Iterator[Sampler]:
     settings = GenerateSettings(seed=1, length=30, ignore_eot=True, batch_size=1)
-    with open_sampler(Source(ModelDir(base_model), base_model / "model.ckpt"), settings, Tell()) as opened:
+    with open_sampler(Source(ModelDir(base_model), base_model / "model.ckpt"), settings, Silent()) as opened:
         yield opened
 
 
 def texts(sampler: Sampler, prefixes: list[str]) -> list[Sample]:
-    return [event for event in sampler.sample(prefixes, Tell()) if isinstance(event, Sample)]
+    return [event for event in sampler.sample(prefixes, Silent()) if isinstance(event, Sample)]
 
 
 def test_prefixes_of_any_length_and_none_share_a_call(sampler: Sampler) -> None:
@@ -171,7 +171,7 @@ def test_int8_changes_the_perplexity_of_held_out_text_by_less_than_a_percent(
     loss = {}
     for precision in ("float32", "int8"):
         with (
-            converted(model, model.weights(), precision, Tell()) as directory,
+            converted(model, model.weights(), precision, Silent()) as directory,
             CTranslate2Engine(directory, precision, tokens, seed=1) as loaded,
         ):
             loss[precision] = loaded.mean_loss([ids])

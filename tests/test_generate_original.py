@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,9 +14,9 @@ import pytest
 from mckennabot.config import GenerateSettings
 from mckennabot.generate.ctranslate2_engine import Sampling
 from mckennabot.generate.original import TRIES, sample_original
-from mckennabot.generate.progress import Tell
 from mckennabot.generate.sampler import Sampler
 from mckennabot.originality import Index
+from mckennabot.reporter import Console
 from mckennabot.tokenizer import Tokenizer
 from tests.conftest import Cli
 
@@ -103,13 +104,13 @@ def test_a_text_that_copies_too_much_is_drawn_again_a_bounded_number_of_times(
     tokenizer = Tokenizer.train([""], 257)
     engine = Parrot(tokenizer, texts)
     index = Index.build([("book.txt", [[PREFIX + " the sea is awake."]])])
-    said: list[str] = []
+    said = io.StringIO()
     sampler = Sampler(engine, tokenizer, 1024, GenerateSettings(batch_size=1))
-    sample = list(sample_original(sampler, ["", ""], index, 2, Tell(warning=said.append)))
+    sample = list(sample_original(sampler, ["", ""], index, 2, Console(stream=said)))
     assert sorted(text.index for text in sample) == [0, 1]
     assert [text.text for text in sample] == kept
     assert engine.calls == calls
-    assert len(said) == warnings
+    assert said.getvalue().count("Warning: ") == warnings
 
 
 def test_options_that_cannot_go_together_are_usage_errors(cli: Cli) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mckennabot.cli.options import PATH, base_url, chatter, checkpoints
+from mckennabot.cli.options import PATH, base_url, chatter, checkpoints, console
 from mckennabot.config import CORPUS_DIR, FinetuneSettings
 from mckennabot.corpus import EXTRACT_HINT
 from mckennabot.errors import InputError
@@ -136,4 +136,4 @@ def finetune(corpus: tuple[Path, ...], verbose: bool, quiet: bool, **options: An
         return
     if job.detected():
         supervise.work_in_child()
-    stage.finetune(paths, settings, quiet=quiet)
+    stage.finetune(paths, settings, reporter=console(verbose, quiet))

@@ -13,9 +13,10 @@ from typing import Any, TextIO
 
 import click
 
-from mckennabot.cli.options import PATH, chatter, checkpoints
+from mckennabot.cli.options import PATH, chatter, checkpoints, console
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import UsageError
+from mckennabot.system.terminal import shown as shown_name
 
 DEFAULTS = GenerateSettings()
 
@@ -161,37 +162,33 @@ def generate(
     from mckennabot.cli import texts
     from mckennabot.cli.interactive import converse
     from mckennabot.generate.original import report_on, sample_original
-    from mckennabot.generate.progress import Tell
     from mckennabot.generate.sampler import open_sampler
     from mckennabot.generate.source import find_source, with_seed
     from mckennabot.originality import Index
 
-    tell = Tell(
-        progress=(lambda message: None) if quiet else _say,
-        warning=lambda message: _say(f"Warning: {message}"),
-    )
+    reporter = console(verbose, quiet)
     source = find_source(settings)
     settings = with_seed(settings)
     index = Index.load(source.model.path) if originality or max_copied else None
-    tell.progress(f"drawing from {source.weights}, seed {settings.seed}")
+    reporter.say(f"Sampling from {shown_name(source.weights)}, seed {settings.seed}")
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_opened(output))
-        sampler = stack.enter_context(open_sampler(source, settings, tell))
+        sampler = stack.enter_context(open_sampler(source, settings, reporter))
         if interactive:
-            converse(sampler, click.get_current_context().command.params, tell, prefixes[0])
+            converse(sampler, click.get_current_context().command.params, reporter, prefixes[0])
             return
         if index and max_copied:
-            events: Any = sample_original(sampler, prefixes, index, max_copied, tell)
+            events: Any = sample_original(sampler, prefixes, index, max_copied, reporter)
         else:
-            events = sampler.sample(prefixes, tell)
+            events = sampler.sample(prefixes, reporter)
         stack.enter_context(contextlib.closing(events))
         shown = [prefix * (not no_prefix) for prefix in prefixes]
-        reporter = partial(report_on, index=index) if index and originality else None
+        report = partial(report_on, index=index) if index and originality else None
         if form == "jsonl":
             common = {"run": source.model.name, "step": source.step, "seed": settings.seed}
-            texts.write_jsonl(events, shown, file, common, reporter)
-        elif reporter or max_copied:
-            texts.write_whole_text(events, shown, file, reporter)
+            texts.write_jsonl(events, shown, file, common, report)
+        elif report or max_copied:
+            texts.write_whole_text(events, shown, file, report)
         else:
             texts.write_text(events, shown, file)
 
@@ -265,7 +262,3 @@ def _unicode(argument: str) -> str:
         return os.fsencode(argument).decode("utf-8")
     except UnicodeError as error:
         raise UsageError("the prefix is neither UTF-8 nor in the terminal's encoding") from error
-
-
-def _say(message: str) -> None:
-    click.echo(message, err=True)

@@ -16,8 +16,8 @@ from mckennabot.config import GenerateSettings
 from mckennabot.errors import Interrupted
 
 if TYPE_CHECKING:
-    from mckennabot.generate.progress import Tell
     from mckennabot.generate.sampler import Sampler
+    from mckennabot.reporter import Reporter
 
 HELP = """\
 Type a prefix to get a continuation; an empty line continues the last text.
@@ -39,13 +39,13 @@ CHANGEABLE = (
 )
 
 
-def converse(sampler: Sampler, options: Iterable[click.Parameter], tell: Tell, first: str) -> None:
+def converse(sampler: Sampler, options: Iterable[click.Parameter], reporter: Reporter, first: str) -> None:
     """Read lines and answer them until the input ends.
 
     Args:
         sampler: draws the answers; its settings change with the options.
         options: of the command, which know what each value may be.
-        tell: takes warnings.
+        reporter: takes warnings.
         first: a prefix to begin with, or nothing.
     """
     with contextlib.suppress(ImportError):
@@ -54,8 +54,8 @@ def converse(sampler: Sampler, options: Iterable[click.Parameter], tell: Tell, f
     known = {option.name: option for option in options if option.name in CHANGEABLE}
     prompt = "> " if sys.stdin.isatty() else ""
     if prompt:
-        tell.progress(HELP)
-    text = _answer(sampler, first, "", tell) if first else ""
+        reporter.say(HELP)
+    text = _answer(sampler, first, "", reporter) if first else ""
     while True:
         try:
             line = input(prompt)
@@ -69,10 +69,10 @@ def converse(sampler: Sampler, options: Iterable[click.Parameter], tell: Tell, f
         if line.startswith("/"):
             _command(line[1:], sampler, known)
         else:
-            text = _answer(sampler, line, text, tell)
+            text = _answer(sampler, line, text, reporter)
 
 
-def _answer(sampler: Sampler, line: str, text: str, tell: Tell) -> str:
+def _answer(sampler: Sampler, line: str, text: str, reporter: Reporter) -> str:
     """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
     from mckennabot.generate.sampler import Piece
 
@@ -80,7 +80,7 @@ def _answer(sampler: Sampler, line: str, text: str, tell: Tell) -> str:
     if line:
         print(line, end="", flush=True)
     try:
-        with contextlib.closing(sampler.sample([text], tell)) as events:
+        with contextlib.closing(sampler.sample([text], reporter)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     text += event.text

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from mckennabot.config import BASE_URL, CHECKPOINTS
+from mckennabot.reporter import Console
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,3 +32,8 @@ base_url = click.option(
 def chatter(function: F) -> F:
     """Add ``-v`` and ``-q``."""
     return verbose(quiet(function))
+
+
+def console(verbose: bool, quiet: bool) -> Console:
+    """What ``-v`` and ``-q`` ask for."""
+    return Console(quiet=quiet, verbose=verbose)

@@ -9,7 +9,7 @@ record      what training leaves there                start       what all proce
 devices     slices of the model, shares of a batch    job         several processes that train as one
 supervise   a job's process has a child work          plan        --dry-run
 metrics     metrics.jsonl                             figure      loss.png
-events      for TensorBoard                           progress    what is said on stderr
+events      for TensorBoard
 sample      draws texts as it trains                  copied      how much of them is the corpus's
 precision   which, on this device                     memory      what it takes, and what there is
 reference   a run by gpt-2-simple itself
@@ -21,15 +21,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mckennabot.config import FinetuneSettings
+from mckennabot.reporter import Reporter, Silent
 
 
-def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool = False) -> Path:
+def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, reporter: Reporter | None = None) -> Path:
     """Begin a run, or go on with it to ``settings.steps``.
 
     Args:
         paths: the corpus: text files, directories of them, ``.npz`` or ``.csv`` (see `data.encode_corpus`).
         settings: how.
-        quiet: no progress, only warnings.
+        reporter: takes what there is to say while it works.
 
     Returns:
         The run's directory.
@@ -42,19 +43,18 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, quiet: bool =
     from mckennabot.finetune.jobs import job
     from mckennabot.finetune.launch import follow, launch
     from mckennabot.finetune.prepare import prepare
-    from mckennabot.finetune.progress import Progress
     from mckennabot.finetune.runs.run import open_run
 
-    progress = Progress(quiet)
+    reporter = reporter or Silent()
     with Interruption() as interruption, job.join(settings.engine) as mine:
         if not mine.leads:
             follow(interruption, mine)
             return settings.checkpoints / settings.run
         with open_run(settings.checkpoints, settings.run) as run:
-            plan = prepare(paths, settings, run, progress, mine.processes)
+            plan = prepare(paths, settings, run, reporter, mine.processes)
             if settings.engine == "gpt-2-simple":
-                return reference.launch(plan, run, progress).path
-            return launch(plan, run, progress, interruption, mine).path
+                return reference.launch(plan, run, reporter).path
+            return launch(plan, run, reporter, interruption, mine).path
 
 
 def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:
@@ -66,9 +66,8 @@ def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:
     from mckennabot.finetune.interrupt import Interruption
     from mckennabot.finetune.plan import dry_run
     from mckennabot.finetune.prepare import prepare
-    from mckennabot.finetune.progress import Progress
     from mckennabot.finetune.runs.run import Run
 
     with Interruption():
         run = Run(settings.checkpoints / settings.run)
-        return dry_run(prepare(paths, settings, run, Progress(quiet=True)))
+        return dry_run(prepare(paths, settings, run, Silent()))

@@ -16,12 +16,12 @@ from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
 from mckennabot.finetune.prepare import Plan
-from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.runs.run import Run, State
 from mckennabot.models.checkpoint import Hparams, ModelDir
 from mckennabot.models.weights import random_weights, read_weights, write_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
+from mckennabot.reporter import Reporter, Silent
 
 if TYPE_CHECKING:
     from mckennabot.finetune.engines.engine import Engine
@@ -32,7 +32,7 @@ INDEXED_TOKENS = 4_000_000
 """Corpora up to this size get an index for ``generate --originality``; it grows with the corpus."""
 
 
-def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption, job: Job) -> Run:
+def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption, job: Job) -> Run:
     """Train, in a job's first process; returns the run in its final place.
 
     Raises:
@@ -41,15 +41,15 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
     settings, place = plan.settings, run.path
     state, moments = State(), None
     if plan.continues:
-        state, moments = _pick_up(run, progress)
+        state, moments = _pick_up(run, reporter)
         if state.step >= settings.steps:
-            progress.say(f"{run.name} has its {state.step} steps already; --steps N with a larger N goes on.")
+            reporter.say(f"{run.name} has its {state.step} steps already; --steps N with a larger N goes on.")
             Start.tell(job, None)
             return run
     if job.processes == 1 and settings.devices in (None, 1):
         dtype = precision.choose(settings.precision)
         if advice := memory.advice(plan.hparams, settings, dtype, memory.free()):
-            progress.warn(advice)
+            reporter.warn(advice)
     start = Start(plan.hparams, settings, state, plan.tokenizer.eot, plan.tokens)
     Start.tell(job, start)
     values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)
@@ -60,7 +60,7 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
     engine.restore(job.tell(moments or ()))
     data = read_data(start)
     if not len(data.held_out):
-        progress.say("The corpus is too small to hold any of it out: no validation.")
+        reporter.say("The corpus is too small to hold any of it out: no validation.")
     if not plan.continues:
 
         def write_tiny(new: ModelDir) -> None:
@@ -69,9 +69,9 @@ def launch(plan: Plan, run: Run, progress: Progress, interruption: Interruption,
             write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    index_corpus(plan, run, progress)
+    index_corpus(plan, run, reporter)
     record = Record(run, place, state.step, plan.info, data.training, plan.tokenizer, settings.tensorboard)
-    Trainer(record, engine, data, start, job, progress, interruption).train()
+    Trainer(record, engine, data, start, job, reporter, interruption).train()
     return record.run
 
 
@@ -90,8 +90,7 @@ def follow(interruption: Interruption, job: Job) -> None:
     from mckennabot.finetune.trainer import Trainer
 
     engine.restore(job.tell())
-    progress = Progress(quiet=True)
-    Trainer(Onlooker(), engine, read_data(start), start, job, progress, interruption).train()
+    Trainer(Onlooker(), engine, read_data(start), start, job, Silent(), interruption).train()
 
 
 def build(plan: Plan) -> Engine:
@@ -155,23 +154,23 @@ def read_data(start: Plan | Start) -> Data:
     return Data(windows, training, held_out)
 
 
-def _pick_up(run: Run, progress: Progress) -> tuple[State, Any]:
+def _pick_up(run: Run, reporter: Reporter) -> tuple[State, Any]:
     """The state and moments that belong to the latest weights."""
     step = run.steps()[-1]
     found = run.load_state(step)
     if found is not None:
         return found
     if step:
-        progress.say(f"{run.name} has no optimizer state for step {step}: going on from its weights alone.")
+        reporter.say(f"{run.name} has no optimizer state for step {step}: going on from its weights alone.")
     return State(step=step), None
 
 
-def index_corpus(plan: Plan, run: Run, progress: Progress) -> None:
+def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> None:
     """What `generate` needs to say which of a text's words are the corpus's; of texts that are no tokens."""
     texts = [path for path in plan.files if path.suffix.lower() not in (".npz", ".csv")]
     if not texts or (run.path / INDEX).exists():
         return
     if len(plan.tokens) > INDEXED_TOKENS:
-        progress.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
+        reporter.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
     else:
         Index.build((path.name, parse(read_text(path))) for path in texts).save(run.path)

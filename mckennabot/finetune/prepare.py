@@ -13,10 +13,10 @@ from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import corpus_files
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune.data import Tokens, encode_corpus, texts
-from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.runs.run import Run, fingerprint
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.models.download import fetch
+from mckennabot.reporter import Reporter
 from mckennabot.tokenizer import Tokenizer
 
 TINY = "tiny"
@@ -59,7 +59,7 @@ class Plan:
 
 
 def prepare(
-    paths: Sequence[Path], settings: FinetuneSettings, run: Run, progress: Progress, processes: int = 1
+    paths: Sequence[Path], settings: FinetuneSettings, run: Run, reporter: Reporter, processes: int = 1
 ) -> Plan:
     """Read the corpus and choose the model, for a run by so many processes.
 
@@ -73,7 +73,7 @@ def prepare(
         origin, base = _same_origin(run, settings), None
         tokenizer, hparams = Tokenizer.load(run.path), run.hparams()
     else:
-        origin, base = find_base(settings, progress)
+        origin, base = find_base(settings, reporter)
         if base is None:
             tokenizer = Tokenizer.train(_spread(paths), TINY_VOCABULARY)
             hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
@@ -86,7 +86,7 @@ def prepare(
         )
     files = corpus_files(paths)
     tokens = encode_corpus(files, tokenizer)
-    whole = _complete(settings, origin, hparams, progress)
+    whole = _complete(settings, origin, hparams, reporter)
     info = {
         "model": origin,
         "processes": processes,
@@ -99,7 +99,7 @@ def prepare(
     }
     if continues:
         _same_data(run, info)
-        _say_what_changed(run, info, progress)
+        _say_what_changed(run, info, reporter)
     return Plan(origin, base, continues, hparams, tokenizer, files, tokens, whole, info)
 
 
@@ -109,7 +109,7 @@ def _spread(paths: Sequence[Path]) -> Iterator[str]:
     return itertools.islice(texts(paths), 0, None, -(-size // LEARNT_FROM) or 1)
 
 
-def find_base(settings: FinetuneSettings, progress: Progress) -> tuple[str, ModelDir | None]:
+def find_base(settings: FinetuneSettings, reporter: Reporter) -> tuple[str, ModelDir | None]:
     """The base model's name and directory; None for ``tiny``.
 
     Raises:
@@ -130,11 +130,11 @@ def find_base(settings: FinetuneSettings, progress: Progress) -> tuple[str, Mode
                 f"no base model {wanted!r} in {settings.checkpoints}",
                 hint="Without --dry-run it is fetched first.",
             )
-        return wanted, fetch(wanted, settings.checkpoints, settings.base_url, progress=not progress.quiet)
+        return wanted, fetch(wanted, settings.checkpoints, settings.base_url, reporter)
     except ModelError as error:
         if name is not None:
             raise
-        progress.warn(f"No base model {DEFAULT_BASE} ({error.what}): training a tiny one (--model tiny).")
+        reporter.warn(f"No base model {DEFAULT_BASE} ({error.what}): training a tiny one (--model tiny).")
         return TINY, None
 
 
@@ -186,27 +186,27 @@ def _same_data(run: Run, info: dict[str, Any]) -> None:
         )
 
 
-def _say_what_changed(run: Run, info: dict[str, Any], progress: Progress) -> None:
+def _say_what_changed(run: Run, info: dict[str, Any], reporter: Reporter) -> None:
     info_before = run.run_info()
     before, now = info_before.get("settings", {}), info["settings"]
     if info_before.get("processes", 1) != info["processes"]:
-        progress.warn(
+        reporter.warn(
             f"Changed since {run.name} was last trained: "
             f"processes {info_before.get('processes', 1)} -> {info['processes']}"
         )
     for name in ("batch_size", "accumulate", "learning_rate", "warmup", "block_size", "precision", "seed"):
         if before.get(name, now[name]) != now[name]:
             flag = name.replace("_", "-")
-            progress.warn(
+            reporter.warn(
                 f"Changed since {run.name} was last trained: --{flag} {before[name]} -> {now[name]}"
             )
 
 
 def _complete(
-    settings: FinetuneSettings, origin: str, hparams: Hparams, progress: Progress
+    settings: FinetuneSettings, origin: str, hparams: Hparams, reporter: Reporter
 ) -> FinetuneSettings:
     batch, rate = (TINY_BATCH, TINY_RATE) if origin == TINY else (BASE_BATCH, BASE_RATE)
-    batch, devices = _share_out(settings, batch, progress)
+    batch, devices = _share_out(settings, batch, reporter)
     block = settings.block_size or hparams.n_ctx
     if block > hparams.n_ctx:
         raise UsageError(f"--block-size {block} is more than the model's {hparams.n_ctx} positions")
@@ -220,7 +220,7 @@ def _complete(
     )
 
 
-def _share_out(settings: FinetuneSettings, good: int, progress: Progress) -> tuple[int, int]:
+def _share_out(settings: FinetuneSettings, good: int, reporter: Reporter) -> tuple[int, int]:
     """The batch size and the devices that it is shared out over, `good` being a good size for one device."""
     if settings.engine != "keras":
         if (settings.devices or 1) > 1:
@@ -228,7 +228,7 @@ def _share_out(settings: FinetuneSettings, good: int, progress: Progress) -> tup
         return settings.batch_size or good, 1
     from mckennabot.finetune.jobs import devices
 
-    progress.say("Starting TensorFlow …")  # which takes seconds, on either backend
+    reporter.say("Starting TensorFlow …")  # which takes seconds, on either backend
     there, batch = devices.count(settings.devices), settings.batch_size
     if batch is None:
         return -(-good // there) * there, there
@@ -236,5 +236,5 @@ def _share_out(settings: FinetuneSettings, good: int, progress: Progress) -> tup
         raise UsageError(f"--batch-size {batch} is no multiple of --devices {there}")
     used = max(n for n in range(1, there + 1) if batch % n == 0)
     if used < there:
-        progress.warn(f"{used} of {there} devices: --batch-size {batch} is no multiple of {there}.")
+        reporter.warn(f"{used} of {there} devices: --batch-size {batch} is no multiple of {there}.")
     return batch, used

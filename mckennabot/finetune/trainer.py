@@ -17,8 +17,8 @@ from mckennabot.finetune.engines.engine import Engine, OutOfDeviceMemory
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
-from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.runs.record import Onlooker
+from mckennabot.reporter import Reporter
 
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation looks at, spread evenly; more say little and cost much."""
@@ -60,7 +60,7 @@ class Trainer:
         data: what it learns from.
         start: where it starts, and its settings.
         job: the processes that train together.
-        progress: where to report.
+        reporter: takes what there is to say.
         interruption: whether to stop.
     """
 
@@ -71,7 +71,7 @@ class Trainer:
         data: Data,
         start: Start,
         job: Job,
-        progress: Progress,
+        reporter: Reporter,
         interruption: Interruption,
     ) -> None:
         settings, state = start.settings, start.state
@@ -88,7 +88,7 @@ class Trainer:
         self._windows_per_step = self._mine * job.processes
         self._validation = _padded(data.held_out, data.windows.block, job.processes)
         self._peak: float = settings.learning_rate
-        self._progress = progress
+        self._reporter = reporter
         self._interruption = interruption
         self._stop = False  # whether a process was interrupted, as all of them know it
         self._unread: list[_Unread] = []
@@ -105,7 +105,7 @@ class Trainer:
         """
         settings, state = self._settings, self._state
         self._interruption.defer()
-        self._progress.start(state.step, settings.steps)
+        self._bar = self._reporter.bar(settings.steps, "step", done=state.step)
         self._clock = time.perf_counter()
         try:
             while state.step < settings.steps and not self._out_of_patience():
@@ -126,7 +126,7 @@ class Trainer:
             self._finish()
             self._record.flush()
         finally:
-            self._progress.close()
+            self._bar.close()
             self._record.close()
 
     def _step(self) -> None:
@@ -162,7 +162,7 @@ class Trainer:
                 hint=f"Use {more}--block-size {max(1, length // 2)} or a smaller --model.",
             ) from error
         self._engine.micro_batch = smaller[-1]
-        self._progress.warn(
+        self._reporter.warn(
             f"Out of memory: {smaller[-1]} instead of {size} sequences at a time from here on, accumulated."
         )
 
@@ -195,7 +195,7 @@ class Trainer:
                 "tokens_per_second": round(tokens / taken, 1),
             }
             self._record.step(line)
-            self._progress.step(step, loss, tokens / taken)
+            self._bar.at(step, f"loss {loss:.3f}, {tokens / taken:,.0f} tokens/s")
 
     def _not_finite(self, step: int) -> None:
         self._record.point_to_best(self._state)
@@ -222,7 +222,7 @@ class Trainer:
             state.best_step, state.best_loss, state.stale = state.step, loss, 0
         else:
             state.stale += 1
-        self._progress.say(
+        self._reporter.say(
             f"step {state.step}: validation loss {loss:.4f}, perplexity {perplexity:,.1f}"
             + ("" if state.stale == 0 else f" (best: {state.best_loss:.4f} at step {state.best_step})")
         )
@@ -237,7 +237,7 @@ class Trainer:
         prefix = opening if len(opening) else np.array([end], np.int32)
         length = min(sample.LENGTH, context - len(prefix))
         drawn = sample.sample(self._engine, prefix, length, end, [self._settings.seed, step])
-        self._progress.say(self._record.sample(step, opening, drawn))
+        self._reporter.say(self._record.sample(step, opening, drawn))
         self._clock = time.perf_counter()
 
     def _save(self) -> None:
@@ -253,13 +253,13 @@ class Trainer:
         self._save()
         self._record.plot()
         self._record.point_to_best(state)
-        self._progress.close()
+        self._bar.close()
         if self._out_of_patience():
-            self._progress.say(
+            self._reporter.say(
                 f"Stopped at step {state.step}: no better for {state.stale} validations (--patience)."
             )
         if state.best_step is not None:
-            self._progress.say(f"Best: step {state.best_step}, validation loss {state.best_loss:.4f}.")
+            self._reporter.say(f"Best: step {state.best_step}, validation loss {state.best_loss:.4f}.")
 
 
 class _Unread(NamedTuple):

@@ -23,8 +23,8 @@ from typing import Any
 
 from mckennabot.errors import ModelError, ResourceError
 from mckennabot.generate.convert import MODEL_FILES, convert_quietly
-from mckennabot.generate.progress import Tell
 from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
+from mckennabot.reporter import Reporter
 from mckennabot.system.files import sync, write_error
 from mckennabot.tokenizer import VOCABULARY_FILES
 
@@ -33,14 +33,14 @@ RECORD = "cache.json"
 
 
 @contextlib.contextmanager
-def converted(model: ModelDir, weights: Path, precision: str, tell: Tell) -> Iterator[Path]:
+def converted(model: ModelDir, weights: Path, precision: str, reporter: Reporter) -> Iterator[Path]:
     """A directory with `weights` as a CTranslate2 model, made where there is none yet.
 
     Args:
         model: the base model or run.
         weights: prefix of one of its checkpoints.
         precision: int8, float16 or float32.
-        tell: told once that a conversion begins, and why.
+        reporter: is told once that a conversion begins, and why.
 
     Raises:
         ModelError: the checkpoint is damaged.
@@ -52,7 +52,7 @@ def converted(model: ModelDir, weights: Path, precision: str, tell: Tell) -> Ite
     places = (model.path, _user_cache(model))
     kept = next((place / name for place in places if _intact(place / name, source)), None)
     if kept is None:
-        kept = _keep(model, weights, precision, [place / name for place in places], source, tell)
+        kept = _keep(model, weights, precision, [place / name for place in places], source, reporter)
     if kept is not None:
         yield kept
         return
@@ -65,7 +65,7 @@ def converted(model: ModelDir, weights: Path, precision: str, tell: Tell) -> Ite
 
 
 def _keep(
-    model: ModelDir, weights: Path, precision: str, directories: list[Path], source: str, tell: Tell
+    model: ModelDir, weights: Path, precision: str, directories: list[Path], source: str, reporter: Reporter
 ) -> Path | None:
     """Build the cache in the first place that takes it; None where none does."""
     for directory in directories:
@@ -74,11 +74,11 @@ def _keep(
                 if not _intact(directory, source):
                     _make_sure_of_room(directory.parent, weights, precision)
                     why = " again: its cache does not fit the weights" if directory.exists() else ""
-                    tell.progress(f"converting {weights} to {precision}, once per checkpoint{why}")
+                    reporter.say(f"converting {weights} to {precision}, once per checkpoint{why}")
                     _build(model, weights, precision, directory, source)
             return directory
         except OSError as error:
-            tell.warning(f"the conversion cannot be kept ({error.strerror}): {directory}")
+            reporter.warn(f"the conversion cannot be kept ({error.strerror}): {directory}")
     return None
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 
-from mckennabot.generate.progress import Tell
 from mckennabot.generate.sampler import Sample, Sampler
 from mckennabot.originality import Index, Report
+from mckennabot.reporter import Reporter
 
 TRIES = 10
 """How often a text is sampled before the least copied of its drafts is taken."""
@@ -19,7 +19,7 @@ def report_on(sample: Sample, index: Index) -> Report:
 
 
 def sample_original(
-    sampler: Sampler, prefixes: Sequence[str], index: Index, most: int, tell: Tell
+    sampler: Sampler, prefixes: Sequence[str], index: Index, most: int, reporter: Reporter
 ) -> Generator[Sample, None, None]:
     """Draw a text for each prefix that has at most `most` words in a row from the corpus.
 
@@ -29,7 +29,7 @@ def sample_original(
     drafts: dict[int, tuple[int, Sample]] = {}
     todo = list(range(len(prefixes)))
     for _ in range(TRIES):
-        for event in sampler.sample([prefixes[i] for i in todo], tell):
+        for event in sampler.sample([prefixes[i] for i in todo], reporter):
             if not isinstance(event, Sample):
                 continue
             draft = replace(event, index=todo[event.index])
@@ -45,5 +45,5 @@ def sample_original(
             return
     for i in todo:
         copied, draft = drafts[i]
-        tell.warning(f"text {i + 1} copies {copied} words in a row, the fewest in {TRIES} tries")
+        reporter.warn(f"text {i + 1} copies {copied} words in a row, the fewest in {TRIES} tries")
         yield draft

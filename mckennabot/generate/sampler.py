@@ -16,11 +16,11 @@ from mckennabot.generate.ctranslate2_engine import (
     choose_precision,
     choose_threads,
 )
-from mckennabot.generate.progress import Tell
 from mckennabot.generate.source import Source
 from mckennabot.generate.text import Text
 from mckennabot.generate.window import context, room
 from mckennabot.models.checkpoint import Hparams
+from mckennabot.reporter import Reporter
 from mckennabot.tokenizer import Tokenizer
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class Sampler:
             self._engine.reseed(settings.seed)
         self._settings = settings
 
-    def sample(self, prefixes: Sequence[str], tell: Tell) -> Generator[Piece | Sample, None, None]:
+    def sample(self, prefixes: Sequence[str], reporter: Reporter) -> Generator[Piece | Sample, None, None]:
         """Draw a text for each prefix; an empty one is the start of a text.
 
         Yields:
@@ -118,7 +118,7 @@ class Sampler:
         encoded = {prefix: self._tokenizer.encode(prefix) or [self._tokenizer.eot] for prefix in prefixes}
         if not self._warned and any(len(prompt) >= self._n_ctx for prompt in encoded.values()):
             self._warned = True
-            tell.warning(
+            reporter.warn(
                 f"a prefix is longer than the model's window of {self._n_ctx} tokens: its end is used"
             )
         texts = (Text(prefix, encoded[prefix], self._tokenizer, self._settings) for prefix in prefixes)
@@ -156,7 +156,7 @@ class Sampler:
 def _take(
     rows: list[tuple[int, Text]], row: int, token: int, log_probability: float
 ) -> tuple[list[Piece | Sample], bool]:
-    """Give a text its next token; what there is to tell of it, and whether it is complete."""
+    """Give a text its next token; what there is to say of it, and whether it is complete."""
     index, text = rows[row]
     events: list[Piece | Sample] = [Piece(index, text.push(token, log_probability))]
     if text.stop is None:
@@ -180,13 +180,13 @@ def _batches(texts: Iterable[Text], size: int) -> Iterator[list[tuple[int, Text]
 
 
 @contextlib.contextmanager
-def open_sampler(source: Source, settings: GenerateSettings, tell: Tell) -> Iterator[Sampler]:
+def open_sampler(source: Source, settings: GenerateSettings, reporter: Reporter) -> Iterator[Sampler]:
     """Load the model; the first time, convert its weights.
 
     Args:
         source: from `find_source`.
         settings: with a seed.
-        tell: told what takes long.
+        reporter: takes what there is to say.
 
     Raises:
         ModelError: the model is damaged.
@@ -195,13 +195,13 @@ def open_sampler(source: Source, settings: GenerateSettings, tell: Tell) -> Iter
     """
     hparams = source.model.hparams()
     tokenizer = Tokenizer.load(source.model.path)
-    with _open_engine(source, settings, hparams, tokenizer, tell) as engine:
+    with _open_engine(source, settings, hparams, tokenizer, reporter) as engine:
         yield Sampler(engine, tokenizer, hparams.n_ctx, settings)
 
 
 @contextlib.contextmanager
 def _open_engine(
-    source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, tell: Tell
+    source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, reporter: Reporter
 ) -> Iterator[Engine]:
     assert settings.seed is not None
     if settings.engine == "gpt-2-simple":
@@ -216,7 +216,7 @@ def _open_engine(
     precision = choose_precision(settings.precision, size)
     tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
     with (
-        converted(source.model, source.weights, precision, tell) as directory,
+        converted(source.model, source.weights, precision, reporter) as directory,
         CTranslate2Engine(directory, precision, tokens, settings.seed, choose_threads(size)) as engine,
     ):
         yield engine

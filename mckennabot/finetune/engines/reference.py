@@ -13,16 +13,16 @@ from mckennabot.errors import UsageError
 from mckennabot.finetune.data import split
 from mckennabot.finetune.launch import index_corpus
 from mckennabot.finetune.prepare import Plan
-from mckennabot.finetune.progress import Progress
 from mckennabot.finetune.runs import figure
 from mckennabot.finetune.runs.metrics import Metrics
 from mckennabot.finetune.runs.run import Run, State
 from mckennabot.models import gpt2simple
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.weights import random_weights, write_weights
+from mckennabot.reporter import Bar, Reporter
 
 
-def launch(plan: Plan, run: Run, progress: Progress) -> Run:
+def launch(plan: Plan, run: Run, reporter: Reporter) -> Run:
     """Train; returns the run in its final place.
 
     Raises:
@@ -33,12 +33,12 @@ def launch(plan: Plan, run: Run, progress: Progress) -> Run:
     assert settings.learning_rate is not None
     assert settings.block_size is not None
     if plan.continues and run.steps()[-1] >= settings.steps:
-        progress.say(
+        reporter.say(
             f"{run.name} has its {run.steps()[-1]} steps already; --steps N with a larger N goes on."
         )
         return run
     place = run.path
-    progress.say("Starting gpt-2-simple …")
+    reporter.say("Starting gpt-2-simple …")
     if not plan.continues:
 
         def write_tiny(new: ModelDir) -> None:
@@ -47,11 +47,11 @@ def launch(plan: Plan, run: Run, progress: Progress) -> Run:
             write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    index_corpus(plan, run, progress)
+    index_corpus(plan, run, reporter)
     done = run.steps()[-1]
     training, _ = split(plan.tokens, settings.val_fraction)
-    recorder = _Recorder(plan, run, progress, done, len(training))
-    progress.start(done, settings.steps)
+    bar = reporter.bar(settings.steps, "step", done=done)
+    recorder = _Recorder(plan, run, bar, done, len(training))
     try:
         gpt2simple.train(
             run,
@@ -67,7 +67,7 @@ def launch(plan: Plan, run: Run, progress: Progress) -> Run:
         )
     finally:
         recorder.close()
-        progress.close()
+        bar.close()
         latest = run.steps()[-1]
         if latest > done:
             run.write_info(plan.info | {"best_step": None, "best_loss": None})
@@ -82,7 +82,7 @@ def launch(plan: Plan, run: Run, progress: Progress) -> Run:
 class _Recorder:
     """Makes a line of metrics, and of progress, from each step that gpt-2-simple reports."""
 
-    def __init__(self, plan: Plan, run: Run, progress: Progress, done: int, training: int) -> None:
+    def __init__(self, plan: Plan, run: Run, bar: Bar, done: int, training: int) -> None:
         settings = plan.settings
         assert settings.batch_size is not None
         assert settings.block_size is not None
@@ -90,7 +90,7 @@ class _Recorder:
         self._tokens_per_step = window * settings.batch_size * settings.accumulate
         self._rate = settings.learning_rate
         self._run = run
-        self._progress = progress
+        self._bar = bar
         self._metrics = Metrics(run.path / "metrics.jsonl", done)
         self._done = done
         self._seconds = 0.0
@@ -117,7 +117,7 @@ class _Recorder:
                 "tokens_per_second": round(speed, 1),
             }
         )
-        self._progress.step(step, loss, speed)
+        self._bar.at(step, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
     def close(self) -> None:
         self._metrics.flush()

@@ -15,8 +15,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from mckennabot.config import BASE_URL
 from mckennabot.errors import Interrupted, ModelError, ResourceError
 from mckennabot.models.checkpoint import BASE_FILES, BASE_WEIGHTS, DATA_SUFFIX, INDEX_SUFFIX, ModelDir
@@ -24,6 +22,7 @@ from mckennabot.models.download.connection import Connection, FetchError
 from mckennabot.models.download.progress import Progress
 from mckennabot.models.download.transfer import Transfer
 from mckennabot.models.weights import parameters, read_weights
+from mckennabot.reporter import Reporter, Silent
 from mckennabot.system.files import sync, write_atomic, write_error
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
@@ -42,7 +41,9 @@ _BESIDES_WEIGHTS = 2_000_000
 _SOURCE = "source"
 
 
-def fetch(name: str, checkpoints: Path, base_url: str = BASE_URL, progress: bool = True) -> ModelDir:
+def fetch(
+    name: str, checkpoints: Path, base_url: str = BASE_URL, reporter: Reporter | None = None
+) -> ModelDir:
     """The base model `name` in `checkpoints`, fetched from `base_url` if it is not there yet.
 
     Where nothing answers at all, this fails at once; where something did, it is patient.
@@ -51,7 +52,7 @@ def fetch(name: str, checkpoints: Path, base_url: str = BASE_URL, progress: bool
         name: one of `KNOWN`, or what a server other than OpenAI's calls a model of its own.
         checkpoints: where base models and runs lie; made if need be.
         base_url: https (http on this machine); files are at ``<base_url>/models/<name>/<file>``.
-        progress: show a bar on stderr.
+        reporter: takes what there is to say, and shows how far it is.
 
     Raises:
         ModelError: it cannot be had, or what came is not a GPT-2; says what is kept for the next try.
@@ -59,6 +60,7 @@ def fetch(name: str, checkpoints: Path, base_url: str = BASE_URL, progress: bool
         UsageError: `base_url` or `checkpoints` cannot be used.
         Interrupted: by the user; what has come is kept.
     """
+    reporter = reporter or Silent()
     base_url = base_url.rstrip("/")
     model = ModelDir(checkpoints / name)
     if _is_there(model):
@@ -72,12 +74,13 @@ def fetch(name: str, checkpoints: Path, base_url: str = BASE_URL, progress: bool
     part = ModelDir(checkpoints / f".{name}.part")
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
-        with _alone(checkpoints / f".{name}.lock", name, progress):
+        with _alone(checkpoints / f".{name}.lock", name, reporter):
             if not _is_there(model):
                 _begin(part.path, base_url)
-                with Progress(name, progress) as bar:
-                    _transfer(part, connection, f"{base_url}/models/{name}", bar)
-                    _verify(part, known=name in KNOWN, bar=bar)
+                with reporter.bar(None, "B", name=f"Fetching {name}") as bar:
+                    progress = Progress(bar)
+                    _transfer(part, connection, f"{base_url}/models/{name}", progress, reporter)
+                    _verify(part, name in KNOWN, progress)
                 _name(part.path, model.path)
     except FetchError as error:
         raise ModelError(f"cannot fetch {name}: {error}", hint=_hint(name, checkpoints)) from error
@@ -112,15 +115,14 @@ def _is_there(model: ModelDir) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path, name: str, progress: bool) -> Iterator[None]:
+def _alone(lock: Path, name: str, reporter: Reporter) -> Iterator[None]:
     """Hold the right to fetch a model, once whoever has it is done."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if progress:
-                click.echo(f"Waiting for another process that is fetching {name}", err=True)
+            reporter.say(f"Waiting for another process that is fetching {name}")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -138,7 +140,9 @@ def _begin(part: Path, base_url: str) -> None:
     write_atomic(source, base_url)
 
 
-def _transfer(part: ModelDir, connection: Connection, url: str, bar: Progress) -> None:
+def _transfer(
+    part: ModelDir, connection: Connection, url: str, progress: Progress, reporter: Reporter
+) -> None:
     """Fetch the files that are not there yet."""
     for file in _ORDER:
         target = part.path / file
@@ -147,18 +151,18 @@ def _transfer(part: ModelDir, connection: Connection, url: str, bar: Progress) -
                 connection,
                 f"{url}/{file}",
                 target,
-                at=functools.partial(bar.at, file),
-                expect=functools.partial(_expect, part, file, bar),
-                notice=bar.notice,
+                at=functools.partial(progress.at, file),
+                expect=functools.partial(_expect, part, file, progress),
+                notice=reporter.say,
             ).run()
         if file == "hparams.json":
             _require_room(part.path, _weight_bytes(part) + _BESIDES_WEIGHTS - _bytes_in(part.path))
-            bar.expect(_DATA, _weight_bytes(part))
-        bar.expect(file, _size(target))
-        bar.at(file, _size(target))
+            progress.expect(_DATA, _weight_bytes(part))
+        progress.expect(file, _size(target))
+        progress.at(file, _size(target))
 
 
-def _expect(part: ModelDir, file: str, bar: Progress, length: int | None) -> None:
+def _expect(part: ModelDir, file: str, progress: Progress, length: int | None) -> None:
     """Whether a file of this length can be right, and fits on the disk, before it is fetched."""
     if length is None:
         return
@@ -167,7 +171,7 @@ def _expect(part: ModelDir, file: str, bar: Progress, length: int | None) -> Non
             f"{file} has {length} bytes on the server; hparams.json asks for {_weight_bytes(part)}"
         )
     _require_room(part.path, length - _size(part.path / f"{file}.part"))
-    bar.expect(file, length)
+    progress.expect(file, length)
 
 
 def _weight_bytes(part: ModelDir) -> int:
@@ -187,7 +191,7 @@ def _require_room(directory: Path, needed: int) -> None:
         )
 
 
-def _verify(part: ModelDir, known: bool, bar: Progress) -> None:
+def _verify(part: ModelDir, known: bool, progress: Progress) -> None:
     """Read everything once; a file that is not what it should be is removed, to be fetched anew.
 
     Raises:
@@ -204,7 +208,7 @@ def _verify(part: ModelDir, known: bool, bar: Progress) -> None:
         if part.pointer() != BASE_WEIGHTS:
             raise ModelError(f"checkpoint does not name {BASE_WEIGHTS}")
     with _removing(part.path, *_WEIGHTS):
-        bar.checking()
+        progress.checking()
         for _ in read_weights(part.path / BASE_WEIGHTS, part.hparams()):
             pass  # TensorFlow compares each tensor with its CRC
     # In our own words, since TensorFlow would follow a pointer that leads out of the directory.

@@ -1,0 +1,61 @@
+r"""What may be sent to a terminal, and how a name is written in a line for people.
+
+Books, models and file names are other people's: an escape sequence in them could clear the screen, set
+the window's title or retype a command. On a terminal such characters are shown and not sent; files and
+pipes get the text as it is.
+
+    >>> printable("The end\x1b[2J")
+    'The end\\x1b[2J'
+    >>> shown("two\nlines.txt")
+    'two\\nlines.txt'
+    >>> quoted("my book.pdf"), quoted("a\x07b")
+    ("'my book.pdf'", "$'a\\x07b'")
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+from typing import TextIO
+
+# C0 but tab and newline, DEL, C1, the bidirectional overrides and isolates, lone surrogates.
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """The text with every character that would command the terminal spelled out."""
+    return _UNSAFE.sub(lambda match: repr(match[0])[1:-1], text)
+
+
+def shown(name: Path | str) -> str:
+    """A name or path on one line, whatever it is made of."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(name))
+
+
+def quoted(name: Path | str) -> str:
+    """A name or path as a shell takes it, for commands that a message suggests."""
+    if shown(name) == str(name):
+        return shlex.quote(str(name))
+    escaped = "".join(c if c.isprintable() and c not in "'\\" else _escape(c) for c in str(name))
+    return f"$'{escaped}'"
+
+
+def _escape(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person reads the stream; a closed stream, or none, is no terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def takes_colour(stream: TextIO) -> bool:
+    """Whether to use colours: on terminals, unless NO_COLOR is set or the terminal is a dumb one."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
