@@ -13,7 +13,8 @@ from mckennabot.extract.books.characters import repair
 from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.books.numerals import roman
 from mckennabot.extract.lines.columns import set_columns
-from mckennabot.extract.lines.lines import Page, page_lines
+from mckennabot.extract.lines.lines import page_lines
+from mckennabot.extract.model import Page
 from mckennabot.extract.page import Glyph, RawPage
 
 SIZE = 10.0

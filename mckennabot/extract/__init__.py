@@ -17,11 +17,12 @@ from pathlib import Path
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, UsageError
-from mckennabot.extract.book import Book, shape
+from mckennabot.extract.book import Book
 from mckennabot.extract.documents import READERS, extract_document
 from mckennabot.extract.lines.lines import page_lines
 from mckennabot.extract.pdf.reader import read_pages
 from mckennabot.extract.pdf.scan import check_text, searchable
+from mckennabot.extract.pipeline import shape
 from mckennabot.extract.sources import check_file
 
 __all__ = ["Book", "extract_book"]

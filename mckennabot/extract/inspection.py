@@ -5,23 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
 
-COLOURS = {
-    "body": "#4c9f70",
-    "heading": "#d1495b",
-    "running-head": "#8d99ae",
-    "page-number": "#8d99ae",
-    "footnote": "#edae49",
-    "caption": "#9d4edd",
-    "table": "#7b5ea7",
-    "front-matter": "#00798c",
-    "contents": "#30638e",
-    "part-title": "#b56576",
-    "index": "#577590",
-    "back-matter": "#6c757d",
-    "boilerplate": "#adb5bd",
-}
 _STYLE = """
 body { margin: 1.5em; font: 14px system-ui, sans-serif; background: #f4f4f4; color: #222 }
 svg { background: #fff; border: 1px solid #ccc; width: 100%; max-width: 60em; display: block }
@@ -37,12 +23,14 @@ def inspect_html(title: str, pages: list[Page]) -> str:
         title: of the book.
         pages: whose lines have their kinds.
     """
-    kinds = [kind for kind in COLOURS if any(line.kind == kind for page in pages for line in page.lines)]
-    key = "".join(f'<span style="background:{COLOURS[kind]}">{kind}</span>' for kind in kinds)
+    found = {line.kind for page in pages for line in page.lines}
+    kinds = [kind for kind in Kind if kind in found]
+    key = "".join(f'<span style="background:{kind.colour}">{kind}</span>' for kind in kinds)
     return (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n"
-        f'<p class="key">{key}</p>\n<p>A bar on the left: a paragraph begins. Grey: a picture.</p>\n'
+        f'<p class="key">{key}</p>\n<p>A bar on the left: a paragraph begins. Grey: a picture. '
+        "Point at a line to see which step decided what it is, and why.</p>\n"
         + "\n".join("\n".join(_page(page)) for page in pages)
         + "\n</html>\n"
     )
@@ -77,9 +65,9 @@ def _transform(angle: int, width: float, height: float) -> str:
 
 
 def _line(line: Line, transform: str) -> str:
-    colour = COLOURS.get(line.kind, "#000")
+    colour = line.kind.colour
     top, width, height = line.y - 0.85 * line.size, line.x1 - line.x0, 1.15 * line.size
-    about = f"{line.kind}, {line.size:g} pt {line.font}"
+    about = f"{line.kind}, {line.size:g} pt {line.font}" + (f"\n{line.why}" if line.why else "")
     text = line.initial + line.text
     bar = f'<path d="M{line.x0 - 3:.1f} {top:.1f}v{height:.1f}" stroke="{colour}" stroke-width="2"/>'
     return (

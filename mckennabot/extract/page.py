@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 # Page space: points, origin at the top left of the page as it is shown (after /Rotate), y downwards.
 Box = tuple[float, float, float, float]
@@ -84,3 +86,24 @@ class Contents:
 
     labels: list[str | None]
     outline: list[OutlineEntry]
+
+
+@dataclass
+class Reading(Generic[T]):
+    """What was read of a document.
+
+    Attributes:
+        pages: in order, as the transform left them.
+        outline: the document's bookmarks.
+        failed: pages that could not be read, or not to their end, with the reason.
+        pictures: pages that are a picture without text, or nearly.
+        letters: characters that are not white space, on all pages.
+        unknown: glyphs whose character is not known.
+    """
+
+    pages: list[T] = field(default_factory=list)
+    outline: list[OutlineEntry] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
+    pictures: list[int] = field(default_factory=list)
+    letters: int = 0
+    unknown: int = 0

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 
 from mckennabot.extract.books.hyphens import Hyphens
-from mckennabot.extract.lines.lines import Page
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.paragraphs import Paragraph
 from mckennabot.extract.steps.sections import Section
 
@@ -22,12 +23,14 @@ class Removed:
         lines, words: how many.
         pages: numbers of the pages they stood on.
         samples: a few of them, as (page, text).
+        why: how many lines were taken for it by which step, and why.
     """
 
     lines: int = 0
     words: int = 0
     pages: list[int] = field(default_factory=list)
     samples: list[tuple[int, str]] = field(default_factory=list)
+    why: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,7 +73,7 @@ class Report:
     words: int = 0
     paragraphs: int = 0
     chapters: list[Chapter] = field(default_factory=list)
-    removed: dict[str, Removed] = field(default_factory=dict)
+    removed: dict[Kind, Removed] = field(default_factory=dict)
     note_marks: int = 0
     repaired: int = 0
     unknown: int = 0
@@ -89,7 +92,7 @@ class Report:
 def make_report(
     pages: list[Page],
     paragraphs: list[Paragraph],
-    firsts: dict[int, Section],
+    firsts: dict[Line, Section],
     hyphens: Hyphens,
     note_marks: int,
 ) -> Report:
@@ -105,15 +108,15 @@ def make_report(
         hyphenated=dict(sorted(hyphens.kept.items())),
         empty_pages=[page.number for page in pages if not page.lines],
     )
-    in_text = {id(line) for paragraph in paragraphs for line in paragraph.lines}
+    in_text = {line for paragraph in paragraphs for line in paragraph.lines}
     for page in pages:
         for line in page.lines:
-            if id(line) not in in_text:
-                _count_removed(report.removed.setdefault(line.kind, Removed()), page.number, line.text)
+            if line not in in_text:
+                _count_removed(report.removed.setdefault(line.kind, Removed()), line)
     for paragraph in paragraphs:
         words = len(paragraph.text.split())
         report.words += words
-        section = firsts.get(id(paragraph.lines[0]))
+        section = firsts.get(paragraph.lines[0])
         if section is not None and section.level == 1:
             first = paragraph.lines[0].page
             report.chapters.append(Chapter(section.title, first, first))
@@ -125,7 +128,9 @@ def make_report(
     return report
 
 
-def _count_removed(removed: Removed, page: int, text: str) -> None:
+def _count_removed(removed: Removed, line: Line) -> None:
+    page, text = line.page, line.text
+    removed.why[line.why] = removed.why.get(line.why, 0) + 1
     removed.lines += 1
     removed.words += len(text.split())
     if not removed.pages or removed.pages[-1] != page:
@@ -148,7 +153,9 @@ def table_lines(report: Report) -> list[str]:
     for kind, removed in sorted(report.removed.items()):
         page, sample = removed.samples[0]
         where = f"{len(removed.pages):,} {'page' if len(removed.pages) == 1 else 'pages'}"
-        lines.append(f"  {kind:<14}{removed.words:>7,} words on {where:<11} p. {page}: {_cut(sample, 40)}")
+        lines.append(
+            f"  {kind.value:<14}{removed.words:>7,} words on {where:<11} p. {page}: {_cut(sample, 40)}"
+        )
     repairs = Counter(
         {
             "hyphens joined": report.hyphens_joined,

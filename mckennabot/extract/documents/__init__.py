@@ -10,13 +10,10 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.book import Book
 from mckennabot.extract.books.characters import SOFT_HYPHEN, repair
-from mckennabot.extract.documents.blocks import BODY, Block, Source
+from mckennabot.extract.documents.blocks import Block, Source
 from mckennabot.extract.documents.divisions import Division, divide
-from mckennabot.extract.kinds import kept_kinds
+from mckennabot.extract.kinds import Kind, kept_kinds
 from mckennabot.extract.report import Chapter, Removed, Report
-from mckennabot.extract.steps.footnotes import FOOTNOTE
-from mckennabot.extract.steps.headings import HEADING
-from mckennabot.extract.steps.sections import BOILERPLATE
 from mckennabot.system.processes import Call, Died
 
 MAX_BYTES = 32 << 20
@@ -49,7 +46,7 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
     _mark_notes(blocks, source.notes)
     report.note_marks = len(source.notes)
     blocks, starts = divide(blocks, source.toc)
-    kept = kept_kinds(settings.keep) | {BODY, HEADING}
+    kept = kept_kinds(settings.keep) | {Kind.BODY, Kind.HEADING}
     segments: list[list[str]] = []
     place = 0
     for number, block in enumerate(blocks):
@@ -162,11 +159,11 @@ def _mark_gutenberg(blocks: list[Block]) -> None:
     ends = [n for n, block in enumerate(blocks) if n > late and _END.match(block.text)]
     first, last = (starts[-1] + 1 if starts else 0), (ends[0] if ends else len(blocks))
     for block in [*blocks[:first], *blocks[last:]]:
-        block.kind = BOILERPLATE
+        block.kind = Kind.BOILERPLATE
     if starts:
         for block in blocks[first : first + 5]:
-            if block.kind == BODY and _CREDITS.match(block.text):
-                block.kind = BOILERPLATE
+            if block.kind == Kind.BODY and _CREDITS.match(block.text):
+                block.kind = Kind.BOILERPLATE
 
 
 _MOST_NOTE_WORDS = 1000
@@ -182,7 +179,7 @@ def _mark_notes(blocks: list[Block], targets: frozenset[str]) -> None:
     for led_to in found.values():
         if not any(b.level for b in led_to) and sum(b.words for b in led_to) <= _MOST_NOTE_WORDS:
             for block in led_to:
-                block.kind = FOOTNOTE if block.kind == BODY else block.kind
+                block.kind = Kind.FOOTNOTE if block.kind == Kind.BODY else block.kind
 
 
 # The account

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-BODY = "body"
+from mckennabot.extract.kinds import Kind
+
 MAX_BLOCKS = 1_000_000
 """Paragraphs of a book: the Bible has thirty thousand verses."""
 
@@ -24,7 +25,7 @@ class Block:
     """
 
     text: str
-    kind: str = BODY
+    kind: Kind = Kind.BODY
     level: int = 0
     place: int = 1
     ids: frozenset[str] = frozenset()

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from mckennabot.extract.documents.blocks import BODY, Block, TocEntry
+from mckennabot.extract.books.legal import LEGAL
+from mckennabot.extract.books.titles import describe, title_kind
+from mckennabot.extract.documents.blocks import Block, TocEntry
 from mckennabot.extract.documents.ranks import (
     ENOUGH,
     Heading,
@@ -18,9 +20,7 @@ from mckennabot.extract.documents.ranks import (
     is_numbered,
 )
 from mckennabot.extract.documents.toc import follow_toc
-from mckennabot.extract.steps.headings import HEADING, describe
-from mckennabot.extract.steps.matter import LEGAL
-from mckennabot.extract.steps.sections import CONTENTS, FRONT, INDEX, PART, title_kind
+from mckennabot.extract.kinds import Kind
 
 _FRONT_WORDS = 300
 _FRONT_LINE = 25
@@ -63,12 +63,12 @@ def divide(blocks: list[Block], toc: Sequence[TocEntry]) -> tuple[list[Block], d
     numbered = sum(is_numbered(h.title) for h in ranked) > max(2, 0.8 * len(ranked))
     for heading in headings:
         block = blocks[heading.number]
-        if block.kind != BODY or _END.fullmatch(heading.title):
+        if block.kind != Kind.BODY or _END.fullmatch(heading.title):
             continue
         if heading.level < level and heading.own < ENOUGH:
-            block.kind = PART
+            block.kind = Kind.PART
             continue
-        block.kind = HEADING
+        block.kind = Kind.HEADING
         above = starts.get(heading.number - 1)
         if above is None or not above.chapter:
             # Where chapters have numbers, a headline in the midst of one is none.
@@ -85,7 +85,7 @@ def _join_headings(blocks: Sequence[Block]) -> list[Block]:
         if (
             above
             and 0 < above.level <= block.level
-            and above.kind == block.kind == BODY
+            and above.kind == block.kind == Kind.BODY
             and above.place == block.place
             and is_bare_number(above.text)
             and describe(block.text)[0] != "chapter"
@@ -101,53 +101,57 @@ def _mark_listings(blocks: Sequence[Block]) -> None:
     """Set the kind of runs of lines that are nothing but links into the book."""
     run: list[Block] = []
     for block in [*blocks, Block("")]:
-        if block.linked and block.kind == BODY and not block.level and block.words < _LISTED:
+        if block.linked and block.kind == Kind.BODY and not block.level and block.words < _LISTED:
             run.append(block)
             continue
         if len(run) > 2:
             for listed in run:
-                listed.kind = CONTENTS
+                listed.kind = Kind.CONTENTS
         run = []
 
 
 def _mark_repeated(blocks: Sequence[Block]) -> None:
     """Set the kind of headings that only announce: nothing stands below them, and they come again later."""
-    numbers = [n for n, block in enumerate(blocks) if block.level and block.kind == BODY]
+    numbers = [n for n, block in enumerate(blocks) if block.level and block.kind == Kind.BODY]
     last = {blocks[n].text.casefold(): n for n in numbers}
     for number, following in pairwise(numbers):
         if following == number + 1 and last[blocks[number].text.casefold()] > number:
-            blocks[number].kind = CONTENTS
+            blocks[number].kind = Kind.CONTENTS
 
 
 def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> None:
     """Set the kind of sections whose headings say what they are: contents, index, notes."""
     for index, heading in enumerate(headings):
         kind = title_kind(heading.title)
-        if not kind or blocks[heading.number].kind != BODY or (heading.level > level and kind != CONTENTS):
+        if (
+            not kind
+            or blocks[heading.number].kind != Kind.BODY
+            or (heading.level > level and kind != Kind.CONTENTS)
+        ):
             continue
         rank = max(heading.level, level)
         # The headings inside an index are letters: what has more words is a list of its own.
         ends = (
             h.number
             for h in islice(headings, index + 1, None)
-            if h.level <= rank or (kind == INDEX and len(h.title.split()) > 2)
+            if h.level <= rank or (kind == Kind.INDEX and len(h.title.split()) > 2)
         )
         for number in range(heading.number, next(ends, len(blocks))):
-            blocks[number].kind = kind if blocks[number].kind == BODY else blocks[number].kind
+            blocks[number].kind = kind if blocks[number].kind == Kind.BODY else blocks[number].kind
 
 
 def _mark_front(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> None:
     """Set the kind of the short lines before the first chapter, and of what speaks of rights there."""
-    first = _first_chapter([h for h in headings if blocks[h.number].kind == BODY and h.level <= level])
+    first = _first_chapter([h for h in headings if blocks[h.number].kind == Kind.BODY and h.level <= level])
     if first is None:
         return
-    before = [block for block in islice(blocks, first.number) if block.kind == BODY]
+    before = [block for block in islice(blocks, first.number) if block.kind == Kind.BODY]
     # A book that says which pages these are has said it of all.
-    told = any(block.kind == FRONT for block in islice(blocks, first.number))
+    told = any(block.kind == Kind.FRONT for block in islice(blocks, first.number))
     short = not told and sum(block.words for block in before) <= _FRONT_WORDS
     for block in before:
         if (short and (block.level or block.words <= _FRONT_LINE)) or LEGAL.search(block.text):
-            block.kind = FRONT
+            block.kind = Kind.FRONT
 
 
 def _first_chapter(headings: Sequence[Heading]) -> Heading | None:

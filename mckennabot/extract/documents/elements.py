@@ -7,11 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from mckennabot.extract.documents.blocks import BODY
-from mckennabot.extract.steps.captions import CAPTION, TABLE
-from mckennabot.extract.steps.footnotes import FOOTNOTE
-from mckennabot.extract.steps.furniture import FOLIO
-from mckennabot.extract.steps.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX
+from mckennabot.extract.kinds import Kind
 
 Element = Any
 """An lxml element; lxml comes without types."""
@@ -34,28 +30,29 @@ SKIPPED = _set(
 """Tags without text to read."""
 
 
-def _by_name(kinds: dict[str, str]) -> dict[str, str]:
+def _by_name(kinds: dict[Kind, str]) -> dict[str, Kind]:
     return {name: kind for kind, names in kinds.items() for name in names.split()}
 
 
 _TYPES = _by_name(
     {
-        FOOTNOTE: "footnote footnotes endnote endnotes rearnote rearnotes",
-        CONTENTS: "toc landmarks page-list loi lot loa lov navigation",
-        FRONT: "cover titlepage halftitlepage copyright-page imprint seriespage dedication other-credits",
-        BACK: "bibliography glossary acknowledgments acknowledgements colophon",
-        BOILERPLATE: "contentinfo",
-        INDEX: "index",
-        FOLIO: "pagebreak",
+        Kind.FOOTNOTE: "footnote footnotes endnote endnotes rearnote rearnotes",
+        Kind.CONTENTS: "toc landmarks page-list loi lot loa lov navigation",
+        Kind.FRONT: "cover titlepage halftitlepage copyright-page imprint seriespage dedication "
+        "other-credits",
+        Kind.BACK: "bibliography glossary acknowledgments acknowledgements colophon",
+        Kind.BOILERPLATE: "contentinfo",
+        Kind.INDEX: "index",
+        Kind.FOLIO: "pagebreak",
     }
 )
 _CLASSES = _by_name(
     {
-        FOOTNOTE: "footnote footnotes endnote endnotes fnote",
-        FOLIO: "pagenum pageno pagenumber page-number pagebreak",
-        CAPTION: "caption figcaption",
-        BOILERPLATE: "pg-boilerplate",
-        CONTENTS: "toc",
+        Kind.FOOTNOTE: "footnote footnotes endnote endnotes fnote",
+        Kind.FOLIO: "pagenum pageno pagenumber page-number pagebreak",
+        Kind.CAPTION: "caption figcaption",
+        Kind.BOILERPLATE: "pg-boilerplate",
+        Kind.CONTENTS: "toc",
     }
 )
 _VERSE = re.compile(r"(?:z3998:)?(poem|poetry|verse|stanza|linegroup|line-group|lg|strophe)\w*")
@@ -75,19 +72,19 @@ def text_of(element: Element) -> str:
     return " ".join("".join(element.itertext()).split())
 
 
-def kind_of(element: Element, tag: str) -> str:
+def kind_of(element: Element, tag: str) -> Kind:
     """Body, or the kind of what stands beside the text."""
     if kind := _first(_TYPES, _types(element)):
         return kind
     if tag == "nav":
-        return CONTENTS
+        return Kind.CONTENTS
     if tag in ("figcaption", "caption"):
-        return CAPTION
+        return Kind.CAPTION
     if tag == "footer" and local(element.getparent().tag) == "body":
-        return BOILERPLATE
+        return Kind.BOILERPLATE
     if tag == "table" and _is_table(element):
-        return TABLE
-    return _first(_CLASSES, (element.get("class") or "").lower().split()) or BODY
+        return Kind.TABLE
+    return _first(_CLASSES, (element.get("class") or "").lower().split()) or Kind.BODY
 
 
 def is_verse(element: Element) -> bool:
@@ -139,8 +136,8 @@ def _names(element: Element) -> list[str]:
     return [*_types(element), *(element.get("class") or "").lower().split()]
 
 
-def _first(kinds: dict[str, str], names: Iterable[str]) -> str:
-    return next((kinds[name] for name in names if name in kinds), "")
+def _first(kinds: dict[str, Kind], names: Iterable[str]) -> Kind | None:
+    return next((kinds[name] for name in names if name in kinds), None)
 
 
 def _is_table(table: Element) -> bool:

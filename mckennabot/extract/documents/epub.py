@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block, Source, TocEntry
+from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block, Source, TocEntry
 from mckennabot.extract.documents.decode import decode
 from mckennabot.extract.documents.web import parse, read_html, without_prolog
-from mckennabot.extract.steps.footnotes import FOOTNOTE
-from mckennabot.extract.steps.sections import BACK, CONTENTS, FRONT, INDEX
+from mckennabot.extract.kinds import Kind
 
 MAX_DOCUMENT = 32 << 20
 """Bytes that one document may unpack to: War and Peace takes four million."""
@@ -30,22 +29,22 @@ _FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/p
 _DRM_HINT = "mckennabot cannot open it; get the book without copy protection (DRM)."
 # Of <guide> and landmarks.
 _REFERENCES = {
-    **dict.fromkeys(["cover", "title-page", "titlepage", "copyright-page", "dedication"], FRONT),
-    **dict.fromkeys(["toc", "loi", "lot"], CONTENTS),
-    **dict.fromkeys(["glossary", "bibliography", "acknowledgements", "colophon"], BACK),
-    "index": INDEX,
-    "notes": FOOTNOTE,
-    "endnotes": FOOTNOTE,
-    "rearnotes": FOOTNOTE,
+    **dict.fromkeys(["cover", "title-page", "titlepage", "copyright-page", "dedication"], Kind.FRONT),
+    **dict.fromkeys(["toc", "loi", "lot"], Kind.CONTENTS),
+    **dict.fromkeys(["glossary", "bibliography", "acknowledgements", "colophon"], Kind.BACK),
+    "index": Kind.INDEX,
+    "notes": Kind.FOOTNOTE,
+    "endnotes": Kind.FOOTNOTE,
+    "rearnotes": Kind.FOOTNOTE,
 }
 _FILE_NAMES = (
     (
         re.compile(
             r"(\d+[_-])?(cover|(half[_-]?)?title[_-]?(page)?|copyright|imprint|nav)\d*", re.IGNORECASE
         ),
-        FRONT,
+        Kind.FRONT,
     ),
-    (re.compile(r"(\d+[_-])?(toc|contents)\d*", re.IGNORECASE), CONTENTS),
+    (re.compile(r"(\d+[_-])?(toc|contents)\d*", re.IGNORECASE), Kind.CONTENTS),
 )
 
 
@@ -61,7 +60,7 @@ class _Package(NamedTuple):
     spine: list[str]
     nav: str
     ncx: str
-    kinds: dict[str, str]
+    kinds: dict[str, Kind]
 
 
 def read_epub(path: Path) -> Source:
@@ -110,9 +109,9 @@ class _Reader:
                 failed[place] = f"{name}: {error}"
                 continue
             read, marks = read_html(data, file=name, place=place, resolve=_resolver(name))
-            if kind := kinds.get(name) or ("" if kinds else _kind_by_name(name)):
+            if kind := kinds.get(name) or (None if kinds else _kind_by_name(name)):
                 for block in read:
-                    block.kind = kind if block.kind == BODY else block.kind
+                    block.kind = kind if block.kind == Kind.BODY else block.kind
             blocks += read
             if len(blocks) > MAX_BLOCKS:
                 raise self._error(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
@@ -229,7 +228,7 @@ class _Reader:
             raise self._error("not an EPUB: there is no package document in the archive")
         return packages[0]
 
-    def _toc(self, package: _Package, places: dict[str, int], kinds: dict[str, str]) -> list[TocEntry]:
+    def _toc(self, package: _Package, places: dict[str, int], kinds: dict[str, Kind]) -> list[TocEntry]:
         """The table of contents; the landmarks beside it add to the kinds of documents."""
         entries: list[TocEntry] = []
         for name, read in ((package.nav, self._nav), (package.ncx, self._ncx)):
@@ -244,7 +243,7 @@ class _Reader:
                     entries.append(TocEntry(level, title, place, target))
         return entries
 
-    def _nav(self, name: str, kinds: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+    def _nav(self, name: str, kinds: dict[str, Kind]) -> Iterator[tuple[int, str, str]]:
         tree = parse(self._bytes(name))
         resolve = _resolver(name)
         for nav in _all(tree, "nav"):
@@ -260,7 +259,7 @@ class _Reader:
                         if kind in _REFERENCES:
                             kinds.setdefault(urldefrag(resolve(href))[0], _REFERENCES[kind])
 
-    def _ncx(self, name: str, kinds: dict[str, str]) -> Iterator[tuple[int, str, str]]:
+    def _ncx(self, name: str, kinds: dict[str, Kind]) -> Iterator[tuple[int, str, str]]:
         del kinds
         resolve = _resolver(name)
         for point in _all(self._xml(name), "navPoint"):
@@ -297,6 +296,6 @@ def _local(tag: object) -> str:
     return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
 
 
-def _kind_by_name(name: str) -> str:
+def _kind_by_name(name: str) -> Kind | None:
     stem = posixpath.splitext(posixpath.basename(name))[0]
-    return next((kind for pattern, kind in _FILE_NAMES if pattern.fullmatch(stem)), "")
+    return next((kind for pattern, kind in _FILE_NAMES if pattern.fullmatch(stem)), None)

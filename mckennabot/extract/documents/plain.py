@@ -7,22 +7,20 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 
 from mckennabot.errors import InputError
-from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block
+from mckennabot.extract.books.titles import describe, title_kind
+from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode_file
 from mckennabot.extract.documents.line_wraps import LONG, joined, margin
 from mckennabot.extract.documents.ranks import is_bare_number
 from mckennabot.extract.documents.web import read_html
-from mckennabot.extract.steps.captions import CAPTION
-from mckennabot.extract.steps.footnotes import FOOTNOTE
-from mckennabot.extract.steps.headings import describe
-from mckennabot.extract.steps.sections import BOILERPLATE, FRONT, title_kind
+from mckennabot.extract.kinds import Kind
 
 _HEADING_WORDS = 30
 # Italics and bold as Project Gutenberg's volunteers type them.
 _EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![_=])")
 _NOTE = re.compile(r"[\[{](?:footnote\s*)?(\w{1,4}|[*†‡§]+)[:\]}]\s", re.IGNORECASE)
 _NOTE_MARK = re.compile(r"\s?(?:\[(\w{1,4}|[*†‡§]+)\]|\{(\w{1,4})\})")
-_BRACKETED = {"[footnote": FOOTNOTE, "[illustration": CAPTION, "[transcriber": BOILERPLATE}
+_BRACKETED = {"[footnote": Kind.FOOTNOTE, "[illustration": Kind.CAPTION, "[transcriber": Kind.BOILERPLATE}
 _DENSE = 15
 """Lines without an empty one, on average, in text that parts its paragraphs by indents alone."""
 
@@ -46,9 +44,9 @@ def read_text(data: bytes) -> list[Block]:
         level = _level(chunk, above, blocks[-1].text if blocks and blocks[-1].level else "")
         text = _EMPHASIS.sub(r"\2", " ".join(text.split()) if level else text)
         kind = _kind(text, notes)
-        if kind != FOOTNOTE:
+        if kind != Kind.FOOTNOTE:
             text = _without_marks(text, notes)
-        blocks.append(Block(text, kind, level if kind == BODY else 0))
+        blocks.append(Block(text, kind, level if kind == Kind.BODY else 0))
     return blocks
 
 
@@ -71,10 +69,10 @@ def read_markdown(data: bytes) -> list[Block]:
     notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
     for block in blocks:
         if match := _MARKDOWN_NOTE.match(block.text):
-            block.kind, block.text = FOOTNOTE, block.text[match.end() :]
+            block.kind, block.text = Kind.FOOTNOTE, block.text[match.end() :]
         elif "[^" in block.text:
             block.text = re.sub(r"\s?\[\^(\w{1,40})\]", lambda m: "" if m[1] in notes else m[0], block.text)
-    return [Block(front[1], FRONT), *blocks] if front else blocks
+    return [Block(front[1], Kind.FRONT), *blocks] if front else blocks
 
 
 # Pandoc's lines of verse, "| " before each; a table's rows end in | as well.
@@ -153,12 +151,12 @@ def _level(chunk: list[str], above: int, before: str) -> int:
     return 3 if not sentence and (above > 2 or (text.isupper() and above > 1 and len(text) > 3)) else 0
 
 
-def _kind(text: str, notes: set[str]) -> str:
+def _kind(text: str, notes: set[str]) -> Kind:
     if text[0] == "[" and text.endswith("]"):
         for beginning, kind in _BRACKETED.items():
             if text.lower().startswith(beginning):
                 return kind
-    return FOOTNOTE if (match := _NOTE.match(text)) and match[1] in notes else BODY
+    return Kind.FOOTNOTE if (match := _NOTE.match(text)) and match[1] in notes else Kind.BODY
 
 
 def _without_marks(text: str, notes: set[str]) -> str:

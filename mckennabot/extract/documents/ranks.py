@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from mckennabot.extract.documents.blocks import BODY, Block
-from mckennabot.extract.steps.headings import describe
-from mckennabot.extract.steps.sections import title_kind
+from mckennabot.extract.books.titles import describe, title_kind
+from mckennabot.extract.documents.blocks import Block
+from mckennabot.extract.kinds import Kind
 
 ENOUGH = 30
 """Words of text that make a chapter of what follows a heading."""
@@ -43,7 +43,7 @@ def find_headings(blocks: Sequence[Block]) -> list[Heading]:
     following: list[tuple[int, int]] = []  # ranks and totals of the headings that end what stands above
     for number in reversed(range(len(blocks))):
         block = blocks[number]
-        if block.kind != BODY:
+        if block.kind != Kind.BODY:
             continue
         if not block.level:
             total, own, longest = total + block.words, own + block.words, max(longest, block.words)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mckennabot.extract.documents.blocks import BODY, Block, TocEntry
-from mckennabot.extract.steps.sections import FRONT, title_kind
+from mckennabot.extract.books.titles import title_kind
+from mckennabot.extract.documents.blocks import Block, TocEntry
+from mckennabot.extract.kinds import Kind
 
 _NEAR = 4
 """Blocks, from where an entry leads, among which its heading is."""
@@ -40,11 +41,11 @@ def follow_toc(blocks: list[Block], toc: Sequence[TocEntry]) -> list[Block]:
             taken.add(heading)
             blocks[heading].level = entry.level
         elif _FRONT_TITLE.fullmatch(entry.title):
-            _mark(blocks, number, FRONT)
+            _mark(blocks, number, Kind.FRONT)
         elif kind := title_kind(entry.title):
             _mark(blocks, number, kind)
-        elif number not in taken and number not in missing and blocks[number].kind == BODY:
-            missing[number] = [Block(entry.title, BODY, entry.level, blocks[number].place)]
+        elif number not in taken and number not in missing and blocks[number].kind == Kind.BODY:
+            missing[number] = [Block(entry.title, Kind.BODY, entry.level, blocks[number].place)]
     return [new for number, block in enumerate(blocks) for new in (*missing.get(number, ()), block)]
 
 
@@ -70,7 +71,7 @@ def _heading_near(blocks: Sequence[Block], number: int, title: str, taken: set[i
         block = blocks[n]
         if block.place != blocks[number].place or (n in taken and near):
             break
-        if block.kind == BODY and n not in taken and len(block.text) < _TITLE_LENGTH:
+        if block.kind == Kind.BODY and n not in taken and len(block.text) < _TITLE_LENGTH:
             if block.level:
                 return n
             near.append(n)
@@ -83,13 +84,13 @@ def _heading_near(blocks: Sequence[Block], number: int, title: str, taken: set[i
     return None
 
 
-def _mark(blocks: Sequence[Block], number: int, kind: str) -> None:
+def _mark(blocks: Sequence[Block], number: int, kind: Kind) -> None:
     """Set the kind of all that stands in one document from a block on, up to a heading."""
     for n in range(number, len(blocks)):
         block = blocks[n]
         if block.place != blocks[number].place or (block.level and n > number):
             break
-        block.kind = kind if block.kind == BODY else block.kind
+        block.kind = kind if block.kind == Kind.BODY else block.kind
 
 
 def _letters(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.documents.blocks import BODY, MAX_BLOCKS, Block
+from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode, decode_file
 from mckennabot.extract.documents.elements import (
     PARAGRAPHS,
@@ -23,9 +23,7 @@ from mckennabot.extract.documents.elements import (
     text_of,
 )
 from mckennabot.extract.documents.line_wraps import joined, margin
-from mckennabot.extract.steps.captions import CAPTION
-from mckennabot.extract.steps.footnotes import FOOTNOTE
-from mckennabot.extract.steps.furniture import FOLIO
+from mckennabot.extract.kinds import Kind
 
 _HEADING = re.compile(r"h([1-6])")
 _CONTAINERS = 4
@@ -107,7 +105,7 @@ class _Walker:
         self._letters = self._linked = 0
         self._ids: set[str] = set()
         # Of the elements around it.
-        self._kinds = [BODY]
+        self._kinds = [Kind.BODY]
         self._containers: list[str] = []
         self._level = self._links = self._preformatted = 0
         self._stanzas = 0  # blocks up to the end of the last stanza
@@ -146,13 +144,15 @@ class _Walker:
         kind = kind_of(element, tag)
         paragraph = tag in PARAGRAPHS
         inside = not paragraph or any(piece.strip() for piece in self._text)
-        if kind == FOLIO or (kind in (FOOTNOTE, CAPTION) and self._kinds[-1] == BODY and inside):
+        if kind == Kind.FOLIO or (
+            kind in (Kind.FOOTNOTE, Kind.CAPTION) and self._kinds[-1] == Kind.BODY and inside
+        ):
             self._set_beside(element, kind, name)
             return None
         return self._open(element, tag, name, kind, paragraph)
 
     def _open(
-        self, element: Element, tag: str, name: str | None, kind: str, paragraph: bool
+        self, element: Element, tag: str, name: str | None, kind: Kind, paragraph: bool
     ) -> Callable[[], None]:
         if paragraph:
             self._flush()
@@ -164,7 +164,7 @@ class _Walker:
         link, verse = is_inner_link(element, tag), paragraph and is_verse(element)
         if contained:
             self._containers.append(f"{self._file}#{name}")
-        self._kinds.append(kind if self._kinds[-1] == BODY else self._kinds[-1])
+        self._kinds.append(kind if self._kinds[-1] == Kind.BODY else self._kinds[-1])
         self._level = _heading_level(element, tag) or level
         self._links += link
         self._preformatted += tag == "pre"
@@ -205,9 +205,9 @@ class _Walker:
         if (len(alt) == 1 and alt.isalpha()) or self._level:
             self._add(alt)
 
-    def _set_beside(self, element: Element, kind: str, name: str | None) -> None:
+    def _set_beside(self, element: Element, kind: Kind, name: str | None) -> None:
         """Make an element's words a block of their own, without a break in the paragraph around it."""
-        if kind == FOLIO:
+        if kind == Kind.FOLIO:
             self._lead_here(name)
         if text := text_of(element):
             ids = frozenset({f"{self._file}#{name}"} if name else ())

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from itertools import groupby, pairwise
 from statistics import median
 
-from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
 
 _SAME_EDGE = 2.0
 """Points by which the left edges of a column's lines may differ."""
@@ -54,7 +55,7 @@ def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
 
 def _is_free(page: Page, x: float) -> bool:
     """Whether nearly nothing crosses a gutter that other pages have, and lines stand on both sides."""
-    lines = [line for line in page.lines if line.kind == "body" and not line.angle]
+    lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
     left = sum(line.x1 <= x for line in lines)
     right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
     across = sum(line.x0 < x - 1 and line.x1 > x for line in lines)
@@ -154,6 +155,8 @@ def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
 
 def _in_order(lines: list[Line], gutters: list[float]) -> list[Line]:
     """Bands from top to bottom, parted by the lines across a gutter; in a band, column after column."""
+    for line in lines:
+        line.column = 0
     level = sorted((line for line in lines if not line.angle), key=lambda line: (line.y, line.x0))
     ordered: list[Line] = []
     if not gutters:

@@ -7,85 +7,11 @@ heads, notes, paragraphs) comes after it, and sees only what stands in a `Line`.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 from mckennabot.extract.lines.rows import Ink, is_beside, rows_of, upright
 from mckennabot.extract.lines.words import Fragment, fragments
+from mckennabot.extract.model import Line, Page
 from mckennabot.extract.page import Box, Glyph, RawPage
-
-
-@dataclass(slots=True)
-class Line:
-    """A piece of one line of print, as wide as no gap in it could be a gutter.
-
-    Attributes:
-        text: its words, repaired, without note marks; a soft hyphen may end it.
-        x0, x1: left and right edge; a line beside a drop cap begins where the drop cap does.
-        y: its baseline.
-        size: type size in points.
-        font: name of the font of most of it.
-        page: number of its page.
-        row: lines of a page with the same number stand side by side.
-        head: width of the first word.
-        space: width of a space between words.
-        marks: raised figures and signs, as (index into text, mark).
-        initial: the drop cap that belongs before the text.
-        angle: reading direction against the rest of the page, in degrees.
-        gaps: wide gaps inside it, once pieces of a row have been put together.
-        column: 0 for a line across the page, else its column, from 1 on the left.
-        left, right: edges of its column.
-        after_float: whether a picture or a table stands between it and the line before.
-        opens: whether a paragraph begins with it.
-        kind: what it was taken for: body, heading, or what `mckennabot.extract.kinds` names.
-    """
-
-    text: str
-    x0: float
-    x1: float
-    y: float
-    size: float
-    font: str
-    row: int
-    page: int
-    head: float
-    space: float
-    marks: tuple[tuple[int, str], ...] = ()
-    initial: str = ""
-    angle: int = 0
-    gaps: int = 0
-    column: int = 0
-    left: float = 0.0
-    right: float = 0.0
-    after_float: bool = False
-    opens: bool = False
-    kind: str = "body"
-
-
-@dataclass(slots=True)
-class Page:
-    """A page as lines, in the space in which most of its text runs from left to right.
-
-    Attributes:
-        number: position in the document, counted from 1.
-        label: its page label, or None.
-        width, height: in points, after turning.
-        angle: by how much its text was turned to read from left to right, in degrees.
-        lines: from top to bottom; lines of one row from left to right.
-        images, rules: boxes of pictures, and of thin horizontal lines.
-        repaired: characters taken apart or dropped.
-        unknown: glyphs without a known character.
-    """
-
-    number: int
-    label: str | None
-    width: float
-    height: float
-    angle: int = 0
-    lines: list[Line] = field(default_factory=list)
-    images: list[Box] = field(default_factory=list)
-    rules: list[Box] = field(default_factory=list)
-    repaired: int = 0
-    unknown: int = 0
 
 
 def page_lines(raw: RawPage) -> Page:

@@ -9,13 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
 from mckennabot.errors import InputError
-from mckennabot.extract.page import Contents, OutlineEntry, RawPage
+from mckennabot.extract.page import Contents, RawPage, Reading
 from mckennabot.extract.pdf.scan import is_picture, letters
 from mckennabot.system.processes import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 
@@ -29,27 +29,6 @@ MAX_JOBS = 4  # by default; more only wait for the process that puts the book to
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-
-
-@dataclass
-class Reading(Generic[T]):
-    """What was read of a document.
-
-    Attributes:
-        pages: in order, as the transform left them.
-        outline: the document's bookmarks.
-        failed: pages that could not be read, or not to their end, with the reason.
-        pictures: pages that are a picture without text, or nearly.
-        letters: characters that are not white space, on all pages.
-        unknown: glyphs whose character is not known.
-    """
-
-    pages: list[T] = field(default_factory=list)
-    outline: list[OutlineEntry] = field(default_factory=list)
-    failed: dict[int, str] = field(default_factory=dict)
-    pictures: list[int] = field(default_factory=list)
-    letters: int = 0
-    unknown: int = 0
 
 
 @dataclass(frozen=True)

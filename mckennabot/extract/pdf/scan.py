@@ -9,14 +9,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
-from mckennabot.extract.page import RawPage
-
-if TYPE_CHECKING:
-    from mckennabot.extract.pdf.reader import Reading
+from mckennabot.extract.page import RawPage, Reading
 
 PICTURE_SHARE = 0.5  # of a page that a scan covers
 FEW_LETTERS = 40  # such as a stamp, or a library's mark

@@ -6,10 +6,17 @@ import re
 from collections import Counter
 from itertools import groupby, pairwise
 
-from mckennabot.extract.lines.lines import Line, Page
-from mckennabot.extract.steps.measure import Measure, ends_short, neighbours, same_size
-
-CAPTION, TABLE = "caption", "table"
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
+from mckennabot.extract.steps.measure import Measure
+from mckennabot.extract.typography import (
+    PARTED,
+    SMALL_PRINT,
+    ends_short,
+    is_centred_below,
+    neighbours,
+    same_size,
+)
 
 _NUMBERED = re.compile(
     r"(?:fig(?:ure)?s?|plate|map|illustration|table|abb(?:ildung)?|tab(?:elle|leau)?|figura|tabla|tabella)\b\.?"
@@ -26,26 +33,26 @@ def mark_captions(pages: list[Page], measure: Measure) -> None:
     near: Counter[_Style] = Counter()
     everywhere: Counter[_Style] = Counter()
     for page in pages:
-        body = [line for line in page.lines if line.kind == "body" and not line.angle]
+        body = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
         _mark_tables(page, body, measure)
-        for block in _blocks([line for line in body if line.kind == "body"], measure):
+        for block in _blocks([line for line in body if line.kind == Kind.BODY], measure):
             style = _style(block)
             everywhere[style] += 1
             if _NUMBERED.match(block[0].text):
-                _set(_numbered_caption(block, measure), CAPTION)
+                _set(_numbered_caption(block, measure), Kind.CAPTION, "captions: begins with its number")
             elif _beside_picture(block, page, measure) and _is_small_print(block, measure):
                 near[style] += 1
                 beside.append(block)
     for block in beside:
         if 2 * near[_style(block)] > everywhere[_style(block)]:  # and not of a kind that stands anywhere
-            _set(block, CAPTION)
+            _set(block, Kind.CAPTION, "captions: beside a picture, set like other captions")
     for page in pages:
         blocks = _blocks(
-            [line for line in page.lines if line.kind in ("body", CAPTION) and not line.angle], measure
+            [line for line in page.lines if line.kind in ("body", Kind.CAPTION) and not line.angle], measure
         )
         for above, block in pairwise(blocks):
             if _goes_on(above, block, measure):
-                _set(block, CAPTION)
+                _set(block, Kind.CAPTION, "captions: goes on from the caption above")
         _note_floats(page, measure)
 
 
@@ -55,13 +62,15 @@ _Style = tuple[float, str, bool, bool]
 def _style(block: list[Line]) -> _Style:
     """What captions of one book share: size, font, whether centred, whether in capitals."""
     first = block[0]
-    return round(first.size, 1), first.font, _is_centred(first), first.text.isupper()
+    return round(first.size, 1), first.font, is_centred_below(first), first.text.isupper()
 
 
 def _note_floats(page: Page, measure: Measure) -> None:
     """Say of each line whether a picture, a caption or a table stands between it and the one before."""
     tall = [box for box in page.images if box[3] - box[1] > 2 * measure.size]
-    floats = [line for line in page.lines if line.kind in (CAPTION, TABLE)]
+    for line in page.lines:
+        line.after_float = False
+    floats = [line for line in page.lines if line.kind in (Kind.CAPTION, Kind.TABLE)]
     for a, b in neighbours(page.lines):
         b.after_float = any(a.y < line.y < b.y for line in floats) or any(
             a.y - a.size < (y0 + y1) / 2 < b.y and x0 < b.right and x1 > b.left for x0, y0, x1, y1 in tall
@@ -78,7 +87,7 @@ def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
             and (last.column, last.kind) == (line.column, line.kind)
             and same_size(last.size, line.size)
             and (last.font == line.font or last.size != measure.size)
-            and 0 <= line.y - last.y < 1.35 * measure.line_distance(line.size)
+            and 0 <= line.y - last.y < PARTED * measure.line_distance(line.size)
         ):
             blocks[-1].append(line)
         else:
@@ -88,10 +97,10 @@ def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
 
 def _goes_on(above: list[Line], block: list[Line], measure: Measure) -> bool:
     """Whether a block is the last line of the caption above it."""
-    if above[-1].kind != CAPTION or block[0].kind == CAPTION or len(block) > 1:
+    if above[-1].kind != Kind.CAPTION or block[0].kind == Kind.CAPTION or len(block) > 1:
         return False
     last, line = above[-1], block[0]
-    if same_size(line.size, measure.size) and not _is_centred(line):
+    if same_size(line.size, measure.size) and not is_centred_below(line):
         return False
     return last.column == line.column and 0 < line.y - last.y < 1.1 * measure.line_distance(measure.size)
 
@@ -101,17 +110,12 @@ def _numbered_caption(block: list[Line], measure: Measure) -> list[Line]:
     first = block[0]
     if not same_size(first.size, measure.size) or first.font != measure.font:
         return block
-    if _is_centred(first):
-        end = next((n for n, line in enumerate(block) if not _is_centred(line)), len(block))
+    if is_centred_below(first):
+        end = next((n for n, line in enumerate(block) if not is_centred_below(line)), len(block))
     else:
         ends = (n for n, (a, b) in enumerate(pairwise(block), 1) if ends_short(a, b) or a.text[-1] in ".!?")
         end = next(ends, len(block))
     return block[:end] if end <= _CAPTION_LINES else []
-
-
-def _is_centred(line: Line) -> bool:
-    inset, outset = line.x0 - line.left, line.right - line.x1
-    return abs(inset - outset) < line.size and inset > 0.5 * line.size
 
 
 def _beside_picture(block: list[Line], page: Page, measure: Measure) -> bool:
@@ -133,13 +137,9 @@ def _is_small_print(block: list[Line], measure: Measure) -> bool:
     if size > 1.02 * measure.size or len(block) > 8:
         return False
     text = " ".join(line.text for line in block)
-    centred = all(
-        abs((line.x0 - line.left) - (line.right - line.x1)) < line.size
-        and line.x0 - line.left > 0.5 * line.size
-        for line in block
-    )
+    centred = all(map(is_centred_below, block))
     return (
-        size < 0.93 * measure.size
+        size < SMALL_PRINT * measure.size
         or block[0].font != measure.font
         or text.isupper()
         or (centred and len(block) < 4)
@@ -163,9 +163,9 @@ def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
         before = body[body.index(rows[0]) - 1] if rows[0] is not body[0] else None
         if ruled or (before is not None and _NUMBERED.match(before.text)):
             inside = [line for line in body if line.column == rows[0].column and top < line.y < bottom]
-            _set([*rows, *inside], TABLE)
+            _set([*rows, *inside], Kind.TABLE, "captions: rows of cells, ruled or under a caption")
 
 
-def _set(lines: list[Line], kind: str) -> None:
+def _set(lines: list[Line], kind: Kind, why: str) -> None:
     for line in lines:
-        line.kind = kind
+        line.take_for(kind, why)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
-from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.books.titles import title_kind
+from mckennabot.extract.model import Line, Page
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.steps.headings import Heading, Style
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.steps.openings import find_openings
-from mckennabot.extract.steps.sections import Section, title_kind
+from mckennabot.extract.steps.sections import Section
+from mckennabot.extract.typography import LARGER
 
 _ENOUGH = 60
 """Words of text that make a chapter of what follows a heading."""
 
 
 def find_sections(
-    flow: list[Line],
+    flow: Sequence[Line],
     headings: list[Heading],
     outline: list[OutlineEntry],
     pages: dict[int, Page],
@@ -31,7 +35,7 @@ def find_sections(
     for place, title in find_openings(flow, by_place, pages):
         by_place[place] = Section(place, title, [], title_kind(title))
     for heading in headings:
-        if heading.size > 1.08 * measure.size or heading.bold:
+        if heading.size > LARGER * measure.size or heading.bold:
             by_place.setdefault(heading.place, _section(heading, 2))
     sections = sorted(by_place.values(), key=lambda section: section.place)
     _count_words(sections, flow)
@@ -42,7 +46,7 @@ def _section(heading: Heading, level: int) -> Section:
     return Section(heading.place, heading.text, heading.lines, title_kind(heading.text), level)
 
 
-def _count_words(sections: list[Section], flow: list[Line]) -> None:
+def _count_words(sections: list[Section], flow: Sequence[Line]) -> None:
     before = [0, *accumulate(len(line.text.split()) for line in flow)]
     stops: list[int] = []  # by level, where the section of that level or a higher one after this begins
     for section in reversed(sections):
@@ -56,77 +60,96 @@ def _count_words(sections: list[Section], flow: list[Line]) -> None:
 
 
 def _from_outline(
-    flow: list[Line], headings: list[Heading], outline: list[OutlineEntry]
+    flow: Sequence[Line], headings: list[Heading], outline: list[OutlineEntry]
 ) -> dict[int, Section]:
     found: list[tuple[OutlineEntry, Section]] = []
     confirmed = 0
     places: dict[int, list[int]] = defaultdict(list)
     for place, line in enumerate(flow):
         places[line.page].append(place)
+    near: dict[int, list[Heading]] = defaultdict(list)  # on a page or on the one after it
+    for heading in headings:
+        near[heading.page].append(heading)
+        near[heading.page - 1].append(heading)
     for entry in outline:
-        section, sure = _resolve(entry, flow, headings, places.get(entry.page, []))
+        section, sure = _resolve(entry, flow, near.get(entry.page, []), places.get(entry.page, []))
         if section is not None:
             found.append((entry, section))
             confirmed += sure
     if not found or confirmed < 0.3 * len(outline):
         return {}
-    on_top = {heading.place for heading in headings if heading.on_top}
-    on_top |= {place for place in range(len(flow)) if not place or flow[place - 1].page != flow[place].page}
-    parts = [number for number in range(len(found)) if _is_part(number, found, flow, on_top)]
-    chapter_level: dict[int, int] = {}
-    for number, (_, section) in enumerate(found):
-        above = max((chapter_level.get(p, 0) for p in _ancestors(number, found)), default=0)
-        section.part = number in parts
-        chapter_level[number] = above if section.part else above + 1
-        section.level = max(1, above + 1)
-        if not section.kind:
-            section.kind = next((found[p][1].kind for p in _ancestors(number, found) if found[p][1].part), "")
+    _set_levels(found, flow, headings)
     by_place: dict[int, Section] = {}
     for _, section in found:
         by_place.setdefault(section.place, section)
     return by_place
 
 
-def _ancestors(number: int, found: list[tuple[OutlineEntry, Section]]) -> list[int]:
-    level, above = found[number][0].level, []
-    for other in range(number - 1, -1, -1):
-        if found[other][0].level < level:
-            level = found[other][0].level
-            above.append(other)
-    return above
+@dataclass(slots=True)
+class _Entry:
+    """An entry of the outline among the others.
+
+    Attributes:
+        section: what it leads to.
+        parent: the entry that it stands under.
+        children: sections of the entries one level below it.
+        chapters: how many of the entries above it, and itself, are no parts.
+    """
+
+    section: Section
+    parent: _Entry | None
+    children: list[Section] = field(default_factory=list)
+    chapters: int = 0
 
 
-def _is_part(
-    number: int, found: list[tuple[OutlineEntry, Section]], flow: list[Line], on_top: set[int]
-) -> bool:
+def _set_levels(
+    found: list[tuple[OutlineEntry, Section]], flow: Sequence[Line], headings: list[Heading]
+) -> None:
+    """Say of the outline's sections which are parts, and on which level the others are."""
+    entries: list[_Entry] = []
+    above: list[tuple[int, _Entry]] = []  # the entries that the next one may stand under, with their levels
+    for entry, section in found:
+        while above and above[-1][0] >= entry.level:
+            above.pop()
+        made = _Entry(section, above[-1][1] if above else None)
+        if above and above[-1][0] == entry.level - 1:
+            above[-1][1].children.append(section)
+        above.append((entry.level, made))
+        entries.append(made)
+    on_top = {heading.place for heading in headings if heading.on_top}
+    on_top |= {place for place in range(len(flow)) if not place or flow[place - 1].page != flow[place].page}
+    for made in entries:
+        section, parent = made.section, made.parent
+        section.part = _is_part(made, flow, on_top)
+        over = parent.chapters if parent else 0
+        made.chapters = over if section.part else over + 1
+        section.level = over + 1
+        if not section.kind and parent and parent.section.part:
+            section.kind = parent.section.kind
+
+
+def _is_part(entry: _Entry, flow: Sequence[Line], on_top: set[int]) -> bool:
     """Whether an entry has chapters under it: little text of its own, and each entry below on a new page."""
-    entry, section = found[number]
-    children = []
-    for other, child in found[number + 1 :]:
-        if other.level <= entry.level:
-            break
-        if other.level == entry.level + 1:
-            children.append(child)
-    if not children:
+    if not entry.children:
         return False
-    own = flow[section.place + len(section.heading) : children[0].place]
-    fresh = sum(child.place in on_top for child in children)
-    return sum(len(line.text.split()) for line in own) < _ENOUGH and fresh >= 0.8 * len(children)
+    section = entry.section
+    own = flow[section.place + len(section.heading) : entry.children[0].place]
+    fresh = sum(child.place in on_top for child in entry.children)
+    return sum(len(line.text.split()) for line in own) < _ENOUGH and fresh >= 0.8 * len(entry.children)
 
 
 def _resolve(
-    entry: OutlineEntry, flow: list[Line], headings: list[Heading], on_page: list[int]
+    entry: OutlineEntry, flow: Sequence[Line], near: list[Heading], on_page: list[int]
 ) -> tuple[Section | None, bool]:
     """The section that an entry leads to, and whether the page's text says what the entry does.
 
     Args:
         entry: of the outline.
         flow: the text's lines.
-        headings: all that were found.
+        near: the headings on its page, and on the next.
         on_page: places in the flow of the lines of the entry's page.
     """
     title = _folded(entry.title)
-    near = [heading for heading in headings if 0 <= heading.page - entry.page <= 1]
     for heading in near:
         text = _folded(heading.text)
         if title and (
@@ -137,7 +160,7 @@ def _resolve(
             return section, True
     for place in on_page:
         for count in range(1, 5):
-            lines = flow[place : place + count]
+            lines = list(flow[place : place + count])
             if title and _folded(" ".join(line.initial + line.text for line in lines)) == title:
                 return Section(place, entry.title, lines, title_kind(entry.title)), True
     if entry.y is not None:

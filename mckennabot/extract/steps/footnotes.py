@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
-
-FOOTNOTE = "footnote"
+from mckennabot.extract.typography import SMALL_PRINT
 
 _BEGINS = re.compile(
     r"\d{1,3}(?=[\s.)\]]|[^\W\d]|[\"'\u2018\u201c]|$)|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4}|[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
@@ -33,16 +33,16 @@ def mark_footnotes(pages: list[Page], measure: Measure) -> int:
     running_on = False
     for page in pages:
         found: set[str] = set()
-        body = [line for line in page.lines if line.kind == "body" and not line.angle]
+        body = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
         for column in _columns(body):
             notes = _notes(column, page, measure, running_on)
             for line in notes:
-                line.kind = FOOTNOTE
+                line.take_for(Kind.FOOTNOTE, "footnotes: at the foot, small or under a rule")
                 if mark := _mark(line):
                     found.add(mark.strip("[]()"))
             running_on = bool(notes) and not re.search(r"[.!?\"'\u201d\u2019)\]]$", notes[-1].text)
         if found:
-            marks += sum(_strip_marks(line, found) for line in body if line.kind == "body")
+            marks += sum(_strip_marks(line, found) for line in body if line.kind == Kind.BODY)
     return marks
 
 
@@ -55,7 +55,7 @@ def _columns(lines: list[Line]) -> Iterator[list[Line]]:
 def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool) -> list[Line]:
     """The lines of a column that are footnotes."""
     start = len(column)
-    while start and column[start - 1].size < 0.93 * measure.size:
+    while start and column[start - 1].size < SMALL_PRINT * measure.size:
         start -= 1
     ruled = _ruled(column, page)
     if (

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from mckennabot.extract.books.numerals import page_number
-from mckennabot.extract.lines.lines import Line, Page
-
-HEAD, FOLIO = "running-head", "page-number"
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
+from mckennabot.extract.typography import LARGER
 
 _ROWS = 3
 """Rows from a page's edge that may be furniture."""
@@ -37,7 +37,12 @@ class _Row:
     gap: float
     bottom: bool
     words: str = ""
-    found: bool = False
+    why: str = ""
+
+    @property
+    def found(self) -> bool:
+        """Whether it is furniture."""
+        return bool(self.why)
 
 
 def mark_furniture(pages: list[Page]) -> None:
@@ -54,14 +59,15 @@ def mark_furniture(pages: list[Page]) -> None:
         for row in level:
             _find_number(row, offsets)
         for row in level:
-            row.found = row.found or _comes_again(row, by_page)
+            if not row.found and _comes_again(row, by_page):
+                row.why = "comes again on pages around"
         _complete(level)
         if rank == 0:
             _find_titles(level, pages)
     for row in rows:
         if row.found:
             for line in row.lines:
-                line.kind = FOLIO if page_number(line.text) else HEAD
+                line.take_for(Kind.FOLIO if page_number(line.text) else Kind.HEAD, f"furniture: {row.why}")
     _mark_stamps(pages)
 
 
@@ -119,7 +125,8 @@ def _outside_is_found(row: _Row, by_page: dict[tuple[int, bool], list[_Row]]) ->
 
 def _find_number(row: _Row, offsets: dict[int, set[tuple[int, bool]]]) -> None:
     numbers = [page_number(line.text) for line in row.lines]
-    row.found = len(row.lines) == 1 and numbers[0] in offsets[row.page]
+    if len(row.lines) == 1 and numbers[0] in offsets[row.page]:
+        row.why = "counts the pages"
 
 
 def _comes_again(row: _Row, by_page: dict[tuple[int, bool], list[_Row]]) -> bool:
@@ -149,20 +156,22 @@ def _complete(level: list[_Row]) -> None:
     slots: dict[tuple[bool, int], list[_Row]] = defaultdict(list)
     for row in level:
         slots[row.bottom, round(row.y / _SAME_HEIGHT)].append(row)
+    widest = max((row.lines[-1].x1 - row.lines[0].x0 for row in level), default=0.0)
     for (bottom, height), members in slots.items():
         known = [row for row in members if row.found]
         if len(known) < 3:
             continue
         gaps = sorted(row.gap for row in known)
-        widest = max(row.lines[-1].x1 - row.lines[0].x0 for row in level)
         for near in (height - 1, height, height + 1):
             for row in slots.get((bottom, near), ()):
-                row.found = row.found or (
-                    2 * len(known) > len(members)
+                if (
+                    not row.found
+                    and 2 * len(known) > len(members)
                     and abs(row.y - known[0].y) < _SAME_HEIGHT
                     and row.gap >= 0.8 * gaps[len(gaps) // 4]
                     and sum(line.x1 - line.x0 for line in row.lines) < 0.9 * widest
-                )
+                ):
+                    row.why = "stands where others do"
 
 
 def _find_titles(level: list[_Row], pages: list[Page]) -> None:
@@ -173,18 +182,20 @@ def _find_titles(level: list[_Row], pages: list[Page]) -> None:
             letters[line.size] += len(line.text)
     size = max(letters, key=lambda s: letters[s], default=0.0)
     titles = {
-        page.number: _letters(line.text for line in page.lines if line.size > 1.08 * size) for page in pages
+        page.number: _letters(line.text for line in page.lines if line.size > LARGER * size) for page in pages
     }
     heights = Counter(round(row.y) for row in level if not row.bottom)
     for row in level:
         words = _letters(line.text for line in row.lines)
-        row.found = row.found or (
-            not row.bottom
+        if (
+            not row.found
+            and not row.bottom
             and len(words) > 3
-            and max(line.size for line in row.lines) <= 1.08 * size
+            and max(line.size for line in row.lines) <= LARGER * size
             and sum(heights[round(row.y) + shift] for shift in (-1, 0, 1)) > 2
             and any(words in titles.get(page, "") for page in range(row.page - _CHAPTER, row.page))
-        )
+        ):
+            row.why = "repeats a heading"
 
 
 def _letters(texts: Iterable[str]) -> str:
@@ -197,4 +208,4 @@ def _mark_stamps(pages: list[Page]) -> None:
     for page in pages:
         for line in page.lines:
             if line.angle and seen[line.text] > 2:
-                line.kind = HEAD
+                line.take_for(Kind.HEAD, "furniture: runs across the page, and comes again")

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
-from mckennabot.extract.books.numerals import number, spelled
-from mckennabot.extract.lines.lines import Line, Page
-from mckennabot.extract.steps.measure import Measure, same_size
+from mckennabot.extract.books.titles import describe, is_numbered_chapter
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line
+from mckennabot.extract.steps.measure import Measure
+from mckennabot.extract.typography import LARGER, SMALL_PRINT, is_bold, is_centred, is_wide, same_size
 
-HEADING = "heading"
-
-_BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
-_ITALIC = re.compile(r"ital|obli|slant|cmti|cmsl|-it\b|\bi$", re.IGNORECASE)
-_CHAPTER = re.compile(
-    r"(chapter|chapitre|kapitel|cap[ií]tulo|capitolo|hoofdstuk|rozdzia[lł]|letter|stave|canto|lecture|adventure|section)\b",
-    re.IGNORECASE,
-)
-_PART = re.compile(r"(part|book|volume|teil|buch|partie|livre|parte|libro|deel)\b", re.IGNORECASE)
-_NAMED = re.compile(
-    r"(the )?(preface|foreword|introduction|prologue|epilogue|afterword|conclusion|appendix|postscript|"
-    r"vorwort|einleitung|nachwort|pr[ée]face|avant-propos|introducci[óo]n|pr[óo]logo|ep[íi]logo|prefazione|introduzione)\b",
-    re.IGNORECASE,
-)
 Style = tuple[float, str, bool | None]
 """Size, font, whether centred."""
 _SUBDIVISION = re.compile(r"\d+(?:\.\d+)+\.?\s|\d{1,2}\.?\s+[^\W\d_]")
@@ -60,8 +48,6 @@ class Heading:
     words: int = 0
     counted: int | None = None
     kind: str = ""
-    level: int = 0
-    confirmed: bool = field(default=False)
 
     @property
     def text(self) -> str:
@@ -79,18 +65,7 @@ class Heading:
         return round(self.size * 2) / 2, self.font, self.centred
 
 
-@lru_cache(maxsize=1024)
-def is_bold(font: str) -> bool:
-    """Whether a font's name says that it is bold."""
-    return bool(_BOLD.search(font))
-
-
-def is_italic(font: str) -> bool:
-    """Whether a font's name says that it slants."""
-    return bool(_ITALIC.search(font))
-
-
-def find_headings(flow: list[Line], pages: dict[int, Page], measure: Measure) -> list[Heading]:
+def find_headings(flow: Sequence[Line], measure: Measure) -> list[Heading]:
     """The headings in the flow, in order; nothing is decided yet about their levels."""
     headings: list[Heading] = []
     at = 0
@@ -116,49 +91,10 @@ def find_headings(flow: list[Line], pages: dict[int, Page], measure: Measure) ->
     return headings
 
 
-def describe(text: str) -> tuple[str, int | None]:
-    """What a heading's words say that it heads, and its number.
-
-    >>> describe("CHAPTER IV. A Flight"), describe("Part Two"), describe("Preface"), describe("12")
-    (('chapter', 4), ('part', 2), ('named', None), ('chapter', 12))
-    """
-    for pattern, kind in ((_CHAPTER, "chapter"), (_PART, "part")):
-        if match := pattern.match(text):
-            return kind, _number(text[match.end() :])
-    if _NAMED.match(text):
-        return "named", None
-    bare = text.strip(" .:[]()-\u2013\u2014*")
-    if (value := number(bare)) is not None and value < 200:
-        return "chapter", value
-    if match := re.match(r"(\d{1,3}|[IVXLC]{1,7})[.:]?\s+(?=[^\W\d_])", text):
-        return "", number(match[1])
-    return "", None
-
-
-def _number(text: str) -> int | None:
-    token = re.match(r"\W*(?:the\s+)?([\w-]+)", text, re.IGNORECASE)
-    if not token:
-        return None
-    value = number(token[1])
-    return spelled(token[1]) if value is None else value
-
-
-def is_centred(line: Line) -> bool:
-    """Whether a line stands in the middle of its column, well off both edges."""
-    wide = line.right - line.left
-    inset, outset = line.x0 - line.left, line.right - line.x1
-    return abs(inset - outset) < 0.05 * wide + line.size and inset > 0.08 * wide
-
-
-def is_wide(line: Line) -> bool:
-    """Whether a line fills its column so far that it may or may not be meant to stand in the middle."""
-    return line.x1 - line.x0 > 0.75 * (line.right - line.left)
-
-
-def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
+def _goes_on(flow: Sequence[Line], start: int, at: int, measure: Measure) -> bool:
     """Whether a line may belong to the heading that begins at ``start``."""
     line = flow[at]
-    if line.kind != "body" or line.angle or line.initial or not any(c.isalnum() for c in line.text):
+    if line.kind != Kind.BODY or line.angle or line.initial or not any(c.isalnum() for c in line.text):
         return False
     if at == start:
         return _prominence(flow, at, measure) >= 2
@@ -178,8 +114,7 @@ def _goes_on(flow: list[Line], start: int, at: int, measure: Measure) -> bool:
 
 def _begins_another(first: Line, above: Line, line: Line) -> bool:
     """Whether a line close under a heading is another one: numbered, or set otherwise at another edge."""
-    kind = _CHAPTER.match(line.text) and _number(line.text.partition(" ")[2]) is not None
-    if kind and not describe(first.text)[0]:
+    if is_numbered_chapter(line.text) and not describe(first.text)[0]:
         return True  # under the title of the book
     numbered = bool(_SUBDIVISION.match(line.text))
     if (line.size, line.font) == (above.size, above.font):
@@ -188,7 +123,7 @@ def _begins_another(first: Line, above: Line, line: Line) -> bool:
     return numbered or (moved and not is_wide(line) and not is_wide(above))
 
 
-def _could_end(flow: list[Line], start: int, end: int, measure: Measure) -> bool:
+def _could_end(flow: Sequence[Line], start: int, end: int, measure: Measure) -> bool:
     """Whether what follows stands apart from a heading that ends here."""
     lines = flow[start:end]
     if sum(len(line.text.split()) for line in lines) > _WORDS:
@@ -202,7 +137,7 @@ def _could_end(flow: list[Line], start: int, end: int, measure: Measure) -> bool
     return apart or not same_size(after.size, last.size) or is_bold(after.font) != is_bold(last.font)
 
 
-def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
+def _prominence(flow: Sequence[Line], at: int, measure: Measure) -> int:
     """How much sets a line off from the text: 2 and more could be a heading."""
     line = flow[at]
     above = flow[at - 1] if at else None
@@ -216,9 +151,9 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
     points = 0
     if line.size > 1.5 * measure.size:
         points += 3
-    elif line.size > 1.08 * measure.size:
+    elif line.size > LARGER * measure.size:
         points += 2
-    if line.size < 0.93 * measure.size:
+    if line.size < SMALL_PRINT * measure.size:
         points -= 2
     if is_bold(line.font) and not is_bold(measure.font):
         points += 1 + (line.font != measure.font and free_above)
@@ -236,7 +171,7 @@ def _prominence(flow: list[Line], at: int, measure: Measure) -> int:
     return points
 
 
-def _is_in_block(flow: list[Line], at: int) -> bool:
+def _is_in_block(flow: Sequence[Line], at: int) -> bool:
     """Whether a line like it, right above or below, begins just where it does: in the middle they do not."""
     line = flow[at]
     return any(
@@ -248,8 +183,8 @@ def _is_in_block(flow: list[Line], at: int) -> bool:
     )
 
 
-def _heading(flow: list[Line], start: int, end: int, measure: Measure) -> Heading:
-    lines = flow[start:end]
+def _heading(flow: Sequence[Line], start: int, end: int, measure: Measure) -> Heading:
+    lines = list(flow[start:end])
     largest = max(lines, key=lambda line: line.size)
     narrowest = min(lines, key=lambda line: line.x1 - line.x0)
     above = flow[start - 1] if start else None

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby, pairwise, takewhile
 
+from mckennabot.extract.books.legal import GUTENBERG_END, GUTENBERG_START, LEGAL
 from mckennabot.extract.books.numerals import number
-from mckennabot.extract.lines.lines import Line, Page
-from mckennabot.extract.steps.headings import describe
+from mckennabot.extract.books.titles import describe
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
-from mckennabot.extract.steps.sections import BACK, BOILERPLATE, CONTENTS, FRONT, INDEX, PART, Section
+from mckennabot.extract.steps.sections import Section
+from mckennabot.extract.typography import LARGER
 
-LEGAL = re.compile(
-    r"project gutenberg|copyright|©|all rights reserved|isbn|library of congress|public[- ]domain|e-?text\b|"
-    r"printed (in|and bound)|first (published|edition|printing)|published by|creative commons|"
-    r"alle rechte|tous droits|dépôt légal|reservados",
-    re.IGNORECASE,
-)
-_START = re.compile(r"\*\*\*\s*start of (the|this) project gutenberg", re.IGNORECASE)
-_END = re.compile(
-    r"\*\*\*\s*end of (the|this) project gutenberg|^end of (the )?project gutenberg|^\W*start: full license",
-    re.IGNORECASE,
-)
 _LEADER = re.compile(r"(?:\.\s?|\u2026\s?|\u00b7\s?|_){3,}")
 _ENTRY = re.compile(r"(?:^|.*?[\s.\u2026\u00b7_\u2014-])(\d{1,4}|[ivxlcdm]{1,8})$", re.DOTALL)
 _REFERENCES = re.compile(
@@ -39,31 +31,27 @@ def mark_listings(pages: list[Page]) -> None:
     """Set the kind of pages of contents and index by what they hold: lines that end in page numbers."""
     count = len(pages)
     for place, page in enumerate(pages):
-        lines = [line for line in page.lines if line.kind == "body" and not line.angle]
-        if place and any(line.kind == CONTENTS for line in pages[place - 1].lines):
-            for line in takewhile(_is_entry, lines):  # a list that ends above other text
-                line.kind = CONTENTS
+        lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
+        if place and any(line.kind == Kind.CONTENTS for line in pages[place - 1].lines):
+            # A list that ends above other text.
+            _mark(takewhile(_is_entry, lines), Kind.CONTENTS, "listings: goes on from the page before")
         if len(lines) < 3:
             continue
         if _is_contents(lines):
-            for line in lines:
-                line.kind = CONTENTS
+            _mark(lines, Kind.CONTENTS, "listings: lines end in rising page numbers")
         elif (
             place > 0.6 * count and len(lines) > 8 and _share(_REFERENCES, lines) > 0.6 and _is_sorted(lines)
         ):
-            for line in lines:
-                line.kind = INDEX
+            _mark(lines, Kind.INDEX, "listings: sorted, and lines end in page numbers")
 
 
-def mark_gutenberg(flow: list[Line]) -> None:
+def mark_gutenberg(flow: Sequence[Line]) -> None:
     """Set the kind of what Project Gutenberg puts before and after its texts, where it says so."""
-    words = len(flow)
-    starts = [n for n, line in enumerate(flow[: words // 4 + 40]) if _START.search(line.text)]
-    ends = [n for n, line in enumerate(flow) if n > words // 2 and _END.search(line.text)]
-    for line in flow[: starts[-1] + 1] if starts else ():
-        line.kind = BOILERPLATE
-    for line in flow[ends[0] :] if ends else ():
-        line.kind = BOILERPLATE
+    count = len(flow)
+    starts = [n for n, line in enumerate(flow[: count // 4 + 40]) if GUTENBERG_START.search(line.text)]
+    ends = [n for n, line in enumerate(flow) if n > count // 2 and GUTENBERG_END.search(line.text)]
+    _mark(flow[: starts[-1] + 1] if starts else (), Kind.BOILERPLATE, "gutenberg: before its START line")
+    _mark(flow[ends[0] :] if ends else (), Kind.BOILERPLATE, "gutenberg: behind its END line")
 
 
 def _is_entry(line: Line) -> bool:
@@ -73,7 +61,7 @@ def _is_entry(line: Line) -> bool:
     return led and match is not None and number(match[1]) is not None
 
 
-def _is_contents(lines: list[Line]) -> bool:
+def _is_contents(lines: Sequence[Line]) -> bool:
     """Whether most lines end in a number after a leader or a gap, and the numbers rise."""
     entries = 0
     values: list[int] = []
@@ -86,11 +74,11 @@ def _is_contents(lines: list[Line]) -> bool:
     return entries >= 3 and 2 * entries > len(lines) and rising >= 0.7 * max(1, len(values) - 1)
 
 
-def _share(pattern: re.Pattern[str], lines: list[Line]) -> float:
+def _share(pattern: re.Pattern[str], lines: Sequence[Line]) -> float:
     return sum(bool(pattern.search(line.text)) for line in lines) / len(lines)
 
 
-def _is_sorted(lines: list[Line]) -> bool:
+def _is_sorted(lines: Sequence[Line]) -> bool:
     letters = [
         line.text[0].casefold()
         for line in lines
@@ -100,36 +88,42 @@ def _is_sorted(lines: list[Line]) -> bool:
     return len(letters) > 4 and rising > 0.8 * (len(letters) - 1)
 
 
-def mark_matter(flow: list[Line], sections: list[Section], measure: Measure) -> None:
+def mark_matter(flow: Sequence[Line], sections: list[Section], measure: Measure) -> None:
     """Set the kind of what does not belong to the book's own text, section by section."""
     top = [section for section in sections if section.level == 1 or section.part]
     stops = [*(section.place for section in top[1:]), len(flow)][: len(top)]
     for section, stop in reversed(list(zip(top, stops, strict=True))):
-        if section.kind == CONTENTS:
-            _mark(flow[section.place : _listing_end(flow, section.place, stop)], CONTENTS)
+        if section.kind == Kind.CONTENTS:
+            _mark(
+                flow[section.place : _listing_end(flow, section.place, stop)], Kind.CONTENTS, _titled(section)
+            )
         elif not section.kind and _is_part_title(section, flow, stop):
-            section.kind = PART
-            _mark(flow[section.place : stop], PART)
+            section.kind = Kind.PART
+            _mark(flow[section.place : stop], Kind.PART, _titled(section))
     _mark_back(flow, top, stops)
     real = [
         section for section in top if not section.kind and section.words >= (20 if _is_named(section) else 60)
     ]
     if real:
-        _mark_front(flow[: real[0].place], measure)
+        _mark_front(flow[: real[0].place])
     else:
         _mark_title(flow, measure)
 
 
-def _mark(lines: Iterable[Line], kind: str) -> None:
+def _mark(lines: Iterable[Line], kind: Kind, why: str) -> None:
     for line in lines:
-        line.kind = kind
+        line.take_for(kind, why)
+
+
+def _titled(section: Section) -> str:
+    return f"matter: under {section.title[:40]!r}"
 
 
 def _is_named(section: Section) -> bool:
     return describe(section.title)[0] == "named"
 
 
-def _listing_end(flow: list[Line], place: int, stop: int) -> int:
+def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:
     """Where a list that begins with a heading ends: at the next section, or on a page of running text."""
     at = place
     for page, lines in groupby(flow[place:stop], lambda line: line.page):
@@ -140,7 +134,7 @@ def _listing_end(flow: list[Line], place: int, stop: int) -> int:
     return at
 
 
-def _prose_lines(lines: list[Line]) -> int:
+def _prose_lines(lines: Sequence[Line]) -> int:
     """Lines that fill their column and do not end in a page number."""
     return sum(
         line.x1 - line.x0 > 0.75 * (line.right - line.left)
@@ -150,17 +144,17 @@ def _prose_lines(lines: list[Line]) -> int:
     )
 
 
-def _is_part_title(section: Section, flow: list[Line], stop: int) -> bool:
+def _is_part_title(section: Section, flow: Sequence[Line], stop: int) -> bool:
     if section.words >= 50 or not section.heading or stop == len(flow):
         return False
     named = section.part or describe(section.title)[0] == "part"
     # What follows stands on another page, or is the second line of the same title.
     return (named or section.words < 5) and (
-        flow[stop].page != section.heading[0].page or flow[stop].kind == PART
+        flow[stop].page != section.heading[0].page or flow[stop].kind == Kind.PART
     )
 
 
-def _mark_back(flow: list[Line], top: list[Section], stops: list[int]) -> None:
+def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> None:
     """From the first section behind the text that is no part of it, all but an epilogue or the like."""
     total = max(1, sum(section.words for section in top if not section.part))
     before = 0
@@ -168,36 +162,36 @@ def _mark_back(flow: list[Line], top: list[Section], stops: list[int]) -> None:
     for place, (section, stop) in enumerate(zip(top, stops, strict=True)):
         rest = total - before
         before += 0 if section.part else section.words
-        if section.kind in (BACK, INDEX, BOILERPLATE) and rest < 0.3 * total:
+        if section.kind in (Kind.BACK, Kind.INDEX, Kind.BOILERPLATE) and rest < 0.3 * total:
             behind = True
         kind = describe(section.title)[0]
         if behind and (section.kind or kind not in ("chapter", "named")):
-            section.kind = section.kind or BACK
-            _mark(flow[section.place : stop], section.kind)
-        elif section.kind in (BACK, INDEX):
-            section.kind = ""
-        elif section.kind == BOILERPLATE:
+            section.kind = section.kind or Kind.BACK
+            _mark(flow[section.place : stop], section.kind, _titled(section))
+        elif section.kind in (Kind.BACK, Kind.INDEX):
+            section.kind = None
+        elif section.kind == Kind.BOILERPLATE:
             if place and section.words > 0.1 * total:
-                section.kind = ""
+                section.kind = None
             else:
-                _mark(flow[section.place : stop], section.kind)
+                _mark(flow[section.place : stop], section.kind, _titled(section))
 
 
-def _mark_front(before: list[Line], measure: Measure) -> None:
+def _mark_front(before: Sequence[Line]) -> None:
     """Pages before the first section, unless they hold running text that no lawyer wrote."""
     for _, lines in groupby(before, lambda line: line.page):
-        page = [line for line in lines if line.kind == "body"]
+        page = [line for line in lines if line.kind == Kind.BODY]
         if _prose_lines(page) < 5 or is_legal(page):
-            _mark(page, FRONT)
+            _mark(page, Kind.FRONT, "matter: before the first chapter, without running text")
 
 
-def _mark_title(flow: list[Line], measure: Measure) -> None:
+def _mark_title(flow: Sequence[Line], measure: Measure) -> None:
     """The large lines at the head of a text without chapters, and what stands between them and the text."""
     text = next(
-        (n for n, line in enumerate(flow) if _prose_lines([line]) and line.size < 1.08 * measure.size), 0
+        (n for n, line in enumerate(flow) if _prose_lines([line]) and line.size < LARGER * measure.size), 0
     )
-    title = flow[:text]
+    title = list(flow[:text])
     while title and title[-1].page == flow[text].page and title[-1].x0 - title[-1].left < title[-1].size:
         title.pop()  # a heading, or a short first line, of the text itself
     if title and max(line.size for line in title) > 1.3 * measure.size:
-        _mark(title, FRONT)
+        _mark(title, Kind.FRONT, "matter: large lines above a text without chapters")

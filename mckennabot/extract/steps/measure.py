@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from mckennabot.extract.lines.lines import Line, Page
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
+from mckennabot.extract.typography import FLUSH, PARTED_CLOSELY, SLACK, ends_short, neighbours, same_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +43,17 @@ class Measure:
         return ratio * size
 
 
+def set_edges(pages: list[Page]) -> None:
+    """Set ``left`` and ``right`` of every line to the edges of its column."""
+    _set_edges(pages, _usual_type(pages)[0])
+
+
 def take_measure(pages: list[Page]) -> Measure:
-    """Set ``left`` and ``right`` of every line to the edges of its column, and say what is usual."""
-    weight: Counter[tuple[float, str]] = Counter()
-    for page in pages:
-        for line in page.lines:
-            if line.kind == "body" and not line.angle:
-                weight[line.size, line.font] += len(line.text)
-    if not weight:
+    """Say what is usual, and set ``left`` and ``right`` of every line to the edges of its column."""
+    size, font = _usual_type(pages)
+    if not font:
+        _set_edges(pages, size)
         return Measure()
-    by_size: Counter[float] = Counter()
-    for (size, _), letters in weight.items():
-        by_size[size] += letters
-    size = by_size.most_common(1)[0][0]
-    font = max((letters, name) for (s, name), letters in weight.items() if s == size)[1]
     leading = _leading(pages)
     justified = _set_edges(pages, size)
     pairs = [
@@ -68,9 +66,9 @@ def take_measure(pages: list[Page]) -> Measure:
     indent = _indent(pairs, size)
     # What follows lines that end short, verse and all that is set off from the left edge aside.
     after = [(b.x0 - b.left, b.y - a.y) for a, b in pairs if ends_short(a, b)]
-    after = [(offset, gap) for offset, gap in after if min(offset, abs(offset - indent)) < 0.3 * size]
-    apart = sum(gap > 1.2 * step for _, gap in after)
-    indented = sum(offset >= 0.3 * size for offset, _ in after)
+    after = [(offset, gap) for offset, gap in after if min(offset, abs(offset - indent)) < SLACK * size]
+    apart = sum(gap > PARTED_CLOSELY * step for _, gap in after)
+    indented = sum(offset >= SLACK * size for offset, _ in after)
     if hanging := _hanging(pairs, size):
         return Measure(
             size, font, leading, 0.0, justified, by_space=apart > 0.5 * len(after), hanging=hanging
@@ -86,21 +84,19 @@ def take_measure(pages: list[Page]) -> Measure:
     )
 
 
-def same_size(first: float, second: float) -> bool:
-    """Whether two type sizes are one to the eye."""
-    return abs(first - second) <= 0.05 * max(first, second)
-
-
-def ends_short(line: Line, following: Line) -> bool:
-    """Whether the next line's first word would have had room at the end of this one."""
-    return line.x1 + line.space + following.head < line.right - 0.2 * line.size
-
-
-def neighbours(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
-    """Consecutive lines of running text in one column, the second below the first."""
-    for a, b in pairwise(line for line in lines if line.kind == "body" and not line.angle):
-        if a.column == b.column and b.y > a.y:
-            yield a, b
+def _usual_type(pages: list[Page]) -> tuple[float, str]:
+    """Type size and font of most of the text; 10 and "" where there is none."""
+    weight: Counter[tuple[float, str]] = Counter()
+    by_size: Counter[float] = Counter()
+    for page in pages:
+        for line in page.lines:
+            if line.kind == Kind.BODY and not line.angle:
+                weight[line.size, line.font] += len(line.text)
+                by_size[line.size] += len(line.text)
+    if not weight:
+        return 10.0, ""
+    size = by_size.most_common(1)[0][0]
+    return size, max((letters, name) for (s, name), letters in weight.items() if s == size)[1]
 
 
 def _leading(pages: list[Page]) -> dict[float, float]:
@@ -122,7 +118,7 @@ def _set_edges(pages: list[Page], size: float) -> bool:
     groups: dict[tuple[int, int, int], list[Line]] = defaultdict(list)
     for page in pages:
         for line in page.lines:
-            if line.kind == "body" and not line.angle:
+            if line.kind == Kind.BODY and not line.angle:
                 groups[page.number % 2, round(page.width), line.column].append(line)
     edges: dict[tuple[int, int, int], tuple[float, float]] = {}
     flush = near = total = 0
@@ -136,7 +132,7 @@ def _set_edges(pages: list[Page], size: float) -> bool:
         left, right = _left_edge(text, size), _right_edge(text, size)
         edges[key] = left, right
         ends = [line.x1 - right for line in text if line.x1 < right + 0.5 * size]
-        flush += sum(end > -0.15 * size for end in ends)
+        flush += sum(end > -FLUSH * size for end in ends)
         near += sum(end > -2 * size for end in ends)
         total += len(text)
     for page in pages:
@@ -158,7 +154,7 @@ def _right_edge(lines: list[Line], size: float) -> float:
     ends = sorted(line.x1 for line in lines)
     most, edge, start = 0, 0.0, 0
     for at, end in enumerate(ends):
-        while end - ends[start] > 0.15 * size:
+        while end - ends[start] > FLUSH * size:
             start += 1
         if at - start + 1 >= most:
             most, edge = at - start + 1, ends[(at + start) // 2]
@@ -181,7 +177,7 @@ def _first_cluster(values: list[float], width: float, count: float) -> float:
 
 def _shift(page: Page, edges: dict[tuple[int, int, int], tuple[float, float]], size: float) -> float:
     """By how much this page's text stands to the right of where such pages have it, as on a crooked scan."""
-    lines = [line for line in page.lines if line.kind == "body" and same_size(line.size, size)]
+    lines = [line for line in page.lines if line.kind == Kind.BODY and same_size(line.size, size)]
     lines = [line for line in lines if line.column <= 1 and not line.angle]
     if len(lines) < 8:
         return 0.0
@@ -196,7 +192,12 @@ def _indent(pairs: list[tuple[Line, Line]], size: float) -> float:
     """The usual distance by which a line stands to the right of the lines around it."""
     offsets: Counter[int] = Counter()
     for (_, b), (c, d) in pairwise(pairs):
-        if b is c and d.x0 - d.left < 0.3 * size and 0.6 * size < b.x0 - b.left < 6 * size and not b.initial:
+        if (
+            b is c
+            and d.x0 - d.left < SLACK * size
+            and 0.6 * size < b.x0 - b.left < 6 * size
+            and not b.initial
+        ):
             offsets[round((b.x0 - b.left) / (0.1 * size))] += 1
     if not offsets:
         return 0.0
@@ -210,11 +211,11 @@ def _hanging(pairs: list[tuple[Line, Line]], size: float) -> float:
     out = back = turns = 0
     for a, b in pairs:
         offset, before = b.x0 - b.left, a.x0 - a.left
-        if offset - before > 0.6 * size and before < 0.3 * size:
+        if offset - before > 0.6 * size and before < SLACK * size:
             offsets[round(offset / (0.1 * size))] += 1
             turns += 1
             out += not ends_short(a, b)
-        elif before - offset > 0.6 * size and offset < 0.3 * size:
+        elif before - offset > 0.6 * size and offset < SLACK * size:
             turns += 1
             back += ends_short(a, b)
     if out + back < 0.8 * turns or min(out, back) < max(3, 0.1 * len(pairs)):

@@ -6,13 +6,12 @@ That alone proves little. A drop cap like the other chapters', or a running head
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from mckennabot.extract.lines.lines import Line, Page
-from mckennabot.extract.steps.captions import CAPTION
-from mckennabot.extract.steps.furniture import HEAD
-from mckennabot.extract.steps.measure import ends_short
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.sections import Section
+from mckennabot.extract.typography import ends_short
 
 _LOW = 0.1
 """Share of the page's height by which such a page begins lower than most."""
@@ -21,7 +20,7 @@ _NEAR = 4
 
 
 def find_openings(
-    flow: list[Line], sections: dict[int, Section], pages: dict[int, Page]
+    flow: Sequence[Line], sections: dict[int, Section], pages: dict[int, Page]
 ) -> Iterator[tuple[int, str]]:
     """Places where a chapter opens without a heading, with the running head that goes with it, or "".
 
@@ -50,7 +49,7 @@ def find_openings(
             yield place, ""
 
 
-def _low(flow: list[Line], pages: dict[int, Page]) -> list[int]:
+def _low(flow: Sequence[Line], pages: dict[int, Page]) -> list[int]:
     """Lines that begin a page well below where pages begin, after a page that ends a paragraph."""
     firsts = [n for n in range(len(flow)) if not n or flow[n - 1].page != flow[n].page]
     if len(firsts) < 4:
@@ -66,14 +65,16 @@ def _low(flow: list[Line], pages: dict[int, Page]) -> list[int]:
 
 def _stands_under_picture(page: Page, line: Line) -> bool:
     return any(y1 < line.y and y1 - y0 > 0.15 * page.height for _, y0, _, y1 in page.images) or any(
-        other.kind == CAPTION and other.y < line.y for other in page.lines
+        other.kind == Kind.CAPTION and other.y < line.y for other in page.lines
     )
 
 
 def _heads(pages: dict[int, Page]) -> dict[int, str]:
     """The running heads that change in the course of the book, by page."""
     heads = {
-        number: [line.text.strip("0123456789 |[]()-\u2013\u2014") for line in page.lines if line.kind == HEAD]
+        number: [
+            line.text.strip("0123456789 |[]()-\u2013\u2014") for line in page.lines if line.kind == Kind.HEAD
+        ]
         for number, page in pages.items()
     }
     common = Counter(head for on_page in heads.values() for head in set(on_page))

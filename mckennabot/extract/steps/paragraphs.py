@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mckennabot.extract.books.characters import SOFT_HYPHEN
 from mckennabot.extract.books.hyphens import Hyphens
-from mckennabot.extract.lines.lines import Line
-from mckennabot.extract.steps.headings import HEADING
-from mckennabot.extract.steps.measure import Measure, ends_short, same_size
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line
+from mckennabot.extract.steps.measure import Measure
+from mckennabot.extract.typography import FLUSH, FULL, SLACK, ends_short, same_size
 
 _ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
 _SPEECH = "\"'\u201c\u2018\u201e\u00ab\u00bb\u2014\u2013-"
@@ -33,7 +34,7 @@ class Paragraph:
 
     text: str
     lines: list[Line]
-    kind: str
+    kind: Kind
 
 
 @dataclass(slots=True)
@@ -56,13 +57,13 @@ class _Run:
 
 
 def make_paragraphs(
-    flow: list[Line], starts: set[int], measure: Measure, hyphens: Hyphens
+    flow: Sequence[Line], starts: set[Line], measure: Measure, hyphens: Hyphens
 ) -> list[Paragraph]:
     """Paragraphs in order.
 
     Args:
         flow: lines in reading order, headings and kept notes among them.
-        starts: ids of lines with which a paragraph begins whatever they look like.
+        starts: lines with which a paragraph begins whatever they look like.
         measure: what is usual in the book.
         hyphens: joins words that lines cut.
     """
@@ -85,7 +86,7 @@ def _text(lines: list[Line], verse: bool, hyphens: Hyphens) -> str:
     return text.replace(SOFT_HYPHEN, "")
 
 
-def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[tuple[list[Line], bool]]:
+def _grouped(flow: Sequence[Line], starts: set[Line], measure: Measure) -> Iterator[tuple[list[Line], bool]]:
     lines: list[Line] = []
     aside: list[list[Line]] = []
     verse = False
@@ -94,14 +95,17 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
     _mark_lone_verse(runs)
     for place, run in enumerate(runs):
         for number, line in enumerate(run.lines):
-            if line.kind not in ("body", HEADING):  # a kept note waits until the paragraph around it ends
+            if line.kind not in (
+                "body",
+                Kind.HEADING,
+            ):  # a kept note waits until the paragraph around it ends
                 if aside and aside[-1][-1].kind == line.kind and number:
                     aside[-1].append(line)
                 else:
                     aside.append([line])
                 continue
             before = lines[-1] if lines else None
-            if before is None or id(line) in starts or _is_ornament(before) or _is_ornament(line):
+            if before is None or line in starts or _is_ornament(before) or _is_ornament(line):
                 new = True
             elif number:
                 new = _begins_inside(lines, line, run, measure)
@@ -115,7 +119,7 @@ def _grouped(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[t
                 yield from ((part, False) for part in aside)
                 lines, aside, verse = [], [], run.verse
             lines.append(line)
-        if run.lines[-1].kind in ("body", HEADING):
+        if run.lines[-1].kind in ("body", Kind.HEADING):
             run_before = run
     if lines:
         yield lines, verse
@@ -130,10 +134,10 @@ def _is_ornament(line: Line) -> bool:
 # Runs
 
 
-def _runs(flow: list[Line], starts: set[int], measure: Measure) -> Iterator[_Run]:
+def _runs(flow: Sequence[Line], starts: set[Line], measure: Measure) -> Iterator[_Run]:
     stretches: list[list[Line]] = []
     for line in flow:
-        if not stretches or id(line) in starts or _apart(stretches[-1][-1], line, measure):
+        if not stretches or line in starts or _apart(stretches[-1][-1], line, measure):
             stretches.append([])
         stretches[-1].append(line)
     for before, stretch, after in zip([None, *stretches], stretches, [*stretches[1:], None], strict=False):
@@ -144,7 +148,7 @@ def _is_block(
     before: list[Line] | None, stretch: list[Line], after: list[Line] | None, measure: Measure
 ) -> bool:
     """Whether space sets lines off from the text, all of them as far in as a paragraph's first stands."""
-    slack = 0.3 * stretch[0].size
+    slack = SLACK * stretch[0].size
     if not measure.by_indent or len(stretch) < 2 or min(line.x0 - line.left for line in stretch) <= slack:
         return False
     if measure.by_space:
@@ -153,7 +157,7 @@ def _is_block(
     sides = [other for other in (before and before[-1], after and after[0]) if other]
     sides = [other for other in sides if (other.page, other.column) == (stretch[0].page, stretch[0].column)]
     spoken = sum(line.text[0] in _SPEECH for line in stretch)
-    return any(other.kind == "body" for other in sides) and 2 * spoken <= len(stretch)
+    return any(other.kind == Kind.BODY for other in sides) and 2 * spoken <= len(stretch)
 
 
 def _apart(a: Line, b: Line, measure: Measure) -> bool:
@@ -163,7 +167,7 @@ def _apart(a: Line, b: Line, measure: Measure) -> bool:
     if not same_size(a.size, b.size) or bool(b.initial) or _is_ornament(a) or _is_ornament(b):
         return True
     # Where the left edge changes too, less space is enough: verse and quotations may be set off by a little.
-    moved = (a.x0 - a.left > 0.3 * a.size) != (b.x0 - b.left > 0.3 * b.size)
+    moved = (a.x0 - a.left > SLACK * a.size) != (b.x0 - b.left > SLACK * b.size)
     most = 1.12 if moved else _most_leading(measure)
     return not 0 < b.y - a.y < most * measure.line_distance(max(a.size, b.size))
 
@@ -190,7 +194,7 @@ def _is_inset(lines: list[Line], number: int, measure: Measure) -> bool:
     """Whether a line stands off its column's edge, and not only as a paragraph's first does."""
     line = lines[number]
     offset = line.x0 - line.left
-    slack = 0.3 * line.size
+    slack = SLACK * line.size
     if offset <= slack:
         return False
     if (measure.by_indent or measure.hanging) and abs(offset - (measure.hanging or measure.indent)) < slack:
@@ -210,7 +214,7 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
         run.right = min(first.right, max(widest, min(margin, first.right)))
     pairs = list(pairwise(lines))
     short = [_short(a, b, run) for a, b in pairs]
-    run.verse = first.kind == "body" and _is_verse(lines, short, run, measure)
+    run.verse = first.kind == Kind.BODY and _is_verse(lines, short, run, measure)
     if not run.verse and pairs:
         run.hanging = (
             (bool(measure.hanging) and not inset)
@@ -223,7 +227,7 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
 
 
 def _short(a: Line, b: Line, run: _Run) -> bool:
-    return a.x1 + a.space + b.head < run.right - 0.2 * a.size
+    return a.x1 + a.space + b.head < run.right - FULL * a.size
 
 
 def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure) -> bool:
@@ -233,7 +237,7 @@ def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure)
         return False
     if run.inset:
         edge = max(line.x1 for line in lines)
-        if sum(edge - line.x1 < 0.15 * line.size for line in lines) >= max(2, 0.6 * len(lines)):
+        if sum(edge - line.x1 < FLUSH * line.size for line in lines) >= max(2, 0.6 * len(lines)):
             return False  # justified
         room = sum(ends_short(a, b) for a, b in pairwise(lines)) / len(short)
         capitals = sum(_begins_with_capital(line) for line in lines)
@@ -242,7 +246,7 @@ def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure)
         if len(lines) > 3 and capitals >= 0.75 * len(lines) and room >= 0.5:
             return True
     elif measure.by_indent:
-        flush = [line.x0 - run.left < 0.3 * line.size for line in lines]
+        flush = [line.x0 - run.left < SLACK * line.size for line in lines]
         return len(lines) > 2 and all(flush) and all(short)
     elif len(lines) < 3 and lines[0].x1 > run.left + 0.6 * (run.right - run.left):
         return False
@@ -270,15 +274,17 @@ def _begins_with_capital(line: Line) -> bool:
 def _is_item(lines: list[Line], short: list[bool]) -> bool:
     """Whether a stretch is one paragraph whose first line alone begins at its left edge."""
     rest = [line.x0 - lines[0].x0 for line in lines[1:]]
-    return not short[0] and min(rest) > 0.3 * lines[0].size and max(rest) - min(rest) < 0.3 * lines[0].size
+    return (
+        not short[0] and min(rest) > SLACK * lines[0].size and max(rest) - min(rest) < SLACK * lines[0].size
+    )
 
 
 def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
     out, back = [], []
     for (a, b), was_short in zip(pairs, short, strict=True):
-        if b.x0 - a.x0 > 0.3 * a.size and not _ITEM.match(a.text):
+        if b.x0 - a.x0 > SLACK * a.size and not _ITEM.match(a.text):
             out.append(was_short)
-        elif a.x0 - b.x0 > 0.3 * a.size and not _ITEM.match(b.text):
+        elif a.x0 - b.x0 > SLACK * a.size and not _ITEM.match(b.text):
             back.append(was_short)
     return bool(out) and bool(back) and sum(out) < 0.5 * len(out) and sum(back) >= 0.5 * len(back)
 
@@ -289,11 +295,11 @@ def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
 def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> bool:
     """Whether a line begins a paragraph after lines that end in the same run."""
     a = lines[-1]
-    if run.verse or b.kind == HEADING:
+    if run.verse or b.kind == Kind.HEADING:
         return False
     if _is_cut(a, b):
         return False
-    slack = 0.3 * b.size
+    slack = SLACK * b.size
     if _is_flush_right(b, run) and not _is_flush_right(a, run):
         return True  # whose words they are, under a quotation or a letter
     indented, was_indented = b.x0 - run.left > slack, a.x0 - run.left > slack
@@ -323,7 +329,13 @@ def _is_flush_right(line: Line, run: _Run) -> bool:
 def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, measure: Measure) -> bool:
     """Whether a run's first line begins a paragraph, or goes on with the one before."""
     a = lines[-1]
-    if a.kind != b.kind or a.kind == HEADING or b.initial or before is None or not same_size(a.size, b.size):
+    if (
+        a.kind != b.kind
+        or a.kind == Kind.HEADING
+        or b.initial
+        or before is None
+        or not same_size(a.size, b.size)
+    ):
         return True
     if all(_is_flush_right(line, before) for line in lines) and not _is_flush_right(b, run):
         return True  # where and when a letter was written
@@ -336,7 +348,7 @@ def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, meas
         return False
     if before.inset != run.inset:
         return short or not _ITEM.match(lines[0].text)
-    indented = b.x0 - run.left > 0.3 * b.size
+    indented = b.x0 - run.left > SLACK * b.size
     if _ITEM.match(lines[0].text) and _ITEM.match(b.text):
         return True
     if before.hanging or run.hanging:

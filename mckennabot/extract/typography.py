@@ -1,0 +1,81 @@
+"""What two or more steps have to agree on: how far apart is apart, how large is large, what is centred.
+
+A threshold that only one file uses stands at the head of that file. Lengths are in units of the type
+size ("ems") unless it says points; a factor compares with what is usual in the book.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import pairwise
+
+from mckennabot.extract.kinds import Kind
+from mckennabot.extract.model import Line
+
+LARGER = 1.08
+"""Type this many times the text's is set larger on purpose; 10.5 on 10 points is a scan that wobbles."""
+SMALL_PRINT = 0.93
+"""Type below this share of the text's is a note, a caption or a quotation; 9.5 on 10 points is none yet."""
+SAME_SIZE = 0.05
+"""Sizes that differ by less than this share are one to the eye: a font scaled by its substitute."""
+SLACK = 0.3
+"""Ems by which edges of lines may differ and still be one: hanging quotation marks, sidebearings."""
+FULL = 0.2
+"""Ems before the right edge from which on a line counts as full."""
+FLUSH = 0.15
+"""Ems by which the ends of justified lines differ at most: a hanging hyphen."""
+PARTED = 1.35
+"""Leadings between baselines from which on lines are parted, in a book whose paragraphs are indented."""
+PARTED_CLOSELY = 1.2
+"""The same in a book that sets paragraphs apart by space: some give them no more than this."""
+
+_CENTRED = 0.05
+"""Share of the column by which a centred line may stand off its middle, beside an em."""
+_OFF_EDGE = 0.08
+"""Share of the column by which a centred heading stands in, lest a full line be taken for one."""
+_WIDE = 0.75
+"""Share of the column from which on one cannot see whether a line is centred."""
+_BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1024)
+def is_bold(font: str) -> bool:
+    """Whether a font's name says that it is bold."""
+    return bool(_BOLD.search(font))
+
+
+def same_size(first: float, second: float) -> bool:
+    """Whether two type sizes are one to the eye."""
+    return abs(first - second) <= SAME_SIZE * max(first, second)
+
+
+def is_centred(line: Line) -> bool:
+    """Whether a line stands in the middle of its column, well off both edges."""
+    wide = line.right - line.left
+    inset, outset = line.x0 - line.left, line.right - line.x1
+    return abs(inset - outset) < _CENTRED * wide + line.size and inset > _OFF_EDGE * wide
+
+
+def is_centred_below(line: Line) -> bool:
+    """Whether a line stands in the middle as captions do, which may be nearly as wide as the column."""
+    inset, outset = line.x0 - line.left, line.right - line.x1
+    return abs(inset - outset) < line.size and inset > 0.5 * line.size
+
+
+def is_wide(line: Line) -> bool:
+    """Whether a line fills its column so far that it may or may not be meant to stand in the middle."""
+    return line.x1 - line.x0 > _WIDE * (line.right - line.left)
+
+
+def ends_short(line: Line, following: Line) -> bool:
+    """Whether the next line's first word would have had room at the end of this one."""
+    return line.x1 + line.space + following.head < line.right - FULL * line.size
+
+
+def neighbours(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
+    """Consecutive lines of running text in one column, the second below the first."""
+    for a, b in pairwise(line for line in lines if line.kind == Kind.BODY and not line.angle):
+        if a.column == b.column and b.y > a.y:
+            yield a, b
