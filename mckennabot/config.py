@@ -14,6 +14,9 @@ CORPUS_DIR = Path("data")
 BASE_URL = "https://openaipublic.blob.core.windows.net/gpt-2"
 """Where OpenAI keeps its models, and gpt-2-simple fetches them: ``<BASE_URL>/models/<name>/<file>``."""
 
+MOST_VOICE = 2.0
+"""The far end of the dial; further on nothing of the language is left."""
+
 
 @dataclass(frozen=True)
 class ExtractSettings:
@@ -114,6 +117,8 @@ class GenerateSettings:
         model: a base model's name, instead of a run.
         checkpoints: where base models and runs lie.
         checkpoint: a step, best or latest; None is what the run's pointer names.
+        voice: place on the dial from the base model (0) through the run as trained (1) to more of the author;
+            None is where the run did best on held-out text, as run.json has it.
         precision: auto, int8, float16 or float32.
         engine: ctranslate2 or gpt-2-simple.
     """
@@ -135,5 +140,6 @@ class GenerateSettings:
     model: str | None = None
     checkpoints: Path = CHECKPOINTS
     checkpoint: str | None = None
+    voice: float | None = None
     precision: str = "auto"
     engine: str = "ctranslate2"

@@ -69,6 +69,7 @@ def write_model(directory: Path) -> None:
 def measure_ours(run: Path, precision: str) -> dict[str, float]:
     """Tokens per second of one text and of a batch, model loaded."""
     from mckennabot.generate.cache import converted
+    from mckennabot.generate.convert import Conversion
     from mckennabot.generate.ctranslate2_engine import LARGE, CTranslate2Engine, Sampling, choose_threads
     from mckennabot.models.checkpoint import ModelDir
     from mckennabot.reporter import Silent
@@ -79,7 +80,7 @@ def measure_ours(run: Path, precision: str) -> dict[str, float]:
     sampling = Sampling(temperature=TEMPERATURE, top_k=TOP_K, top_p=1, repetition_penalty=1, end=None)
 
     with (
-        converted(ModelDir(run), run / "model-1", precision, Silent()) as directory,
+        converted(Conversion(ModelDir(run), run / "model-1", precision), Silent()) as directory,
         CTranslate2Engine(directory, precision, tokens, 1, choose_threads(LARGE)) as engine,
     ):
 
@@ -240,6 +241,7 @@ def perplexities(workspace: Path) -> dict[str, float]:
     import math
 
     from mckennabot.generate.cache import converted
+    from mckennabot.generate.convert import Conversion
     from mckennabot.generate.ctranslate2_engine import CTranslate2Engine
     from mckennabot.models.checkpoint import ModelDir
     from mckennabot.reporter import Silent
@@ -260,7 +262,7 @@ def perplexities(workspace: Path) -> dict[str, float]:
     found = {}
     for precision in ("float32", "int8"):
         with (
-            converted(run, run.weights(), precision, Silent()) as directory,
+            converted(Conversion(run, run.weights(), precision), Silent()) as directory,
             CTranslate2Engine(
                 directory, precision, [tokenizer.token(i) for i in range(tokenizer.size)], seed=1
             ) as engine,

@@ -153,7 +153,7 @@ def test_the_command_says_what_it_does_on_stderr_alone(warm_cli: Cli, corpus: Pa
     flags = ("--base-url", "http://127.0.0.1:9", "--batch-size", "2", "--block-size", "32")
     done = warm_cli("finetune", "--steps", "3", *flags)
     assert done.stdout == ""
-    assert "training a tiny one" in done.stderr
+    assert "No base model 124M" in done.stderr
     assert "step 3/3" in done.stderr
     assert ModelDir(warm_cli.cwd / "checkpoints" / "run1").steps() == [3]
     quiet = warm_cli("finetune", "-q", "--steps", "4", *flags, corpus)

@@ -12,6 +12,7 @@ import pytest
 
 from mckennabot.config import GenerateSettings
 from mckennabot.generate.cache import converted
+from mckennabot.generate.convert import Conversion
 from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Sampling
 from mckennabot.generate.sampler import Sample, Sampler, open_sampler
 from mckennabot.generate.source import Source
@@ -33,7 +34,9 @@ def tokenizer(base_model: Path) -> Tokenizer:
 def engine(base_model: Path, tokenizer: Tokenizer) -> Iterator[CTranslate2Engine]:
     tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
     with (
-        converted(ModelDir(base_model), base_model / "model.ckpt", "float32", Silent()) as directory,
+        converted(
+            Conversion(ModelDir(base_model), base_model / "model.ckpt", "float32"), Silent()
+        ) as directory,
         CTranslate2Engine(directory, "float32", tokens, seed=1) as loaded,
     ):
         yield loaded
@@ -167,7 +170,7 @@ def test_int8_changes_the_perplexity_of_held_out_text_by_less_than_a_percent(
     loss = {}
     for precision in ("float32", "int8"):
         with (
-            converted(model, model.weights(), precision, Silent()) as directory,
+            converted(Conversion(model, model.weights(), precision), Silent()) as directory,
             CTranslate2Engine(directory, precision, tokens, seed=1) as loaded,
         ):
             loss[precision] = loaded.mean_loss([ids])

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,7 +15,7 @@ from typing import Any, TextIO
 import click
 
 from mckennabot.cli.options import PATH, chatter, checkpoints, console
-from mckennabot.config import GenerateSettings
+from mckennabot.config import MOST_VOICE, GenerateSettings
 from mckennabot.errors import UsageError
 from mckennabot.system.terminal import shown as shown_name
 
@@ -101,6 +102,13 @@ EPILOG = """
 @checkpoints
 @click.option("--checkpoint", metavar="STEP", help="A step, best or latest.  [default: the run's own choice]")
 @click.option(
+    "--voice",
+    type=click.FloatRange(0, MOST_VOICE),
+    metavar="X",
+    help="The dial: 0 is the base model, 1 the run as trained, above 1 more of the author."
+    "  [default: where the run did best on held-out text]",
+)
+@click.option(
     "--precision",
     type=click.Choice(["auto", "int8", "float16", "float32"]),
     default=DEFAULTS.precision,
@@ -167,10 +175,13 @@ def generate(
     from mckennabot.originality import Index
 
     reporter = console(verbose, quiet)
-    source = find_source(settings)
+    source = find_source(settings, reporter)
     settings = with_seed(settings)
     index = Index.load(source.model.path) if originality or max_copied else None
-    reporter.say(f"Sampling from {shown_name(source.weights)}, seed {settings.seed}")
+    chosen = " (best on held-out text; --voice 1 is the run as trained)" if settings.voice is None else ""
+    voice = f", voice {source.voice:g}{chosen}" if source.dial else ""
+    reporter.say(f"Sampling from {shown_name(source.weights)}, seed {settings.seed}{voice}")
+    settings = replace(settings, voice=source.voice)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(_opened(output))
         sampler = stack.enter_context(open_sampler(source, settings, reporter))
@@ -185,7 +196,12 @@ def generate(
         shown = [prefix * (not no_prefix) for prefix in prefixes]
         report = partial(report_on, index=index) if index and originality else None
         if form == "jsonl":
-            common = {"run": source.model.name, "step": source.step, "seed": settings.seed}
+            common = {
+                "run": source.model.name,
+                "step": source.step,
+                "voice": source.voice,
+                "seed": settings.seed,
+            }
             texts.write_jsonl(events, shown, file, common, report)
         elif report or max_copied:
             texts.write_whole_text(events, shown, file, report)
@@ -229,7 +245,9 @@ def _settings(options: dict[str, Any]) -> GenerateSettings:
         raise UsageError("--min-length is greater than --length")
     if "" in settings.stop:
         raise UsageError("--stop needs a text")
-    if math.isnan(settings.temperature + settings.top_p + settings.repetition_penalty):
+    if math.isnan(
+        settings.temperature + settings.top_p + settings.repetition_penalty + (settings.voice or 0)
+    ):
         raise UsageError("not a number")
     return settings
 

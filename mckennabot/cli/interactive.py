@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from mckennabot.config import GenerateSettings
-from mckennabot.errors import Interrupted
+from mckennabot.errors import Interrupted, MckennabotError
 
 if TYPE_CHECKING:
     from mckennabot.generate.sampler import Sampler
@@ -33,6 +33,7 @@ CHANGEABLE = (
     "top_p",
     "repetition_penalty",
     "seed",
+    "voice",
     "stop",
     "ignore_eot",
     "keep_prefix",
@@ -104,11 +105,11 @@ def _command(line: str, sampler: Sampler, known: dict[str, click.Parameter]) -> 
         click.echo(HELP if field in ("help", "?") else f"No option /{name}; /options shows them.", err=True)
         return
     try:
-        changed = replace(settings, **{field: _value(known[field], value.strip())})
+        sampler.settings = replace(settings, **{field: _value(known[field], value.strip())})
     except click.BadParameter as error:
         click.echo(f"/{name}: {error.message}", err=True)
-        return
-    sampler.settings = changed
+    except MckennabotError as error:  # such as a base model that is gone
+        click.echo("\n".join(error.lines()), err=True)
 
 
 def _value(option: click.Parameter, text: str) -> Any:

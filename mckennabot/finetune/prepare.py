@@ -14,6 +14,8 @@ from mckennabot.corpus import corpus_files
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune.data import Tokens, encode_corpus, texts
 from mckennabot.finetune.runs.run import Run, fingerprint
+from mckennabot.language import is_english
+from mckennabot.models import dial, small
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.models.download import fetch
 from mckennabot.reporter import Reporter
@@ -24,6 +26,8 @@ DEFAULT_BASE = "124M"
 TINY_VOCABULARY = 4000
 LEARNT_FROM = 8_000_000
 """Bytes of text that say what the tokens of a tiny model should be; more take long and say the same."""
+LANGUAGE_PIECES = 4
+"""Pieces of text that tell a corpus's language."""
 TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
 TINY_BATCH, TINY_RATE = 4, 1.5e-3
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
@@ -73,7 +77,7 @@ def prepare(
         origin, base = _same_origin(run, settings), None
         tokenizer, hparams = Tokenizer.load(run.path), run.hparams()
     else:
-        origin, base = find_base(settings, reporter)
+        origin, base = find_base(paths, settings, reporter)
         if base is None:
             tokenizer = Tokenizer.train(_spread(paths), TINY_VOCABULARY)
             hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
@@ -87,8 +91,10 @@ def prepare(
     files = corpus_files(paths)
     tokens = encode_corpus(files, tokenizer)
     whole = _complete(settings, origin, hparams, reporter)
+    remembered = run.run_info().get("base") if continues else base and dial.remember(origin, base)
     info = {
         "model": origin,
+        **({"base": remembered} if remembered else {}),
         "processes": processes,
         "settings": {k: str(v) if isinstance(v, Path) else v for k, v in dataclasses.asdict(whole).items()},
         "corpus": {
@@ -109,15 +115,35 @@ def _spread(paths: Sequence[Path]) -> Iterator[str]:
     return itertools.islice(texts(paths), 0, None, -(-size // LEARNT_FROM) or 1)
 
 
-def find_base(settings: FinetuneSettings, reporter: Reporter) -> tuple[str, ModelDir | None]:
+def find_base(
+    paths: Sequence[Path], settings: FinetuneSettings, reporter: Reporter
+) -> tuple[str, ModelDir | None]:
     """The base model's name and directory; None for ``tiny``.
 
     Raises:
         ModelError: a model was asked for and is not to be had.
+        UsageError: the run would take the place of its own base.
     """
+    origin, base = _find_base(paths, settings, reporter)
+    if base is not None and base.path.resolve() == (settings.checkpoints / settings.run).resolve():
+        raise UsageError(
+            "a run cannot stand in its base model's place", path=base.path, hint="Choose another --run."
+        )
+    return origin, base
+
+
+def _find_base(
+    paths: Sequence[Path], settings: FinetuneSettings, reporter: Reporter
+) -> tuple[str, ModelDir | None]:
     name = settings.model
     if name == TINY:
         return TINY, None
+    if name == small.NAME:
+        if not _is_english(paths):
+            reporter.warn(
+                f"--model {name} knows only English, and the corpus is not: 124M or tiny do better."
+            )
+        return name, small.unpack(settings.checkpoints)
     wanted = name or DEFAULT_BASE
     if name is not None and (Path(name) / "hparams.json").is_file():
         return name, ModelDir(Path(name))
@@ -134,8 +160,18 @@ def find_base(settings: FinetuneSettings, reporter: Reporter) -> tuple[str, Mode
     except ModelError as error:
         if name is not None:
             raise
-        reporter.warn(f"No base model {DEFAULT_BASE} ({error.what}): training a tiny one (--model tiny).")
+        instead = f"No base model {DEFAULT_BASE} ({error.what}): "
+        if small.is_packaged() and _is_english(paths):
+            reporter.warn(f"{instead}taking the one that comes with the package (--model {small.NAME}).")
+            return small.NAME, small.unpack(settings.checkpoints)
+        why = f", since {small.NAME} knows only English" if small.is_packaged() else ""
+        reporter.warn(f"{instead}training a tiny one from a random start (--model {TINY}){why}.")
         return TINY, None
+
+
+def _is_english(paths: Sequence[Path]) -> bool:
+    files = [path for path in corpus_files(paths) if path.suffix.lower() != ".npz"]
+    return is_english("".join(itertools.islice(texts(files), LANGUAGE_PIECES)))
 
 
 def _exists(run: Run) -> bool:

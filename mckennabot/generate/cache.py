@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.errors import ModelError, ResourceError
-from mckennabot.generate.convert import MODEL_FILES, convert_quietly
+from mckennabot.generate.convert import MODEL_FILES, Conversion, convert_quietly
+from mckennabot.models import dial
 from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
 from mckennabot.reporter import Reporter
 from mckennabot.system.files import sync, write_error
@@ -33,49 +34,46 @@ RECORD = "cache.json"
 
 
 @contextlib.contextmanager
-def converted(model: ModelDir, weights: Path, precision: str, reporter: Reporter) -> Iterator[Path]:
-    """A directory with `weights` as a CTranslate2 model, made where there is none yet.
+def converted(what: Conversion, reporter: Reporter) -> Iterator[Path]:
+    """A directory with the weights as a CTranslate2 model, made where there is none yet.
 
     Args:
-        model: the base model or run.
-        weights: prefix of one of its checkpoints.
-        precision: int8, float16 or float32.
+        what: the weights, and how to convert them.
         reporter: is told once that a conversion begins, and why.
 
     Raises:
         ModelError: the checkpoint is damaged.
         ResourceError: no place can hold the conversion, or memory ran out.
     """
-    step = weights.name.removeprefix("model-") if weights.name.startswith("model-") else "base"
-    name = f"ct2-{step}-{precision}"
-    source = _fingerprint(model, weights)
-    places = (model.path, _user_cache(model))
-    kept = next((place / name for place in places if _intact(place / name, source)), None)
+    source = _fingerprint(what)
+    directories = [place / what.name for place in (what.model.path, _user_cache(what.model))]
+    kept = next((directory for directory in directories if _intact(directory, source)), None)
     if kept is None:
-        kept = _keep(model, weights, precision, [place / name for place in places], source, reporter)
+        kept = _keep(what, directories, source, reporter)
     if kept is not None:
         yield kept
         return
     with _temporary() as directory:
         try:
-            _convert(model, weights, precision, directory)
+            _convert(what, directory)
         except OSError as error:
             raise write_error(error, directory) from error
         yield directory
 
 
-def _keep(
-    model: ModelDir, weights: Path, precision: str, directories: list[Path], source: str, reporter: Reporter
-) -> Path | None:
+def _keep(what: Conversion, directories: list[Path], source: str, reporter: Reporter) -> Path | None:
     """Build the cache in the first place that takes it; None where none does."""
     for directory in directories:
         try:
             with _only_one(directory.parent):
                 if not _intact(directory, source):
-                    _make_sure_of_room(directory.parent, weights, precision)
+                    _make_sure_of_room(directory.parent, what)
                     why = " again: its cache does not fit the weights" if directory.exists() else ""
-                    reporter.say(f"converting {weights} to {precision}, once per checkpoint{why}")
-                    _build(model, weights, precision, directory, source)
+                    at = f" at voice {what.dial.voice:g}" if what.dial else ""
+                    reporter.say(
+                        f"converting {what.weights}{at} to {what.precision}, once per checkpoint{why}"
+                    )
+                    _build(what, directory, source)
             return directory
         except OSError as error:
             reporter.warn(f"the conversion cannot be kept ({error.strerror}): {directory}")
@@ -92,9 +90,12 @@ def _temporary() -> Iterator[Path]:
         yield Path(directory)
 
 
-def _fingerprint(model: ModelDir, weights: Path) -> str:
+def _fingerprint(what: Conversion) -> str:
     """Changes with any tensor: TensorFlow's index file holds the checksum of each."""
+    model, weights = what.model, what.weights
     digest = hashlib.sha256(f"{FORMAT}".encode())
+    if what.dial:
+        digest.update(f"{what.dial.label} {dial.digest(what.dial.base)}".encode())
     try:
         for path in (
             weights.with_name(weights.name + INDEX_SUFFIX),
@@ -157,26 +158,26 @@ def _only_one(place: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _make_sure_of_room(place: Path, weights: Path, precision: str) -> None:
+def _make_sure_of_room(place: Path, what: Conversion) -> None:
     """Fail before the long conversion rather than after it.
 
     Raises:
         OSError: the file system has too little room.
     """
-    share = {"float32": 1.0, "float16": 0.5, "int8": 0.27}[precision]
-    needed = weights.with_name(weights.name + DATA_SUFFIX).stat().st_size * share
+    share = {"float32": 1.0, "float16": 0.5, "int8": 0.27}[what.precision]
+    needed = what.weights.with_name(what.weights.name + DATA_SUFFIX).stat().st_size * share
     if shutil.disk_usage(place).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _build(model: ModelDir, weights: Path, precision: str, directory: Path, source: str) -> None:
+def _build(what: Conversion, directory: Path, source: str) -> None:
     """Write the cache; the caller holds the lock, so what killed builders left can go."""
     for leftover in directory.parent.glob(".ct2-*.part"):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.part")
     temporary.mkdir()
     try:
-        _convert(model, weights, precision, temporary)
+        _convert(what, temporary)
         record: dict[str, Any] = {"format": FORMAT, "source": source, "files": {}}
         for name in MODEL_FILES:
             sync(temporary / name)
@@ -192,7 +193,7 @@ def _build(model: ModelDir, weights: Path, precision: str, directory: Path, sour
         sync(directory.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    _remove_orphans(model, directory.parent)
+    _remove_orphans(what.model, directory.parent)
 
 
 def _remove_orphans(model: ModelDir, place: Path) -> None:
@@ -203,7 +204,7 @@ def _remove_orphans(model: ModelDir, place: Path) -> None:
             shutil.rmtree(cache, ignore_errors=True)
 
 
-def _convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> None:
+def _convert(what: Conversion, directory: Path) -> None:
     """Convert in a process of its own, which takes TensorFlow's memory with it when it ends."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
@@ -211,8 +212,8 @@ def _convert(model: ModelDir, weights: Path, precision: str, directory: Path) ->
 
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         try:
-            pool.submit(convert_quietly, model, weights, precision, directory).result()
+            pool.submit(convert_quietly, what, directory).result()
         except (BrokenProcessPool, MemoryError) as error:
             raise ResourceError(
-                "out of memory while converting the weights", path=weights, hint="Use a smaller model."
+                "out of memory while converting the weights", path=what.weights, hint="Use a smaller model."
             ) from error

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import ModelError
 from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.dial import Dial
 from mckennabot.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -21,13 +23,34 @@ if TYPE_CHECKING:
 MODEL_FILES = ("config.json", "model.bin", "vocabulary.json")
 
 
-def convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> None:
-    """Write `weights` as a CTranslate2 model into an empty directory.
+@dataclass(frozen=True)
+class Conversion:
+    """What is to be converted.
 
-    Args:
+    Attributes:
         model: the directory that gives sizes and vocabulary.
         weights: prefix of the checkpoint to read.
         precision: int8, float16 or float32, of the matrices.
+        dial: mixes the weights with their base; None takes them as they are.
+    """
+
+    model: ModelDir
+    weights: Path
+    precision: str
+    dial: Dial | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the result's directory: ``ct2-<step>-<precision>``, plus ``-voice<X>`` on the dial."""
+        step = self.weights.name.removeprefix("model-") if self.weights.name.startswith("model-") else "base"
+        return f"ct2-{step}-{self.precision}" + (f"-{self.dial.label}" if self.dial else "")
+
+
+def convert(what: Conversion, directory: Path) -> None:
+    """Write the weights as a CTranslate2 model into an empty directory.
+
+    Args:
+        what: the weights, and how to write them.
         directory: where to write `MODEL_FILES`.
 
     Raises:
@@ -39,13 +62,14 @@ def convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> 
 
     from mckennabot.models.weights import read_weights
 
+    model, weights = what.model, what.weights
     hparams = model.hparams()
     tokenizer = Tokenizer.load(model.path)
     if tokenizer.size != hparams.n_vocab:
         raise ModelError(
             f"the vocabulary has {tokenizer.size} tokens, and the model {hparams.n_vocab}", path=model.path
         )
-    values = dict(read_weights(weights, hparams))
+    values = dict(what.dial.weights(weights, hparams) if what.dial else read_weights(weights, hparams))
     spec = TransformerDecoderModelSpec.from_config(
         hparams.n_layer, hparams.n_head, pre_norm=True, activation=Activation.GELUTanh
     )
@@ -53,14 +77,14 @@ def convert(model: ModelDir, weights: Path, precision: str, directory: Path) -> 
     spec.config.bos_token = spec.config.eos_token = spec.config.unk_token = SEPARATOR
     spec.register_vocabulary([tokenizer.token(i) for i in range(hparams.n_vocab)])
     spec.validate()
-    spec.optimize(quantization=None if precision == "float32" else precision)
+    spec.optimize(quantization=None if what.precision == "float32" else what.precision)
     spec.save(str(directory))
 
 
-def convert_quietly(model: ModelDir, weights: Path, precision: str, directory: Path) -> None:
+def convert_quietly(what: Conversion, directory: Path) -> None:
     """`convert`, for a process of its own: TensorFlow's memory goes with it, and so does its chatter."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    convert(model, weights, precision, directory)
+    convert(what, directory)
 
 
 def _fill(decoder: Any, values: Mapping[str, Array]) -> None:

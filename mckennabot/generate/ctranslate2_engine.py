@@ -70,6 +70,11 @@ class CTranslate2Engine:
         self._threads = threads
         self.reseed(seed)
 
+    def load(self, directory: Path, seed: int) -> None:
+        """Go on with another model of the same vocabulary, and a new sequence of random numbers."""
+        self._directory = directory
+        self.reseed(seed)
+
     def reseed(self, seed: int) -> None:
         """Begin a new sequence of random numbers, which takes loading the model again."""
         if self._precision == "float32":

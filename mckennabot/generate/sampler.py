@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from mckennabot.config import GenerateSettings
+from mckennabot.errors import UsageError
 from mckennabot.generate.ctranslate2_engine import (
     CTranslate2Engine,
     OnToken,
@@ -90,8 +92,25 @@ class Sampler:
     batch size too: the texts of a batch take their random numbers in turn.
     """
 
-    def __init__(self, engine: Engine, tokenizer: Tokenizer, n_ctx: int, settings: GenerateSettings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        n_ctx: int,
+        settings: GenerateSettings,
+        turn: Callable[[GenerateSettings], None] | None = None,
+    ) -> None:
+        """Take a loaded engine.
+
+        Args:
+            engine: the model.
+            tokenizer: its vocabulary.
+            n_ctx: its window.
+            settings: with a seed.
+            turn: loads the engine anew for settings with another voice, and reseeds it.
+        """
         self._engine = engine
+        self._turn = turn
         self._tokenizer = tokenizer
         self._n_ctx = n_ctx
         self._settings = settings
@@ -104,7 +123,11 @@ class Sampler:
 
     @settings.setter
     def settings(self, settings: GenerateSettings) -> None:
-        if settings.seed is not None and settings.seed != self._settings.seed:
+        if settings.voice != self._settings.voice:
+            if self._turn is None:
+                raise UsageError("gpt-2-simple samples from a run as trained")
+            self._turn(settings)
+        elif settings.seed is not None and settings.seed != self._settings.seed:
             self._engine.reseed(settings.seed)
         self._settings = settings
 
@@ -195,28 +218,40 @@ def open_sampler(source: Source, settings: GenerateSettings, reporter: Reporter)
     """
     hparams = source.model.hparams()
     tokenizer = Tokenizer.load(source.model.path)
-    with _open_engine(source, settings, hparams, tokenizer, reporter) as engine:
-        yield Sampler(engine, tokenizer, hparams.n_ctx, settings)
+    with _open_engine(source, settings, hparams, tokenizer, reporter) as (engine, turn):
+        yield Sampler(engine, tokenizer, hparams.n_ctx, settings, turn)
 
 
 @contextlib.contextmanager
 def _open_engine(
     source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, reporter: Reporter
-) -> Iterator[Engine]:
+) -> Iterator[tuple[Engine, Callable[[GenerateSettings], None] | None]]:
+    """The engine, and what loads it anew for another voice, if it can."""
     assert settings.seed is not None
     if settings.engine == "gpt-2-simple":
         from mckennabot.generate.reference import ReferenceEngine
 
-        yield ReferenceEngine(source.weights, hparams, settings.seed)
+        yield ReferenceEngine(source.weights, hparams, settings.seed), None
         return
     from mckennabot.generate.cache import converted
+    from mckennabot.generate.convert import Conversion
     from mckennabot.models.weights import parameters
 
     size = parameters(hparams)
     precision = choose_precision(settings.precision, size)
     tokens = [tokenizer.token(i) for i in range(tokenizer.size)]
-    with (
-        converted(source.model, source.weights, precision, reporter) as directory,
-        CTranslate2Engine(directory, precision, tokens, settings.seed, choose_threads(size)) as engine,
-    ):
-        yield engine
+    with contextlib.ExitStack() as stack:
+
+        def directory(at: Source) -> Path:
+            return stack.enter_context(
+                converted(Conversion(at.model, at.weights, precision, at.dial), reporter)
+            )
+
+        def turn(changed: GenerateSettings) -> None:
+            assert changed.voice is not None
+            assert changed.seed is not None
+            engine.load(directory(source.at(changed.voice)), changed.seed)
+
+        engine = CTranslate2Engine(directory(source), precision, tokens, settings.seed, choose_threads(size))
+        stack.enter_context(engine)
+        yield engine, turn

@@ -1,4 +1,4 @@
-"""Which weights texts are sampled from, and from which seed."""
+"""Which weights texts are sampled from, at which place on the dial, and from which seed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mckennabot.config import GenerateSettings
+from mckennabot.config import MOST_VOICE, GenerateSettings
+from mckennabot.errors import ModelError, UsageError
+from mckennabot.models import small
 from mckennabot.models.checkpoint import ModelDir, find_model, latest_run
+from mckennabot.models.dial import AS_TRAINED, Dial, find_base
+from mckennabot.reporter import Reporter
 
 SEEDS = 2**32 - 1
 """Seeds are below this; CTranslate2 takes it for "any"."""
@@ -15,10 +19,17 @@ SEEDS = 2**32 - 1
 
 @dataclass(frozen=True)
 class Source:
-    """The weights that texts are sampled from."""
+    """The weights that texts are sampled from.
+
+    Attributes:
+        model: the base model or run.
+        weights: prefix of one of its checkpoints.
+        dial: mixes them with the run's base; None takes them as they are.
+    """
 
     model: ModelDir
     weights: Path
+    dial: Dial | None = None
 
     @property
     def step(self) -> int | None:
@@ -26,16 +37,67 @@ class Source:
         suffix = self.weights.name.removeprefix("model-")
         return int(suffix) if suffix.isdecimal() else None
 
+    @property
+    def voice(self) -> float:
+        """The place on the dial."""
+        return self.dial.voice if self.dial else AS_TRAINED
 
-def find_source(settings: GenerateSettings) -> Source:
-    """The weights that the settings mean.
+    def at(self, voice: float) -> Source:
+        """The same weights at another place on the dial.
+
+        Raises:
+            ModelError: the run's base is not known, gone, or another.
+            UsageError: there is no such place.
+        """
+        if not 0 <= voice <= MOST_VOICE:
+            raise UsageError(f"voice {voice:g} is not between 0 and {MOST_VOICE:g}")
+        if voice == AS_TRAINED:
+            return replace(self, dial=None)
+        if self.step is None:
+            raise ModelError(
+                "a base model has no dial", path=self.model.path, hint="Leave out --voice, or name a --run."
+            )
+        return replace(self, dial=Dial(find_base(self.model), voice))
+
+
+def find_source(settings: GenerateSettings, reporter: Reporter | None = None) -> Source:
+    """The weights that the settings mean; `reporter` is warned if a run's best voice is not to be had.
 
     Raises:
-        ModelError: they are not there.
+        ModelError: they are not there; or a place on the dial was asked for, and the run's base is not there.
+        UsageError: gpt-2-simple was asked for another voice than that of the run as trained.
     """
+    source = _as_trained(settings)
+    if settings.engine == "gpt-2-simple":
+        if settings.voice not in (None, AS_TRAINED):
+            raise UsageError("gpt-2-simple samples from a run as trained", hint="Leave out --voice.")
+        return source
+    if settings.voice is not None:
+        return source.at(settings.voice)
+    best = _best_voice(source)
+    try:
+        return source.at(best)
+    except ModelError as error:
+        if reporter:
+            reporter.warn(f"{error.what}: the run as trained (--voice 1) instead of its best voice, {best:g}")
+        return source
+
+
+def _as_trained(settings: GenerateSettings) -> Source:
     name = settings.model or settings.run
+    if name == small.NAME and not any((place / name).exists() for place in (settings.checkpoints, Path())):
+        small.unpack(settings.checkpoints)
     model = find_model(settings.checkpoints, name) if name else latest_run(settings.checkpoints)
     return Source(model, model.weights(settings.checkpoint))
+
+
+def _best_voice(source: Source) -> float:
+    """Where the run did best on held-out text, if that was measured with these weights."""
+    info = source.model.run_info()
+    best = info.get("voice")
+    if isinstance(best, (int, float)) and 0 <= best <= MOST_VOICE and source.step == info.get("best_step"):
+        return float(best)
+    return AS_TRAINED
 
 
 def with_seed(settings: GenerateSettings) -> GenerateSettings:
