@@ -11,6 +11,8 @@ from pathlib import Path
 
 CHECKPOINTS = Path("checkpoints")
 CORPUS_DIR = Path("data")
+LEDGER = ".extracted.jsonl"
+"""Which books of a directory of texts are done, kept beside them."""
 BASE_URL = "https://openaipublic.blob.core.windows.net/gpt-2"
 """Where OpenAI keeps its models, and gpt-2-simple fetches them: ``<BASE_URL>/models/<name>/<file>``."""
 
@@ -29,6 +31,8 @@ class ExtractSettings:
         keep: kinds of text outside the flow to leave in: front-matter, footnotes, index, …
         jobs: processes that read pages; None is as many as help.
         ocr: have ocrmypdf recognise the text of pages that are pictures.
+        speaker: whose words to keep of a talk between several; None keeps all.
+        column: name or number (from 1) of the column that holds the texts of a table; None finds it.
     """
 
     segment: str = "chapter"
@@ -37,6 +41,8 @@ class ExtractSettings:
     keep: frozenset[str] = frozenset()
     jobs: int | None = None
     ocr: bool = False
+    speaker: str | None = None
+    column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,7 @@ class FinetuneSettings:
         tensorboard: write event files too.
         dry_run: only say what would be done.
         engine: keras or gpt-2-simple.
+        column: name or number (from 1) of the column that holds the texts of a table; None finds it.
     """
 
     steps: int = 1000
@@ -93,6 +100,7 @@ class FinetuneSettings:
     tensorboard: bool = False
     dry_run: bool = False
     engine: str = "keras"
+    column: str | None = None
 
 
 @dataclass(frozen=True)

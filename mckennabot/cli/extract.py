@@ -75,6 +75,10 @@ def _span(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     show_default=True,
     help="Read the books on a Dask cluster, such as tcp://host:8786.",
 )
+@click.option("--speaker", metavar="NAME", help="Keep the words of one speaker of a talk or interview.")
+@click.option(
+    "--column", metavar="NAME", help="Column of a CSV or JSONL file that holds the texts.  [default: found]"
+)
 @click.option("--force", is_flag=True, help="Replace a text that is there and differs.")
 @chatter
 def extract(
@@ -89,27 +93,48 @@ def extract(
     inspect: tuple[int, int] | None,
     ocr: bool,
     scheduler: str,
+    speaker: str | None,
+    column: str | None,
     force: bool,
     verbose: bool,
     quiet: bool,
 ) -> None:
-    """Turn books into a clean corpus: PDF, EPUB, HTML, Markdown or text files, or directories of them."""
+    """Turn books and talks into a clean corpus: files, directories of them, or - for stdin.
+
+    PDF, EPUB, Word, HTML, Markdown and text, captions (.vtt, .srt), and tables of texts (.csv, .jsonl).
+    """
     from mckennabot.cli.extracting import Request, Run
     from mckennabot.cli.library import LOCAL, Library
     from mckennabot.extract.kinds import KEEP
+    from mckennabot.extract.outputs import STDOUT, Outputs
     from mckennabot.extract.sources import find_sources
+    from mckennabot.system.spool import spooled
 
     kinds = frozenset(kind.strip() for kind in keep.split(",") if kind.strip())
-    settings = ExtractSettings(segment, pages, password, kinds, jobs, ocr)
+    settings = ExtractSettings(segment, pages, password, kinds, jobs, ocr, speaker, column)
     if unknown := kinds - KEEP.keys():
         raise UsageError(f"--keep knows no {', '.join(sorted(unknown))}", hint=f"It knows {', '.join(KEEP)}.")
-    found = find_sources(sources)
-    request = Request(found, output, settings, report, force, quiet)
-    if inspect:
-        if len(found) > 1:
+    with spooled(sources) as files:
+        named, found = find_sources(files)
+        if inspect and len(named) > 1:
             raise UsageError("--inspect shows the pages of one book", hint="Name one PDF.")
-        Run(request).inspect(*inspect)
-    elif scheduler == LOCAL and (output == "-" or len(found) == 1):
-        Run(request).all()
-    else:
-        Library(request, scheduler).all()
+        alone = scheduler == LOCAL and (output == STDOUT or len(named) == 1)
+        outputs = Outputs(
+            named,
+            found,
+            output=output,
+            suffix=".html" if inspect else ".txt",
+            report=None if inspect else report,
+            force=force,
+            ledger=not alone,
+        )
+        for note in found.notes():
+            if not quiet or note.startswith("Warning"):
+                click.echo(note, err=True)
+        request = Request(outputs, settings, force, quiet)
+        if inspect:
+            Run(request).inspect(*inspect)
+        elif alone:
+            Run(request).all()
+        else:
+            Library(request, scheduler).all()

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mckennabot import corpus
-from mckennabot.config import CORPUS_DIR, ExtractSettings
+from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, UsageError
-from mckennabot.system.files import write_atomic, write_error
+from mckennabot.extract.outputs import Outputs
+from mckennabot.system.terminal import quoted, shown
 
 if TYPE_CHECKING:
     from mckennabot.extract import Book
-    from mckennabot.extract.report import Report
+    from mckennabot.extract.accounts import Account
 
 PASSWORD_TRIES = 3
-MOST_FAILED = 4  # pages named in warnings
 
 
 @dataclass(frozen=True)
@@ -31,18 +27,14 @@ class Request:
     """What the command was asked to do.
 
     Attributes:
-        sources: files.
-        output: what ``-o`` says, None for the default.
+        outputs: what is read, and where everything goes.
         settings: the same for all.
-        report: where the account goes, as JSON.
-        force: replace a text that differs.
+        force: do again what is done.
         quiet: no progress, no tables.
     """
 
-    sources: list[Path]
-    output: str | None
+    outputs: Outputs
     settings: ExtractSettings
-    report: Path | None
     force: bool
     quiet: bool
 
@@ -52,29 +44,13 @@ class Run:
 
     Args:
         request: what to do.
-
-    Raises:
-        UsageError: the output and the sources do not fit together.
     """
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._outputs = request.outputs
         self._segments: list[list[str]] = []  # for stdout
-        self._written: dict[Path, Path] = {}
-        self._accounts: list[dict[str, Any]] = []
-        output = request.output
-        if output is None or output == "-" or output.endswith("/"):
-            return
-        if len(request.sources) > 1:
-            raise UsageError(
-                f"{len(request.sources)} sources do not go into one file",
-                path=output,
-                hint="End -o with a /.",
-            )
-        if Path(output).is_dir():
-            raise UsageError(
-                "the output is a directory", path=output, hint="End -o with a / to write into it."
-            )
+        self._accounts: list[Account] = []
 
     def all(self) -> None:
         """Extract every source.
@@ -83,11 +59,11 @@ class Run:
             MckennabotError: what happened to the only source, or that some of several failed.
         """
         failures: list[MckennabotError] = []
-        for source in self._request.sources:
+        for source in self._outputs.sources:
             try:
                 self._one(source)
             except (InputError, UsageError) as error:
-                if len(self._request.sources) == 1:
+                if len(self._outputs.sources) == 1:
                     raise
                 failures.append(error)
         if self._segments:
@@ -101,22 +77,19 @@ class Run:
         Raises:
             MckennabotError: as `all`; or there are no such pages.
         """
-        from mckennabot.extract.inspection import inspect_html
+        from mckennabot.extract.inspection import inspect_html, is_inspection
 
-        source = self._request.sources[0]
+        (source,) = self._outputs.sources
         pages = [page for page in self._read(source).pages if first <= page.number <= last]
         if not pages:
             raise UsageError(f"no page {first} was read", path=source, hint="--inspect shows pages of a PDF.")
         html = inspect_html(source.name, pages)
-        if self._request.output == "-":
+        if not self._outputs.texts:
             click.echo(html, nl=False)
             return
-        target = Path(self._request.output or f"{CORPUS_DIR}/")
-        if self._request.output is None or self._request.output.endswith("/"):
-            target /= f"{source.stem}.html"
-        self._write(target, html, force=True)
+        outcome = self._outputs.write(source, html, ours=is_inspection(self._outputs.texts[source]))
         if not self._request.quiet:
-            click.echo(f"{shown(source)} -> {shown(target)}", err=True)
+            click.echo(f"{shown(source)} -> {outcome}", err=True)
 
     def _conclude(self, failures: list[MckennabotError]) -> None:
         """List what failed, or say what comes next."""
@@ -124,58 +97,32 @@ class Run:
             click.echo("\n".join(failure.lines()), err=True)
         if failures:
             raise InputError(
-                f"{len(failures)} of {len(self._request.sources)} sources failed, the others are done"
+                f"{len(failures)} of {len(self._outputs.sources)} sources failed, the others are done"
             )
-        if self._written and not self._request.quiet:
-            names = " ".join(shlex.quote(str(path)) for path in self._written)
-            click.echo(f"Next: mckennabot finetune {names if len(names) < 80 else ''}".rstrip(), err=True)
+        if self._outputs.texts and not self._request.quiet:
+            names = " ".join(quoted(path) for path in self._outputs.texts.values())
+            if len(names) > 80 and self._outputs.directory is not None:
+                names = f"{quoted(self._outputs.directory)}/"
+            click.echo(f"Next: mckennabot finetune {names}", err=True)
 
     def _one(self, source: Path) -> None:
+        from mckennabot.extract.accounts import account, warnings
         from mckennabot.extract.report import table_lines
 
-        target = self._target(source)
+        if error := self._outputs.refused.get(source):
+            raise error
         book = self._read(source)
-        if target is None:
+        if source in self._outputs.texts:
+            outcome = self._outputs.write(source, corpus.render(book.segments))
+        else:
             self._segments += book.segments
             outcome = "stdout"
-        else:
-            outcome = self._write(target, corpus.render(book.segments), self._request.force)
-            self._written[target] = source
         self._accounts.append(account(source, book.report))
         for warning in warnings(book.report):
             click.echo(f"Warning: {warning}", err=True)
         if not self._request.quiet:
             click.echo("\n".join(table_lines(book.report)), err=True)
             click.echo(f"{shown(source)} -> {outcome}", err=True)
-
-    def _target(self, source: Path) -> Path | None:
-        """Where a source's text goes; None is stdout."""
-        if self._request.output == "-":
-            return None
-        if self._request.output is not None and not self._request.output.endswith("/"):
-            return Path(self._request.output)
-        target = Path(self._request.output or CORPUS_DIR) / f"{source.stem or source.name}.txt"
-        if target in self._written:
-            raise UsageError(
-                f"its text would go where that of {shown(self._written[target])} went", path=source
-            )
-        return target
-
-    def _write(self, target: Path, text: str, force: bool) -> str:
-        derived = self._request.output is None or self._request.output.endswith("/")
-        try:
-            there = target.read_bytes() if derived and target.exists() else None
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(error, target) from error
-        if there == text.encode("utf-8"):
-            return f"{shown(target)} (unchanged)"
-        if there is not None and not force:
-            raise UsageError(
-                "there is another text already", path=target, hint="Replace it with --force, or choose -o."
-            )
-        write_atomic(target, text)
-        return shown(target)
 
     def _read(self, source: Path) -> Book:
         """The book, asking for a password on a terminal."""
@@ -195,33 +142,11 @@ class Run:
         raise AssertionError("unreachable")
 
     def _write_report(self) -> None:
-        if self._request.report is not None and self._accounts:
-            account = self._accounts[0] if len(self._request.sources) == 1 else self._accounts
-            write_atomic(self._request.report, json.dumps(account, ensure_ascii=False, indent=2) + "\n")
+        from mckennabot.extract.accounts import write_account
 
-
-def account(source: Path, report: Report) -> dict[str, Any]:
-    """A source and its report, for JSON."""
-    return {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(report)}
-
-
-def warnings(report: Report) -> Iterator[str]:
-    """What the user has to know about a text, however quiet the run is."""
-    if pictures := report.picture_pages:
-        yield (
-            f"{len(pictures)} of {report.pages} pages are pictures without text, such as page {pictures[0]}; "
-            "--ocr has them recognised"
-        )
-    if report.unknown > report.words // 10:
-        yield (
-            f"{report.unknown:,} characters are lost, since their fonts do not say which they are; "
-            "ocrmypdf --force-ocr would read them off the page"
-        )
-    failed = list(report.failed_pages.items())
-    for page, reason in failed[:MOST_FAILED]:
-        yield f"page {page}: {reason}"
-    if len(failed) > MOST_FAILED:
-        yield f"{len(failed) - MOST_FAILED} more pages failed, to page {failed[-1][0]}; --report names them"
+        if self._outputs.report is not None and self._accounts:
+            one = len(self._outputs.sources) == 1
+            write_account(self._outputs.report, self._accounts[0] if one else self._accounts)
 
 
 class _Progress:
@@ -251,8 +176,3 @@ class _Progress:
     def __exit__(self, *failure: object) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def shown(path: Path) -> str:
-    """A path on one line, whatever its name is made of."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(path))

@@ -18,12 +18,13 @@ from pathlib import Path
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.book import Book
-from mckennabot.extract.documents import READERS, extract_document
+from mckennabot.extract.documents import extract_document
+from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.lines.lines import page_lines
 from mckennabot.extract.pdf.reader import read_pages
 from mckennabot.extract.pdf.scan import check_text, searchable
 from mckennabot.extract.pipeline import shape
-from mckennabot.extract.sources import check_file
+from mckennabot.system.inputs import check_file
 
 __all__ = ["Book", "extract_book"]
 
@@ -43,7 +44,7 @@ def extract_book(
         UsageError: pages are asked for where there are none.
     """
     check_file(source)
-    if source.suffix.lower() in READERS:
+    if find_reader(source) is not None:
         if settings.pages:
             raise UsageError("--pages counts pages, and only a PDF has them", path=source)
         return extract_document(source, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
@@ -14,6 +15,18 @@ svg { background: #fff; border: 1px solid #ccc; width: 100%; max-width: 60em; di
 svg text { font-family: serif; fill: #222 }
 .key span { padding: .15em .6em; margin-right: .4em; color: #fff; border-radius: .2em; white-space: nowrap }
 """
+
+
+_GENERATOR = '<meta name="generator" content="mckennabot extract --inspect">'
+
+
+def is_inspection(path: Path) -> bool:
+    """Whether a file is such a page, which another one may replace."""
+    try:
+        with path.open("rb") as file:
+            return _GENERATOR.encode("ascii") in file.read(500)
+    except OSError:
+        return False
 
 
 def inspect_html(title: str, pages: list[Page]) -> str:
@@ -27,7 +40,7 @@ def inspect_html(title: str, pages: list[Page]) -> str:
     kinds = [kind for kind in Kind if kind in found]
     key = "".join(f'<span style="background:{kind.colour}">{kind}</span>' for kind in kinds)
     return (
-        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8">{_GENERATOR}<title>{escape(title)}</title>'
         f"<style>{_STYLE}</style>\n<h1>{escape(title)}</h1>\n"
         f'<p class="key">{key}</p>\n<p>A bar on the left: a paragraph begins. Grey: a picture. '
         "Point at a line to see which step decided what it is, and why.</p>\n"

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot import __version__
-from mckennabot.config import ExtractSettings
+from mckennabot.config import LEDGER, ExtractSettings
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.worker import Fingerprint, fingerprint
 from mckennabot.system.files import write_error
-
-NAME = ".extracted.jsonl"
 
 
 class Ledger:
@@ -30,7 +28,7 @@ class Ledger:
     """
 
     def __init__(self, directory: Path, settings: ExtractSettings) -> None:
-        self._path = directory / NAME
+        self._path = directory / LEDGER
         self._how = _how(settings)
         self._entries: dict[str, dict[str, Any]] = {}
         try:

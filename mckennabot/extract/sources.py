@@ -2,66 +2,39 @@
 
 from __future__ import annotations
 
-import errno
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from mckennabot.errors import InputError
+from mckennabot.system.inputs import Found, is_directory, walk
 
-MAX_BYTES = 2 << 30
 
+def find_sources(paths: Iterable[Path]) -> tuple[list[Path], Found]:
+    """The files to read, and what was found in directories.
 
-def find_sources(paths: Iterable[Path]) -> list[Path]:
-    """The files behind files and directories; a directory gives every kind that can be read, sorted.
+    Returns:
+        The files, those named and those in directories, each once; and what the walks of the directories
+        came upon, whose `files` are the ones that nobody named.
 
     Raises:
-        InputError: a directory holds none.
+        InputError: a directory holds none, or cannot be read.
     """
-    from mckennabot.extract.documents import READERS
+    from mckennabot.extract.documents.readers import READERS
 
     kinds = {".pdf", *READERS}
     files: list[Path] = []
+    found = Found()
     for path in paths:
-        if not path.is_dir():
+        if not is_directory(path):
             files.append(path)
             continue
-        inside = sorted(
-            p
-            for p in path.rglob("*")
-            if p.suffix.lower() in kinds and not p.name.startswith(".") and p.is_file()
-        )
-        if not inside:
+        inside = walk(path, kinds)
+        found.add(inside)
+        if not inside.files:
             raise InputError(
-                "no book in the directory", path=path, hint=f"It may hold {', '.join(sorted(kinds))}."
+                "no book in the directory",
+                path=path,
+                hint=next(inside.notes(), f"It may hold {', '.join(sorted(kinds))}."),
             )
-        files += inside
-    return list(dict.fromkeys(files))
-
-
-def check_file(path: Path) -> None:
-    """Make sure that a source is a file that can be read to its end.
-
-    Raises:
-        InputError: it is not.
-    """
-    try:
-        found = path.stat()
-        if stat.S_ISREG(found.st_mode):
-            with path.open("rb") as file:
-                file.read(1)
-    except OSError as error:
-        what = {
-            errno.ENOENT: "no such file",
-            errno.ELOOP: "a symbolic link that leads back to itself",
-            errno.EACCES: "cannot read the file: permission denied",
-        }.get(error.errno or 0, f"cannot read the file ({error.strerror})")
-        raise InputError(what, path=path) from error
-    if stat.S_ISDIR(found.st_mode):
-        raise InputError("a directory, not a file", path=path)
-    if not stat.S_ISREG(found.st_mode):
-        raise InputError("not a regular file", path=path)
-    if not found.st_size:
-        raise InputError("the file is empty", path=path)
-    if found.st_size > MAX_BYTES:
-        raise InputError(f"larger than {MAX_BYTES >> 30} GB: that is no book", path=path)
+        files += inside.files
+    return list(dict.fromkeys(files)), found

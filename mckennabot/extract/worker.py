@@ -164,7 +164,7 @@ def serve() -> None:
 
 def _extract(task: Task) -> Extracted | MckennabotError:
     from mckennabot.extract import extract_book
-    from mckennabot.extract.sources import check_file
+    from mckennabot.system.inputs import check_file
 
     try:
         check_file(task.source)

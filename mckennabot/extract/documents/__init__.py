@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
@@ -12,23 +11,24 @@ from mckennabot.extract.book import Book
 from mckennabot.extract.books.characters import SOFT_HYPHEN, repair
 from mckennabot.extract.documents.blocks import Block, Source
 from mckennabot.extract.documents.divisions import Division, divide
+from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.kinds import Kind, kept_kinds
 from mckennabot.extract.report import Chapter, Removed, Report
 from mckennabot.system.processes import Call, Died
 
-MAX_BYTES = 32 << 20
-"""Of a text or HTML file: War and Peace takes four million."""
 SECONDS = 40.0
 """Within which a document is a book; War and Peace takes one."""
 
 
 def extract_document(path: Path, settings: ExtractSettings) -> Book:
-    """A book from an EPUB, HTML, Markdown or text file, by its suffix, read in a process with bounds.
+    """A book from any source but a PDF, read in a process with bounds.
 
     Raises:
         InputError: the file cannot be read, is not what its suffix says, or holds no text.
     """
-    reading = Call(lambda: shape(READERS[path.suffix.lower()](path), settings), SECONDS)
+    read = find_reader(path)
+    assert read is not None
+    reading = Call(lambda: shape(read(path), settings), SECONDS)
     try:
         book: Book = reading.result()
     except Died as died:
@@ -71,56 +71,6 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
             hint="Keep more of it, for example with --keep front-matter,contents.",
         )
     return Book(segments, report, [])
-
-
-def _read_file(read: Callable[[bytes], Source]) -> Callable[[Path], Source]:
-    def read_file(path: Path) -> Source:
-        try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
-        except OSError as error:
-            raise InputError(f"cannot read the file ({error.strerror})") from error
-        if len(data) > MAX_BYTES:
-            raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book")
-        return read(data)
-
-    return read_file
-
-
-def _html(data: bytes) -> Source:
-    from mckennabot.extract.documents.web import read_html_file
-
-    blocks, notes = read_html_file(data)
-    return Source(blocks, [], frozenset(notes), 1, {})
-
-
-def _text(data: bytes) -> Source:
-    from mckennabot.extract.documents.plain import read_text
-
-    if re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html)\b", data[:1000], re.IGNORECASE):
-        return _html(data)
-    return Source(read_text(data), [], frozenset(), 1, {})
-
-
-def _markdown(data: bytes) -> Source:
-    from mckennabot.extract.documents.plain import read_markdown
-
-    return Source(read_markdown(data), [], frozenset(), 1, {})
-
-
-def _epub(path: Path) -> Source:
-    from mckennabot.extract.documents.epub import read_epub
-
-    return read_epub(path)
-
-
-READERS: dict[str, Callable[[Path], Source]] = {
-    ".epub": _epub,
-    **dict.fromkeys((".html", ".htm", ".xhtml"), _read_file(_html)),
-    ".txt": _read_file(_text),
-    **dict.fromkeys((".md", ".markdown"), _read_file(_markdown)),
-}
-"""What reads a source, by its suffix in lower case."""
 
 
 # Cleaning

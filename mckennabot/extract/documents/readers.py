@@ -1,0 +1,94 @@
+"""Which reader a source wants: by its suffix, or by its content where that says nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from mckennabot.errors import InputError
+from mckennabot.extract.documents.blocks import Source
+from mckennabot.sniff import HEAD, sniff
+
+MAX_BYTES = 32 << 20
+"""Of a text or HTML file: War and Peace takes four million."""
+
+Reader = Callable[[Path], Source]
+
+
+def find_reader(path: Path) -> Reader | None:
+    """What reads a source; None for a PDF.
+
+    Raises:
+        InputError: it cannot be read, or nothing here reads its kind.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".pdf" or suffix in READERS:
+        return READERS.get(suffix)
+    kind = sniff(_head(path, HEAD))
+    if kind == "pdf":
+        return None
+    if kind in _BY_CONTENT:
+        return READERS[_BY_CONTENT[kind]]
+    if kind in ("text", "utf-16") and not re.fullmatch(r"\.[a-z]\w{0,7}", suffix):
+        return READERS[".txt"]
+    raise InputError(
+        "not a PDF, nor another kind that is read",
+        path=path,
+        hint=f"What can be read: .pdf, {', '.join(READERS)}.",
+    )
+
+
+def _head(path: Path, size: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise InputError(f"cannot read the file ({error.strerror})", path=path) from error
+
+
+def _whole(read: Callable[[bytes], Source]) -> Reader:
+    def read_file(path: Path) -> Source:
+        data = _head(path, MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book")
+        return read(data)
+
+    return read_file
+
+
+def _html(data: bytes) -> Source:
+    from mckennabot.extract.documents.web import read_html_file
+
+    blocks, notes = read_html_file(data)
+    return Source(blocks, [], frozenset(notes), 1, {})
+
+
+def _text(data: bytes) -> Source:
+    from mckennabot.extract.documents.plain import read_text
+
+    if re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html)\b", data[:1000], re.IGNORECASE):
+        return _html(data)
+    return Source(read_text(data), [], frozenset(), 1, {})
+
+
+def _markdown(data: bytes) -> Source:
+    from mckennabot.extract.documents.plain import read_markdown
+
+    return Source(read_markdown(data), [], frozenset(), 1, {})
+
+
+def _epub(path: Path) -> Source:
+    from mckennabot.extract.documents.epub import read_epub
+
+    return read_epub(path)
+
+
+READERS: dict[str, Reader] = {
+    ".epub": _epub,
+    **dict.fromkeys((".html", ".htm", ".xhtml"), _whole(_html)),
+    ".txt": _whole(_text),
+    **dict.fromkeys((".md", ".markdown"), _whole(_markdown)),
+}
+"""What reads a source, by its suffix in lower case."""
+_BY_CONTENT = {"epub": ".epub", "html": ".html"}

@@ -1,0 +1,202 @@
+"""Every place that a run of extract writes to, compared with all that it reads before it reads anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mckennabot.config import CORPUS_DIR, LEDGER
+from mckennabot.errors import UsageError
+from mckennabot.system.files import write_atomic, write_error
+from mckennabot.system.inputs import Found
+from mckennabot.system.terminal import shown
+
+STDOUT = "-"
+
+_Key = tuple[int, int] | str
+"""A place whatever it is called: device and inode where something is there, else its real path."""
+
+
+class Outputs:
+    """Where the text of each source goes, and the report on them.
+
+    Attributes:
+        sources: what is read: those given, but for texts that an earlier run made of the others.
+        texts: the file for each source's text; none of them if all go to stdout.
+        refused: sources whose text would go where another one's goes, with what to tell the user.
+        directory: where texts go whose names come from their sources; None if a file is named, or stdout.
+        report: the file for the report; None for none, ``-`` for stdout.
+
+    Args:
+        sources: files.
+        found: what the walks of directories came upon; what is left out here is added.
+        output: a file, a directory ending in ``/``, ``-`` for stdout; None for the default directory.
+        suffix: of the texts in a directory.
+        report: a file, or ``-`` for stdout.
+        force: replace a text that is there and differs.
+        ledger: whether the directory has a ledger of its books.
+
+    Raises:
+        UsageError: the places, or the places and the sources, do not go together.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Path],
+        found: Found | None = None,
+        *,
+        output: str | None = None,
+        suffix: str = ".txt",
+        report: Path | None = None,
+        force: bool = False,
+        ledger: bool = False,
+    ) -> None:
+        self.sources = list(sources)
+        self.report = report
+        self.texts: dict[Path, Path] = {}
+        self.refused: dict[Path, UsageError] = {}
+        self.directory = None
+        self._force = force
+        self._guarded: set[Path] = set()  # texts that --force does not cover
+        if output is None or output.endswith("/"):
+            self.directory = Path(output or CORPUS_DIR)
+            self._name_texts(self.directory, suffix, set(found.files if found else ()))
+            self._leave_out_own_texts(found or Found())
+        elif output != STDOUT:
+            self._check_single(output)
+            self.texts = {source: Path(output) for source in self.sources}
+        self._compare(ledger)
+
+    def write(self, source: Path, text: str, *, ours: bool = False) -> str:
+        """Write a source's text; what to tell the user of where it went.
+
+        Args:
+            source: whose.
+            text: the file's content.
+            ours: the text that is there was written by an earlier run and not touched since.
+
+        Raises:
+            UsageError: another text is there, or nothing can be written there.
+            ResourceError: no room.
+        """
+        target = self.texts[source]
+        try:
+            there = target.read_bytes() if self.directory and target.exists() else None
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(error, target) from error
+        if there == text.encode("utf-8"):
+            return f"{shown(target)} (unchanged)"
+        may = ours or (self._force and target not in self._guarded)
+        if there is not None and not may:
+            hint = (
+                "It was found as a source too, and --force does not cover that: choose -o."
+                if target in self._guarded
+                else "Replace it with --force, or choose -o."
+            )
+            raise UsageError("there is another text already", path=target, hint=hint)
+        write_atomic(target.resolve(), text)  # through a link, not over it
+        return shown(target)
+
+    def _name_texts(self, directory: Path, suffix: str, unnamed: set[Path]) -> None:
+        taken: dict[Path, Path] = {}
+        for source in self.sources:
+            stem = source.stem or source.name
+            target = directory / f"{stem}{suffix}"
+            if target in taken and source in unnamed:  # a/talk.txt and b/talk.txt of one library
+                target = directory / f"{source.absolute().parent.name}-{stem}{suffix}"
+            if target in taken:
+                self.refused[source] = UsageError(
+                    f"its text would go where that of {shown(taken[target])} goes",
+                    path=source,
+                    hint="Leave one of them out, or extract it with an -o of its own.",
+                )
+                continue
+            taken[target] = source
+            self.texts[source] = target
+
+    def _leave_out_own_texts(self, found: Found) -> None:
+        """Take for no source what was only found where the text of another source goes."""
+        by_key = {_key(target): source for source, target in self.texts.items()}
+        for path in found.files:
+            maker = by_key.get(_key(path))
+            if maker is None or _key(maker) == _key(path) or path not in self.sources:
+                continue
+            found.leave_out(f"the text of {shown(maker)}", path)
+            self.sources.remove(path)
+            self.texts.pop(path, None)
+            self.refused.pop(path, None)
+            self._guarded.add(self.texts[maker])
+
+    def _check_single(self, output: str) -> None:
+        if len(self.sources) > 1:
+            raise UsageError(
+                f"{len(self.sources)} sources do not go into one file", path=output, hint="End -o with a /."
+            )
+        if Path(output).is_dir():
+            raise UsageError(
+                "the output is a directory", path=output, hint="End -o with a / to write into it."
+            )
+
+    def _places(self, ledger: bool) -> Iterator[tuple[str, Path]]:
+        yield from (("text", target) for target in self.texts.values())
+        if self.report is not None and str(self.report) != STDOUT:
+            yield "report", self.report
+        if ledger and self.directory is not None:
+            yield "ledger", self.directory / LEDGER
+
+    def _compare(self, ledger: bool) -> None:
+        sources = {_key(source): source for source in self.sources}
+        places: dict[_Key, str] = {}
+        for what, place in self._places(ledger):
+            key = _key(place)
+            if key in sources:
+                raise UsageError(
+                    f"the {what} would replace its own source"
+                    if what == "text"
+                    else f"the {what} would replace a source",
+                    path=place,
+                    hint="Nothing that is read is written over, --force or not: choose another place.",
+                )
+            if key in places:
+                raise UsageError(f"the {places[key]} and the {what} would go into one file", path=place)
+            places[key] = what
+            _check_place(place)
+        if not self.texts and self.report is not None and str(self.report) == STDOUT:
+            raise UsageError("the text and the report cannot both go to stdout")
+        if not self.texts and (key := _stdout_key()) in sources:
+            raise UsageError("the output is the source", path=sources[key], hint="Send stdout elsewhere.")
+
+
+def _key(path: Path) -> _Key:
+    try:
+        status = path.stat()
+    except OSError:
+        return os.path.realpath(path)
+    return status.st_dev, status.st_ino
+
+
+def _stdout_key() -> _Key:
+    try:
+        status = os.fstat(1)
+    except OSError:
+        return ""
+    return status.st_dev, status.st_ino
+
+
+def _check_place(place: Path) -> None:
+    """Make sure that a file can be put there, before hours go into what would be written."""
+    try:
+        if place.exists() and not place.is_file():
+            what = "a directory" if place.is_dir() else "no regular file"
+            raise UsageError(
+                f"the output is {what}", path=place, hint="Choose a file; -o - writes to stdout."
+            )
+        above = next(folder for folder in place.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise UsageError("cannot write (Not a directory)", path=place)
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise UsageError("cannot write (Permission denied)", path=place)
+    except OSError as error:
+        raise write_error(error, place) from error
