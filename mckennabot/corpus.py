@@ -15,9 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mckennabot.errors import InputError
+from mckennabot.sniff import HEAD, NAMES, sniff
+from mckennabot.system.inputs import Found, check_file, is_directory, walk
+from mckennabot.system.terminal import quoted
 
 SEPARATOR = "<|endoftext|>"
-SUFFIXES = (".txt", ".md")
+SUFFIXES = (".txt",)
 
 Segment = Sequence[str]
 """Paragraphs in order; a chapter's heading is the first. A paragraph of verse holds newlines."""
@@ -54,27 +57,69 @@ def neutralise(paragraph: str) -> str:
     return paragraph.replace(SEPARATOR, "<| endoftext |>")
 
 
-def corpus_files(paths: Iterable[Path]) -> list[Path]:
-    """The corpus files behind files and directories; a directory gives its ``.txt`` and ``.md``, sorted.
+def find_corpora(paths: Iterable[Path]) -> tuple[list[Path], Found]:
+    """The corpus files behind files and directories, and what was found in the directories.
+
+    Of a directory the ``.txt`` count, in natural order, but for hidden ones and those about a project, such
+    as LICENSE.txt; a file that is named counts whatever it is called.
 
     Raises:
-        InputError: a path is not there, or a directory holds no corpus.
+        InputError: a path is not there or cannot be read, or a directory holds no corpus.
     """
     files: list[Path] = []
+    found = Found()
     for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            if not inside:
-                raise InputError("no .txt file in the directory", path=path, hint=EXTRACT_HINT)
-            files += inside
+        if is_directory(path):
+            inside = walk(path, SUFFIXES)
+            if not inside.files:
+                raise InputError(
+                    "no .txt file in the directory", path=path, hint=next(inside.notes(), EXTRACT_HINT)
+                )
+            found.add(inside)
+            files += inside.files
         elif path.exists():
             files.append(path)
         else:
             raise InputError("no such corpus file", path=path, hint=EXTRACT_HINT)
-    return files
+    return list(dict.fromkeys(files)), found
+
+
+def corpus_files(paths: Iterable[Path]) -> list[Path]:
+    """The files alone that `find_corpora` finds."""
+    return find_corpora(paths)[0]
 
 
 EXTRACT_HINT = "Make one from a book with: mckennabot extract book.pdf"
+
+
+def refuse_other_than_text(path: Path) -> None:
+    """Make sure that a file is a corpus and no book, archive or markup that would be learned as it stands.
+
+    Raises:
+        InputError: it cannot be read, or is something else by its suffix or its first bytes.
+    """
+    check_file(path)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    kind = _BY_SUFFIX.get(path.suffix.lower()) or sniff(head)
+    if kind != "text":
+        raise InputError(
+            f"{NAMES[kind]} is no corpus yet" if kind != "binary" else "it holds no text",
+            path=path,
+            hint=extract_first(path),
+        )
+
+
+_BY_SUFFIX = {
+    **{".pdf": "pdf", ".epub": "epub", ".docx": "docx", ".json": "json"},
+    **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
+    **dict.fromkeys((".vtt", ".srt"), "captions"),
+}
+
+
+def extract_first(path: Path) -> str:
+    """The advice for a file that `extract` can make a corpus of."""
+    return f"Make a corpus of it first: mckennabot extract {quoted(path)}"
 
 
 def read_text(path: Path) -> str:
@@ -93,12 +138,8 @@ def read_text(path: Path) -> str:
 
 def undecodable(path: Path, error: UnicodeDecodeError, offset: int = 0) -> InputError:
     """What to tell the user of a file that is not UTF-8; `offset` is where the decoded bytes begin in it."""
-    if offset == 0 and error.object.startswith(b"%PDF"):
-        return InputError("a PDF is no corpus yet", path=path, hint=f"Extract it: mckennabot extract {path}")
-    utf16 = offset == 0 and error.object.startswith((b"\xff\xfe", b"\xfe\xff"))
-    name, option = ("UTF-16", "UTF-16") if utf16 else ("Latin-1", "LATIN1")
     return InputError(
         f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset + error.start}",
         path=path,
-        hint=f"If it is {name}, convert it: iconv -f {option} -t UTF-8 {path} > fixed.txt",
+        hint=extract_first(path),
     )

@@ -46,8 +46,13 @@ def test_bytes_that_are_not_utf8_are_named_with_file_and_offset(tmp_path: Path) 
 
 
 def test_a_directory_gives_its_corpora_in_order(tmp_path: Path) -> None:
-    for name in ("b.txt", "a.txt", "book.pdf"):
+    (tmp_path / ".git").mkdir()
+    aside = ("book.pdf", "README.md", "LICENSE.txt", ".hidden.txt", ".git/z.txt", "page.html", "essay.md")
+    for name in ("b10.txt", "b2.txt", "a.txt", *aside):
         (tmp_path / name).write_text("x", encoding="utf-8")
-    assert [p.name for p in corpus.corpus_files([tmp_path])] == ["a.txt", "b.txt"]
+    files, found = corpus.find_corpora([tmp_path])
+    assert [p.name for p in files] == ["a.txt", "b2.txt", "b10.txt"]
+    said = "\n".join(found.notes())
+    assert all(name in said for name in ("LICENSE.txt", ".hidden.txt", ".git", "and 1 more"))
     with pytest.raises(InputError, match="no such corpus"):
         corpus.corpus_files([tmp_path / "c.txt"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 
 from mckennabot.corpus import SEPARATOR
-from mckennabot.errors import InputError
+from mckennabot.errors import InputError, UsageError
 from mckennabot.finetune.copied import Copied, Words
 from mckennabot.finetune.copied import split as words_of
-from mckennabot.finetune.data import PIECE, Windows, encode_corpus, held_out_windows, split, texts
+from mckennabot.finetune.data import Windows, encode_corpus, held_out_windows, segments, split
+from mckennabot.finetune.texts import PIECE, START, Corpus
 from mckennabot.tokenizer import Tokenizer
 
 
@@ -67,14 +69,46 @@ def test_a_bad_byte_is_named_with_its_offset_wherever_it_is(tmp_path: Path, toke
 
 @pytest.mark.parametrize(
     ("content", "hint"),
-    [(b"%PDF-1.7\n%\xe2\xe3", "mckennabot extract"), ("é".encode("utf-16"), "UTF-16"), (b"\xe9", "LATIN1")],
+    [
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF"),
+        ("é".encode("utf-16"), "UTF-16"),
+        ("The lamp is out. ".encode("utf-16-le") * 50, "UTF-16"),
+        (b"\0" * 5000, "no text"),
+        (b"The lamp is out. " * 9000 + b"\0", "no text"),
+        (bytes(range(1, 9)) * 50, "no text"),
+        (b"\xe9", "not UTF-8"),
+        ("Все счастливые семьи".encode("cp1251"), "not UTF-8"),
+        (b"PK\x03\x04" + bytes(30), "archive"),
+        (b"<!DOCTYPE html>\n<p>The lamp</p>", "HTML"),
+        (b"<p>One <i>lamp</i> and</p>\n<p>another <b>one</b>.</p>", "HTML"),
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\nThe lamp\n", "captions"),
+        (b"1\n00:00:01,000 --> 00:00:02,000\nThe lamp\n", "captions"),
+        (b'{"settings": {"steps": 1}}', "JSON"),
+        (b"{\\rtf1\\ansi The lamp}", "RTF"),
+    ],
 )
-def test_what_is_no_utf8_is_told_apart(
+def test_what_is_no_text_is_told_apart_and_how_to_make_a_corpus_of_it(
     content: bytes, hint: str, tmp_path: Path, tokenizer: Tokenizer
 ) -> None:
     with pytest.raises(InputError) as caught:
-        encode_corpus([write(tmp_path / "a.txt", content)], tokenizer)
-    assert hint in str(caught.value.hint)
+        encode_corpus([write(tmp_path / "a b.txt", content)], tokenizer)
+    assert hint in str(caught.value)
+    assert f"mckennabot extract '{tmp_path}/a b.txt'" in str(caught.value.hint)
+
+
+def test_text_that_a_terminal_wrote_is_text(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    text = "\x1b[1mThe lamp\x1b[0m is out.\a"
+    assert (
+        tokenizer.decode(encode_corpus([write(tmp_path / "a.txt", text)], tokenizer).tolist())
+        == SEPARATOR + text
+    )
+
+
+def test_every_file_that_cannot_be_learned_is_named(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    for n in range(5):
+        write(tmp_path / f"{n}.txt", b"caf\xe9" if n % 2 else b"The lamp.")
+    with pytest.raises(InputError, match=r"2 files .*1\.txt.*3\.txt"):
+        encode_corpus([tmp_path], tokenizer)
 
 
 @pytest.mark.parametrize("content", ["", " \n\n", f"{SEPARATOR}\n\n{SEPARATOR}"])
@@ -96,6 +130,75 @@ def test_directories_npz_and_csv_are_corpora(tmp_path: Path, tokenizer: Tokenize
     assert tokenizer.decode(encode_corpus(paths, tokenizer).tolist()) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "expected", "said"),
+    [
+        (
+            "t.csv",
+            "id,date,tweet\n101,2020-01-02,The lamp is out.\n102,2020-01-03,So?\n",
+            "The lamp is out.|So?",
+            "tweet",
+        ),
+        ("t.csv", "1;text one\n2;text two, longer\n", "text one|text two, longer", "not a header"),
+        ("t.csv", 'text\n"one\r\ntwo"\r\n', "one\ntwo", "text"),
+        ("t.csv", "I came, I saw\nNobody came\n", "I came, I saw|Nobody came", "not a header"),
+        ("t.tsv", "who\twhat\nMira\tthe lamp is out again\n", "the lamp is out again", "what"),
+        (
+            "t.jsonl",
+            '{"id": "7", "body": "The lamp."}\n{"id": "8", "body": "Out."}\n',
+            "The lamp.|Out.",
+            "body",
+        ),
+    ],
+)
+def test_the_column_of_texts_is_found_and_said(
+    name: str, content: str, expected: str, said: str, tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    path = write(tmp_path / name, content)
+    corpus = Corpus([path])
+    text = tokenizer.decode(encode_corpus(corpus, tokenizer).tolist())
+    assert text == "".join(SEPARATOR + part for part in expected.split("|"))
+    assert said in corpus.notes[0]
+    assert segments(corpus, path, tokenizer) == [[part] for part in expected.split("|")]
+
+
+def test_a_column_is_named_or_asked_for(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    path = write(
+        tmp_path / "t.csv", "ask,tell\nWho has the lamp now?,Nobody has it.\nWho had it?,The rain had.\n"
+    )
+    with pytest.raises(InputError, match=r"several columns.*ask, tell") as caught:
+        Corpus([path])
+    assert "--column" in str(caught.value.hint)
+    for column in ("Tell", "2"):
+        tokens = encode_corpus(Corpus([path], column), tokenizer)
+        assert tokenizer.decode(tokens.tolist()) == f"{SEPARATOR}Nobody has it.{SEPARATOR}The rain had."
+    with pytest.raises(UsageError, match="no column 'say'"):
+        Corpus([path], "say")
+    with pytest.raises(InputError, match="no column of texts"):
+        Corpus([write(tmp_path / "ids.csv", "id,count\n17,2\n18,4\n")])
+
+
+def test_the_mark_that_begins_texts_elsewhere_is_left_out_and_said(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    path = write(tmp_path / "a.txt", f"{START}One.{SEPARATOR}\n{START} Two {START}.\n{SEPARATOR}Three.")
+    corpus = Corpus([path])
+    text = tokenizer.decode(encode_corpus(corpus, tokenizer).tolist())
+    assert text == f"{SEPARATOR}One.{SEPARATOR}Two {START}.{SEPARATOR}Three."
+    assert any(START in note and "2 texts" in note for note in corpus.notes)
+
+
+def test_no_damage_to_token_ids_is_anything_but_one_clear_error(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, np.array([tokenizer.eot, *tokenizer.encode("The lamp is out.")] * 9))
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 5):
+        for data in (whole[:at], whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :]):
+            path.write_bytes(data)
+            with contextlib.suppress(InputError):
+                encode_corpus([path], tokenizer)
+
+
 def test_a_bad_byte_of_a_csv_is_named_with_its_offset_too(tmp_path: Path, tokenizer: Tokenizer) -> None:
     path = write(tmp_path / "latin.csv", b'text\n"two\nlines"\n' * 9000 + b"caf\xe9")
     with pytest.raises(InputError, match=r"0xe9 at offset 153003"):
@@ -107,7 +210,7 @@ def test_token_ids_that_the_vocabulary_lacks_are_refused(tmp_path: Path, tokeniz
     with pytest.raises(InputError, match="outside the model's vocabulary"):
         encode_corpus([tmp_path / "a.npz"], tokenizer)
     with pytest.raises(InputError, match="vocabulary that made them"):
-        list(texts([tmp_path / "a.npz"]))
+        list(Corpus([tmp_path / "a.npz"]).texts())
     write(tmp_path / "b.npz", "text")
     with pytest.raises(InputError, match=r"not a \.npz"):
         encode_corpus([tmp_path / "b.npz"], tokenizer)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mckennabot.cli.options import PATH, base_url, chatter, checkpoints, console
+from mckennabot.cli.options import base_url, chatter, checkpoints, console
 from mckennabot.config import CORPUS_DIR, FinetuneSettings
 from mckennabot.corpus import EXTRACT_HINT
 from mckennabot.errors import InputError
@@ -22,13 +22,14 @@ Examples:
   mckennabot finetune --steps 1000                       data/*.txt -> checkpoints/run1
   mckennabot finetune --model tiny --run small book.txt  no download, from a random start
 
-CORPUS is text (.txt, or a directory of them), or gpt-2-simple's .npz and single-column .csv.
+CORPUS is text (.txt, a directory of them, or - for stdin), tables of texts (.csv, .tsv, .jsonl), or
+gpt-2-simple's .npz. Of anything else, `mckennabot extract` makes a corpus.
 The same command again goes on with the run up to --steps.
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("corpus", nargs=-1, type=PATH)
+@click.argument("corpus", nargs=-1, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--steps", type=AT_LEAST_ONE, default=DEFAULTS.steps, show_default=True, help="Steps of the whole run."
 )
@@ -113,6 +114,9 @@ The same command again goes on with the run up to --steps.
 @click.option("--seed", type=COUNT, default=DEFAULTS.seed, show_default=True, help="Of everything random.")
 @click.option("--grad-checkpoint", is_flag=True, help="Less memory, more time: for 774M and 1558M.")
 @click.option("--tensorboard", is_flag=True, help="Write event files for TensorBoard too.")
+@click.option(
+    "--column", metavar="NAME", help="Column of a CSV or JSONL corpus that holds the texts.  [default: found]"
+)
 @click.option("--dry-run", is_flag=True, help="Only say what it would take: tokens, epochs, memory, time.")
 @click.option(
     "--engine",
@@ -126,14 +130,17 @@ def finetune(corpus: tuple[Path, ...], verbose: bool, quiet: bool, **options: An
     """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
     from mckennabot import finetune as stage
     from mckennabot.finetune.jobs import job, supervise
+    from mckennabot.system.inputs import is_aside, natural
+    from mckennabot.system.spool import spooled
 
-    paths = list(corpus) or sorted(CORPUS_DIR.glob("*.txt"))
+    paths = list(corpus) or [p for p in sorted(CORPUS_DIR.glob("*.txt"), key=natural) if not is_aside(p.name)]
     if not paths and not job.detected():  # of whose processes only the first needs one
         raise InputError("no corpus (*.txt)", path=CORPUS_DIR, hint=EXTRACT_HINT)
     settings = FinetuneSettings(**options)
-    if settings.dry_run:
-        click.echo(stage.plan(paths, settings))
-        return
     if job.detected():
         supervise.work_in_child()
-    stage.finetune(paths, settings, reporter=console(verbose, quiet))
+    with spooled(paths) as files:
+        if settings.dry_run:
+            click.echo(stage.plan(files, settings))
+        else:
+            stage.finetune(files, settings, reporter=console(verbose, quiet))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from mckennabot.backend import import_keras
 from mckennabot.config import FinetuneSettings
-from mckennabot.corpus import parse, read_text
 from mckennabot.errors import UsageError
 from mckennabot.finetune import memory, precision
-from mckennabot.finetune.data import Windows, split
+from mckennabot.finetune.data import Windows, segments, split
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
@@ -166,11 +165,13 @@ def _pick_up(run: Run, reporter: Reporter) -> tuple[State, Any]:
 
 
 def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> None:
-    """What `generate` needs to say which of a text's words are the corpus's; of texts that are no tokens."""
-    texts = [path for path in plan.files if path.suffix.lower() not in (".npz", ".csv")]
-    if not texts or (run.path / INDEX).exists():
+    """What `generate` needs to say which of a text's words are the corpus's."""
+    if (run.path / INDEX).exists():
         return
     if len(plan.tokens) > INDEXED_TOKENS:
         reporter.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
     else:
-        Index.build((path.name, parse(read_text(path))) for path in texts).save(run.path)
+        corpus = plan.corpus
+        Index.build((path.name, segments(corpus, path, plan.tokenizer)) for path in corpus.files).save(
+            run.path
+        )

@@ -44,6 +44,7 @@ def dry_run(plan: Plan) -> str:
             + ("" if room is None else f" of {memory.in_words(room)} free"),
         ),
         *([("warning", advice)] if advice else []),
+        *(("note", note) for note in plan.corpus.notes),
         ("time", pace),
     ]
     width = max(len(name) for name, _ in rows)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.config import FinetuneSettings
-from mckennabot.corpus import corpus_files
+from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import ModelError, UsageError
-from mckennabot.finetune.data import Tokens, encode_corpus, texts
+from mckennabot.finetune.data import Tokens, encode_corpus
 from mckennabot.finetune.runs.run import Run, fingerprint
+from mckennabot.finetune.texts import Corpus, holds_tokens
 from mckennabot.language import is_english
 from mckennabot.models import dial, small
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
@@ -45,7 +46,7 @@ class Plan:
         continues: whether the run is there already.
         hparams: the model's sizes.
         tokenizer: its vocabulary.
-        files: the corpus files.
+        corpus: its files, as they were read.
         tokens: the whole corpus [n].
         settings: with nothing left to choose.
         info: what run.json says.
@@ -56,7 +57,7 @@ class Plan:
     continues: bool
     hparams: Hparams
     tokenizer: Tokenizer
-    files: list[Path]
+    corpus: Corpus
     tokens: Tokens
     settings: FinetuneSettings
     info: dict[str, Any]
@@ -72,14 +73,15 @@ def prepare(
         ModelError: the base model or the run cannot be used.
         UsageError: the run is there and was begun with something else.
     """
+    corpus = Corpus(paths, settings.column)
     continues = _exists(run) and not settings.fresh
     if continues:
         origin, base = _same_origin(run, settings), None
         tokenizer, hparams = Tokenizer.load(run.path), run.hparams()
     else:
-        origin, base = find_base(paths, settings, reporter)
+        origin, base = find_base(corpus, settings, reporter)
         if base is None:
-            tokenizer = Tokenizer.train(_spread(paths), TINY_VOCABULARY)
+            tokenizer = Tokenizer.train(_spread(corpus), TINY_VOCABULARY)
             hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
         else:
             tokenizer, hparams = Tokenizer.load(base.path), base.hparams()
@@ -88,8 +90,9 @@ def prepare(
             f"a vocabulary of {tokenizer.size} for a model of {hparams.n_vocab} tokens",
             path=run.path if base is None else base.path,
         )
-    files = corpus_files(paths)
-    tokens = encode_corpus(files, tokenizer)
+    tokens = encode_corpus(corpus, tokenizer)
+    for note in corpus.notes:
+        reporter.say(note)
     whole = _complete(settings, origin, hparams, reporter)
     remembered = run.run_info().get("base") if continues else base and dial.remember(origin, base)
     info = {
@@ -100,31 +103,29 @@ def prepare(
         "corpus": {
             "fingerprint": fingerprint(tokens),
             "tokens": len(tokens),
-            "files": [str(path) for path in files],
+            "files": [str(path) for path in corpus.files],
         },
     }
     if continues:
         _same_data(run, info)
         _say_what_changed(run, info, reporter)
-    return Plan(origin, base, continues, hparams, tokenizer, files, tokens, whole, info)
+    return Plan(origin, base, continues, hparams, tokenizer, corpus, tokens, whole, info)
 
 
-def _spread(paths: Sequence[Path]) -> Iterator[str]:
+def _spread(corpus: Corpus) -> Iterator[str]:
     """Pieces of text, about `LEARNT_FROM` bytes of them, from everywhere in the corpus."""
-    size = sum(path.stat().st_size for path in corpus_files(paths))
-    return itertools.islice(texts(paths), 0, None, -(-size // LEARNT_FROM) or 1)
+    size = sum(path.stat().st_size for path in corpus.files)
+    return itertools.islice(corpus.texts(), 0, None, -(-size // LEARNT_FROM) or 1)
 
 
-def find_base(
-    paths: Sequence[Path], settings: FinetuneSettings, reporter: Reporter
-) -> tuple[str, ModelDir | None]:
+def find_base(corpus: Corpus, settings: FinetuneSettings, reporter: Reporter) -> tuple[str, ModelDir | None]:
     """The base model's name and directory; None for ``tiny``.
 
     Raises:
         ModelError: a model was asked for and is not to be had.
         UsageError: the run would take the place of its own base.
     """
-    origin, base = _find_base(paths, settings, reporter)
+    origin, base = _find_base(corpus, settings, reporter)
     if base is not None and base.path.resolve() == (settings.checkpoints / settings.run).resolve():
         raise UsageError(
             "a run cannot stand in its base model's place", path=base.path, hint="Choose another --run."
@@ -132,14 +133,12 @@ def find_base(
     return origin, base
 
 
-def _find_base(
-    paths: Sequence[Path], settings: FinetuneSettings, reporter: Reporter
-) -> tuple[str, ModelDir | None]:
+def _find_base(corpus: Corpus, settings: FinetuneSettings, reporter: Reporter) -> tuple[str, ModelDir | None]:
     name = settings.model
     if name == TINY:
         return TINY, None
     if name == small.NAME:
-        if not _is_english(paths):
+        if not _is_english(corpus):
             reporter.warn(
                 f"--model {name} knows only English, and the corpus is not: 124M or tiny do better."
             )
@@ -161,7 +160,7 @@ def _find_base(
         if name is not None:
             raise
         instead = f"No base model {DEFAULT_BASE} ({error.what}): "
-        if small.is_packaged() and _is_english(paths):
+        if small.is_packaged() and _is_english(corpus):
             reporter.warn(f"{instead}taking the one that comes with the package (--model {small.NAME}).")
             return small.NAME, small.unpack(settings.checkpoints)
         why = f", since {small.NAME} knows only English" if small.is_packaged() else ""
@@ -169,9 +168,9 @@ def _find_base(
         return TINY, None
 
 
-def _is_english(paths: Sequence[Path]) -> bool:
-    files = [path for path in corpus_files(paths) if path.suffix.lower() != ".npz"]
-    return is_english("".join(itertools.islice(texts(files), LANGUAGE_PIECES)))
+def _is_english(corpus: Corpus) -> bool:
+    pieces = (piece for path in corpus.files if not holds_tokens(path) for piece in corpus.pieces(path))
+    return is_english("".join(itertools.islice(pieces, LANGUAGE_PIECES)).replace(SEPARATOR, "\n"))
 
 
 def _exists(run: Run) -> bool:

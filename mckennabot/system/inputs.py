@@ -114,6 +114,11 @@ def walk(directory: Path, suffixes: Collection[str]) -> Found:
     return found
 
 
+def is_aside(name: str) -> bool:
+    """Whether a file is hidden, or speaks of a project and belongs to no text."""
+    return name.startswith(".") or bool(_ABOUT.match(Path(name).stem))
+
+
 def _reason(path: Path, suffixes: Collection[str]) -> str:
     """Why a file is not read; "" if it is."""
     if path.name.startswith("."):
