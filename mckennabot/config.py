@@ -1,13 +1,29 @@
-"""One frozen dataclass for each stage's settings.
+"""The settings of each stage: one frozen dataclass for each, which checks itself.
 
-Defaults < mckennabot.toml < MCKENNABOT_<COMMAND>_<OPTION> < flags; click does the layering, from
-the defaults that stand here.
+A field says its type, its default, its limits and its help once; the command line makes its options from
+that (`mckennabot.cli.options`), and the Python API takes the same names as keyword arguments.
+Defaults < mckennabot.toml < MCKENNABOT_<COMMAND>_<OPTION> < flags; click does the layering.
+
+    >>> GenerateSettings(length=0)
+    Traceback (most recent call last):
+        ...
+    mckennabot.errors.UsageError: --length 0: it must be at least 1
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import operator
+import re
+import sys
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
+from typing import Any, Literal
+
+from mckennabot.errors import UsageError
 
 CHECKPOINTS = Path("checkpoints")
 CORPUS_DIR = Path("data")
@@ -16,138 +32,320 @@ LEDGER = ".extracted.jsonl"
 BASE_URL = "https://openaipublic.blob.core.windows.net/gpt-2"
 """Where OpenAI keeps its models, and gpt-2-simple fetches them: ``<BASE_URL>/models/<name>/<file>``."""
 
+
 MOST_VOICE = 2.0
 """The far end of the dial; further on nothing of the language is left."""
 
 
 @dataclass(frozen=True)
-class ExtractSettings:
-    """How a book becomes a corpus.
+class Option:
+    """What is known of a setting besides its type and default.
 
     Attributes:
-        segment: where ``<|endoftext|>`` goes: chapter, section, page or none.
-        pages: first and last page to read, counted from 1; None is all.
-        password: opens an encrypted file.
-        keep: kinds of text outside the flow to leave in: front-matter, footnotes, index, …
-        jobs: processes that read pages; None is as many as help.
-        ocr: have ocrmypdf recognise the text of pages that are pictures.
-        speaker: whose words to keep of a talk between several; None keeps all.
-        column: name or number (from 1) of the column that holds the texts of a table; None finds it.
+        help: one sentence for ``--help``.
+        low, high: the least and the greatest value.
+        above: a value that it must be greater than.
+        metavar: stands for the value in ``--help``.
+        unset: what None means, as ``--help`` says it.
     """
 
-    segment: str = "chapter"
-    pages: tuple[int, int] | None = None
-    password: str | None = None
-    keep: frozenset[str] = frozenset()
-    jobs: int | None = None
-    ocr: bool = False
-    speaker: str | None = None
-    column: str | None = None
+    help: str
+    low: float | None = None
+    high: float | None = None
+    above: float | None = None
+    metavar: str | None = None
+    unset: str | None = None
+
+
+def setting(default: Any, help: str, **details: Any) -> Any:
+    """A dataclass field with an `Option`."""
+    return field(default=default, metadata={"option": Option(help, **details)})
+
+
+class Settings:
+    """Checks and converts its fields when it is made.
+
+    Whole numbers and texts are taken as they are; paths may be strings, ``~`` is the home directory; a set
+    or tuple of texts may be one text. Numbers that are not finite are refused.
+
+    Raises:
+        UsageError: a value that its field does not take; the message names the option and the limits.
+    """
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        kinds = types_of(type(self))
+        for each in fields(self):  # type: ignore[arg-type]
+            value = _checked(each, kinds[each.name], getattr(self, each.name))
+            object.__setattr__(self, each.name, value)
+
+
+def types_of(settings: type) -> dict[str, Any]:
+    """The types of a settings class's fields, resolved."""
+    return typing.get_type_hints(settings)
+
+
+def option_of(each: Field[Any]) -> Option:
+    """What a settings class's field says of itself."""
+    found = each.metadata["option"]
+    assert isinstance(found, Option)
+    return found
+
+
+def flag(name: str) -> str:
+    """A setting's name on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def without_none(kind: Any) -> Any:
+    """The type of a setting's value where there is one: ``int`` of ``int | None``."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return next(inner for inner in typing.get_args(kind) if inner is not type(None))
+    return kind
+
+
+def _checked(each: Field[Any], kind: Any, value: Any) -> Any:
+    if value is None and without_none(kind) is not kind:
+        return None
+    kind, option = without_none(kind), option_of(each)
+    try:
+        value = _converted(kind, value)
+    except (TypeError, ValueError) as error:
+        reason = (
+            str(error) if isinstance(error, _RefusedError) else f"it must be {_NAMES.get(kind, 'a text')}"
+        )
+        raise UsageError(f"{flag(each.name)} {value!r}: {reason}") from None
+    if typing.get_origin(kind) is Literal and value not in typing.get_args(kind):
+        raise UsageError(f"{flag(each.name)} {value!r}: it must be one of {', '.join(typing.get_args(kind))}")
+    for limit, wrong, words in (
+        (option.low, operator.lt, "at least"),
+        (option.above, operator.le, "more than"),
+        (option.high, operator.gt, "at most"),
+    ):
+        if limit is not None and wrong(value, limit):
+            raise UsageError(f"{flag(each.name)} {value}: it must be {words} {limit:g}")
+    return value
+
+
+class _RefusedError(ValueError):
+    """A value that is refused for a reason of its own."""
+
+
+_NAMES: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Path: "a path",
+    tuple[str, ...]: "a text or several",
+    frozenset[str]: "names, separated by commas",
+}
+
+
+def _converted(kind: Any, value: Any) -> Any:
+    """The value as what its field holds.
+
+    Raises:
+        TypeError, ValueError: it cannot be that.
+    """
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise TypeError
+    elif kind in (int, float):
+        if isinstance(value, (bool, str)):
+            raise TypeError
+        value = operator.index(value) if kind is int else float(value)
+        if not math.isfinite(value):
+            raise _RefusedError("it must be a finite number")
+    elif kind is Path:
+        value = Path(value).expanduser()
+    elif kind == tuple[int, int]:
+        value = page_span(value) if isinstance(value, str) else _pair(value)
+    elif kind in (tuple[str, ...], frozenset[str]):
+        value = _texts(value, split=kind == frozenset[str])
+    elif not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(value: Any, split: bool) -> Any:
+    given: Iterable[Any] = [value] if isinstance(value, str) else value
+    texts = list(given)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    if not split:
+        return tuple(texts)
+    return frozenset(part.strip() for text in texts for part in text.split(",") if part.strip())
+
+
+def page_span(text: str) -> tuple[int, int]:
+    """The first and the last page of ``10-240``, ``10-``, ``-240`` or ``10``, from 1.
+
+    Raises:
+        ValueError: it is no such span.
+    """
+    found = re.fullmatch(r"(\d{0,6})(-?)(\d{0,6})", text.replace(" ", ""))
+    if not found or not (found[1] or found[3]):
+        raise _RefusedError("it must be pages such as 10-240")
+    first = int(found[1] or 1)
+    return _pair((first, int(found[3] or (sys.maxsize if found[2] else first))))
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    first, last = map(operator.index, value)
+    if not 1 <= first <= last:
+        raise _RefusedError("pages count from 1, and the first comes first")
+    return first, last
 
 
 @dataclass(frozen=True)
-class FinetuneSettings:
-    """How a corpus becomes a run.
+class ExtractSettings(Settings):
+    """How a book becomes a corpus."""
 
-    Attributes:
-        steps: total optimizer steps of the run.
-        model: a base model's name or path, or ``tiny`` for a random start with its own vocabulary; None is
-            what the run began with, else 124M where it is there or can be fetched, else ``tiny``.
-        run: the run's name.
-        checkpoints: where base models and runs lie.
-        base_url: where a base model that is not there is fetched from.
-        fresh: start over instead of continuing the run.
-        devices: GPUs of each process to share its batches out over; None is all.
-        batch_size: sequences per micro-batch of each process; None is a good number for the model.
-        accumulate: micro-batches per optimizer step.
-        learning_rate: peak learning rate; None is a good one for the model.
-        warmup: steps over which the learning rate rises, before it falls with the root of the step.
-        block_size: tokens per sequence; None is the model's whole window.
-        precision: auto, float32, bfloat16 or float16, of the matrix products; weights stay float32.
-        val_fraction: share of the corpus held out.
-        eval_every: steps between validations.
-        save_every: steps between checkpoints.
-        sample_every: steps between drawn samples; 0 draws none.
-        patience: validations without improvement before stopping; 0 never stops early.
-        seed: of everything random.
-        grad_checkpoint: compute each layer twice instead of keeping what it computed; for large models.
-        tensorboard: write event files too.
-        dry_run: only say what would be done.
-        engine: keras or gpt-2-simple.
-        column: name or number (from 1) of the column that holds the texts of a table; None finds it.
-    """
-
-    steps: int = 1000
-    model: str | None = None
-    run: str = "run1"
-    checkpoints: Path = CHECKPOINTS
-    base_url: str = BASE_URL
-    fresh: bool = False
-    devices: int | None = None
-    batch_size: int | None = None
-    accumulate: int = 1
-    learning_rate: float | None = None
-    warmup: int = 20
-    block_size: int | None = None
-    precision: str = "auto"
-    val_fraction: float = 0.05
-    eval_every: int = 100
-    save_every: int = 100
-    sample_every: int = 200
-    patience: int = 5
-    seed: int = 0
-    grad_checkpoint: bool = False
-    tensorboard: bool = False
-    dry_run: bool = False
-    engine: str = "keras"
-    column: str | None = None
+    segment: Literal["chapter", "section", "page", "none"] = setting(
+        "chapter", "Begin a new text (<|endoftext|>) at every chapter, section or page."
+    )
+    pages: tuple[int, int] | None = setting(
+        None, "Read only these pages, such as 10-240.", metavar="FIRST-LAST", unset="all"
+    )
+    password: str | None = setting(
+        None, "Open encrypted PDFs with this password.", unset="asked for on a terminal, for one book"
+    )
+    keep: frozenset[str] = setting(
+        frozenset(),
+        "Keep what is left out otherwise: front-matter, footnotes, index, … (separated by commas)",
+        metavar="KINDS",
+    )
+    jobs: int | None = setting(
+        None, "Read pages in this many processes.", low=1, unset="one per core, up to 4"
+    )
+    ocr: bool = setting(False, "Let ocrmypdf recognise the text of scanned pages first.")
+    speaker: str | None = setting(
+        None, "Keep the words of one speaker of a talk or interview.", metavar="NAME", unset="all"
+    )
+    column: str | None = setting(
+        None,
+        "Read the texts of a CSV or JSONL file from this column (its name, or its number from 1).",
+        metavar="NAME",
+        unset="found by name, or the longest",
+    )
 
 
 @dataclass(frozen=True)
-class GenerateSettings:
-    """How text is drawn.
+class FinetuneSettings(Settings):
+    """How a corpus becomes a run."""
 
-    Attributes:
-        length: new tokens at most.
-        min_length: new tokens before which nothing ends a text.
-        finish_sentence: go on past `length` to the end of the sentence, at most 60 tokens.
-        temperature: 0 is greedy.
-        top_k: tokens to choose from; 0 is all.
-        top_p: probability mass to choose from, of those; 1 is all.
-        repetition_penalty: above 1 makes tokens less likely that were drawn before.
-        seed: None draws a new one, which is reported.
-        nsamples: texts per prefix.
-        batch_size: texts drawn at a time.
-        stop: texts that end a text.
-        ignore_eot: go on past ``<|endoftext|>``.
-        keep_prefix: keep the prefix's start in sight where a text is longer than the model's window.
-        run: a run's name; None is the latest.
-        model: a base model's name, instead of a run.
-        checkpoints: where base models and runs lie.
-        checkpoint: a step, best or latest; None is what the run's pointer names.
-        voice: place on the dial from the base model (0) through the run as trained (1) to more of the author;
-            None is where the run did best on held-out text, as run.json has it.
-        precision: auto, int8, float16 or float32.
-        engine: ctranslate2 or gpt-2-simple.
-    """
+    steps: int = setting(1000, "Train until the run has this many steps in all.", low=1)
+    model: str | None = setting(
+        None,
+        "Start from 124M, 355M, 774M, 1558M, a model's directory, or tiny: random weights and a vocabulary "
+        "learnt from the corpus.",
+        metavar="NAME|PATH",
+        unset="what the run began with, else 124M, else tiny",
+    )
+    run: str = setting("run1", "Name the run.", metavar="NAME")
+    checkpoints: Path = setting(CHECKPOINTS, "Keep base models and runs in this directory.")
+    base_url: str = setting(
+        BASE_URL, "Fetch base models from this mirror, as URL/models/NAME/FILE.", metavar="URL"
+    )
+    fresh: bool = setting(False, "Start the run over.")
+    devices: int | None = setting(None, "Use this many GPUs of each machine.", low=1, unset="all")
+    batch_size: int | None = setting(
+        None,
+        "Train on this many sequences at a time, in each process.",
+        low=1,
+        unset="1, at least one per device; tiny: 4",
+    )
+    accumulate: int = setting(1, "Add up the gradients of this many batches for each step.", low=1)
+    learning_rate: float | None = setting(
+        None, "Raise the learning rate to this peak.", above=0, unset="0.0001; tiny: 0.0015"
+    )
+    warmup: int = setting(
+        20, "Raise the learning rate over this many steps; after them it falls with their square root.", low=0
+    )
+    block_size: int | None = setting(
+        None, "Train on sequences of this many tokens.", low=1, unset="the model's window"
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto", "Multiply matrices in this precision; weights stay float32."
+    )
+    val_fraction: float = setting(0.05, "Hold out this share of the corpus for validation.", low=0, high=0.9)
+    eval_every: int = setting(100, "Validate after every so many steps; 0 only at the end.", low=0)
+    save_every: int = setting(100, "Save after every so many steps; 0 only at the end.", low=0)
+    sample_every: int = setting(200, "Sample a text after every so many steps; 0 never.", low=0)
+    patience: int = setting(5, "Stop after this many validations without improvement; 0 never.", low=0)
+    seed: int = setting(0, "Seed everything random.", low=0)
+    grad_checkpoint: bool = setting(False, "Save memory by computing each layer twice; for 774M and 1558M.")
+    tensorboard: bool = setting(False, "Write event files for TensorBoard too.")
+    dry_run: bool = setting(False, "Only say what training would take: tokens, epochs, memory and time.")
+    engine: Literal["keras", "gpt-2-simple"] = setting("keras", "Train with this engine.")
+    column: str | None = setting(
+        None,
+        "Read the texts of a CSV or JSONL file from this column (its name, or its number from 1).",
+        metavar="NAME",
+        unset="found by name, or the longest",
+    )
 
-    length: int = 200
-    min_length: int = 1
-    finish_sentence: bool = False
-    temperature: float = 0.8
-    top_k: int = 200
-    top_p: float = 0.95
-    repetition_penalty: float = 1.0
-    seed: int | None = None
-    nsamples: int = 1
-    batch_size: int = 8
-    stop: tuple[str, ...] = ()
-    ignore_eot: bool = False
-    keep_prefix: bool = False
-    run: str | None = None
-    model: str | None = None
-    checkpoints: Path = CHECKPOINTS
-    checkpoint: str | None = None
-    voice: float | None = None
-    precision: str = "auto"
-    engine: str = "ctranslate2"
+
+@dataclass(frozen=True)
+class GenerateSettings(Settings):
+    """How text is sampled."""
+
+    length: int = setting(200, "Sample at most this many tokens; any number will do.", low=1)
+    min_length: int = setting(1, "Let nothing end a text before this many tokens.", low=0)
+    finish_sentence: bool = setting(
+        False, "Go on past --length to the end of the sentence, for at most 60 tokens."
+    )
+    temperature: float = setting(
+        0.8,
+        "Sample more boldly (above 1) or more safely; 0 always takes the likeliest token.",
+        low=0,
+        high=100,
+    )
+    top_k: int = setting(200, "Sample from the K likeliest tokens; 0 is all.", low=0)
+    top_p: float = setting(
+        0.95, "Of these, sample from the likeliest that make up this probability; 1 is all.", above=0, high=1
+    )
+    repetition_penalty: float = setting(
+        1.0, "Make tokens that were sampled before less likely (above 1).", above=0, high=100
+    )
+    seed: int | None = setting(
+        None, "Sample the same texts again with the same seed.", low=0, high=2**32 - 2, unset="a new one"
+    )
+    nsamples: int = setting(1, "Sample this many texts for each prefix.", low=1)
+    batch_size: int = setting(8, "Sample this many texts at a time.", low=1)
+    stop: tuple[str, ...] = setting(
+        (), "End a text before these words; may be given several times.", metavar="TEXT"
+    )
+    ignore_eot: bool = setting(False, "Go on past <|endoftext|>.")
+    keep_prefix: bool = setting(
+        False, "Keep the start of the prefix in sight where a text is longer than the model's window."
+    )
+    run: str | None = setting(None, "Sample from this run.", metavar="NAME", unset="the latest")
+    model: str | None = setting(None, "Sample from this base model instead.", metavar="NAME")
+    checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
+    checkpoint: str | None = setting(
+        None, "Use the weights of this step, best or latest.", metavar="STEP", unset="the run's own choice"
+    )
+    voice: float | None = setting(
+        None,
+        "Turn the dial: 0 is the base model, 1 the run as trained, above 1 more of the author.",
+        low=0,
+        high=MOST_VOICE,
+        unset="where the run did best on held-out text",
+    )
+    precision: Literal["auto", "int8", "float16", "float32"] = setting(
+        "auto", "Hold the weights in this precision."
+    )
+    engine: Literal["ctranslate2", "gpt-2-simple"] = setting("ctranslate2", "Sample with this engine.")
+
+    def __post_init__(self) -> None:
+        """Check every field, and that they fit together."""
+        if isinstance(self.checkpoint, int) and not isinstance(self.checkpoint, bool):
+            object.__setattr__(self, "checkpoint", str(self.checkpoint))  # a step
+        super().__post_init__()
+        if self.run and self.model:
+            raise UsageError("--run and --model exclude each other")
+        if self.min_length > self.length:
+            raise UsageError("--min-length is greater than --length")
+        if "" in self.stop:
+            raise UsageError("--stop needs a text")

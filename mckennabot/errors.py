@@ -5,9 +5,22 @@ Each error is at most three lines to the user: what happened, to which file, wha
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 
 from mckennabot.system.terminal import shown
+
+
+class ExitCode(enum.IntEnum):
+    """What the command line leaves its process with."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    INPUT = 3
+    MODEL = 4
+    RESOURCE = 5
+    INTERRUPTED = 130
 
 
 class MckennabotError(Exception):
@@ -19,7 +32,7 @@ class MckennabotError(Exception):
         hint: what to do next: a command, an option, or where to look.
     """
 
-    exit_code = 1
+    exit_code = ExitCode.BUG
 
     def __init__(self, what: str, *, path: Path | str | None = None, hint: str | None = None) -> None:
         super().__init__(what)
@@ -49,13 +62,13 @@ def _rebuild(
 class UsageError(MckennabotError):
     """The options do not fit together, or what they name must not be touched."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class InputError(MckennabotError):
     """A source or corpus cannot be used: unreadable, encrypted, scanned, empty, undecodable."""
 
-    exit_code = 3
+    exit_code = ExitCode.INPUT
 
 
 class PasswordNeeded(InputError):  # noqa: N818 - it is what is wanted, not an error
@@ -65,16 +78,16 @@ class PasswordNeeded(InputError):  # noqa: N818 - it is what is wanted, not an e
 class ModelError(MckennabotError):
     """A base model or run is missing, incomplete or damaged."""
 
-    exit_code = 4
+    exit_code = ExitCode.MODEL
 
 
 class ResourceError(MckennabotError):
     """The machine has too little of something: disk, memory, GPU memory."""
 
-    exit_code = 5
+    exit_code = ExitCode.RESOURCE
 
 
 class Interrupted(MckennabotError):  # noqa: N818 - it is what happened, not an error
     """Ctrl-C or SIGTERM, after everything worth keeping was saved."""
 
-    exit_code = 130
+    exit_code = ExitCode.INTERRUPTED

@@ -8,7 +8,7 @@ The library never prints. It takes a `Reporter`, and whoever calls it decides wh
     >>> with reporter.bar(2, "page", name="book.pdf") as bar:
     ...     bar.at(1)
     ...     bar.at(2)
-    book.pdf: 2/2 pages
+    book.pdf: page 2/2
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
+from mckennabot.errors import MckennabotError
 from mckennabot.system.terminal import is_terminal, printable, takes_colour
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -56,6 +57,10 @@ class Reporter(Protocol):
 
     def warn(self, text: str) -> None:
         """Say what the user has to know, however quiet the run is."""
+        ...
+
+    def error(self, error: MckennabotError) -> None:
+        """Say what failed and what to do about it, however quiet the run is."""
         ...
 
     def detail(self, text: str) -> None:
@@ -104,6 +109,9 @@ class Silent:
     def warn(self, text: str) -> None:
         """Say nothing."""
 
+    def error(self, error: MckennabotError) -> None:
+        """Say nothing; whoever works silently hears of it by the exception."""
+
     def detail(self, text: str) -> None:
         """Say nothing."""
 
@@ -135,6 +143,11 @@ class Console:
     def warn(self, text: str) -> None:
         """See `Reporter`."""
         self.write(text, "Warning: ", "33")
+
+    def error(self, error: MckennabotError) -> None:
+        """See `Reporter`."""
+        first, *rest = error.lines()
+        self.write("\n".join([first.removeprefix("Error: "), *rest]), "Error: ", "31")
 
     def detail(self, text: str) -> None:
         """See `Reporter`."""
@@ -239,7 +252,7 @@ def _progress_line(name: str, done: int, total: int | None, unit: str, note: str
         count = f"{done / 1e6:,.1f}{of} MB"
     else:
         of = f"/{total}" if total is not None else ""
-        count = f"{done}{of} {unit}{'' if (total or done) == 1 else 's'}"
+        count = f"{unit} {done}{of}"
     return (f"{name}: " if name else "") + count + (f"  {note}" if note else "")
 
 
@@ -260,6 +273,10 @@ class Notebook:
     def warn(self, text: str) -> None:
         """See `Reporter`."""
         print(f"Warning: {text}", flush=True)
+
+    def error(self, error: MckennabotError) -> None:
+        """See `Reporter`."""
+        print("\n".join(error.lines()), flush=True)
 
     def detail(self, text: str) -> None:
         """See `Reporter`."""

@@ -161,6 +161,7 @@ def train(tmp_path: Path, corpus: Path, base_model: Path) -> Callable[..., Model
     def run(steps: int, paths: list[Path] | None = None, **changes: Any) -> ModelDir:
         from mckennabot.config import FinetuneSettings
         from mckennabot.finetune import finetune
+        from mckennabot.reporter import Console
 
         settings = {
             "model": str(base_model),
@@ -174,7 +175,11 @@ def train(tmp_path: Path, corpus: Path, base_model: Path) -> Callable[..., Model
             "warmup": 3,
             **changes,
         }
-        return ModelDir(finetune(paths or [corpus], FinetuneSettings(steps=steps, **settings)))
+        return ModelDir(
+            finetune(
+                paths or [corpus], FinetuneSettings(steps=steps, **settings), reporter=Console(quiet=True)
+            )
+        )
 
     return run
 

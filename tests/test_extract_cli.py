@@ -143,8 +143,14 @@ def test_unknown_kinds_to_keep_are_refused(cli: Cli, pdf: Path) -> None:
 
 def test_settings_from_the_file_and_the_environment(cli: Cli, pdf: Path) -> None:
     (cli.cwd / "mckennabot.toml").write_text('[extract]\noutput = "from-file.txt"\n', encoding="utf-8")
-    cli("extract", pdf)
-    cli("extract", pdf, env={"MCKENNABOT_EXTRACT_OUTPUT": "from-environment.txt"})
+    cli("--config", "mckennabot.toml", "extract", pdf)
+    cli(
+        "--config",
+        "mckennabot.toml",
+        "extract",
+        pdf,
+        env={"MCKENNABOT_EXTRACT_OUTPUT": "from-environment.txt"},
+    )
     assert (cli.cwd / "from-file.txt").exists()
     assert (cli.cwd / "from-environment.txt").exists()
 

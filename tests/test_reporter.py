@@ -34,7 +34,7 @@ def test_a_log_gets_whole_lines_without_carriage_returns() -> None:
         for done in range(1, 4):
             bar.at(done)
             Console(stream=log).say(f"book {done}")
-    assert log.getvalue() == "book 1\nbook 2\nlibrary: 3/3 books\nbook 3\n"
+    assert log.getvalue() == "book 1\nbook 2\nlibrary: book 3/3\nbook 3\n"
 
 
 def test_a_terminal_gets_a_bar_and_lines_above_it(terminal: Terminal) -> None:
@@ -71,8 +71,8 @@ def test_quiet_leaves_warnings_and_verbose_adds_details() -> None:
         with console.bar(1, "page") as bar:
             bar.at(1)
     assert quiet.getvalue() == "Warning: warned\n"
-    assert usual.getvalue() == "said\nWarning: warned\n1/1 page\n"
-    assert verbose.getvalue() == "said\ndetail\nWarning: warned\n1/1 page\n"
+    assert usual.getvalue() == "said\nWarning: warned\npage 1/1\n"
+    assert verbose.getvalue() == "said\ndetail\nWarning: warned\npage 1/1\n"
 
 
 def test_colour_is_for_terminals_that_want_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 import click
 
 from mckennabot import __version__
-from mckennabot.cli.configfile import read_config
+from mckennabot.cli.configfile import find_config, read_config
 from mckennabot.cli.extract import extract
 from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
 from mckennabot.cli.models import models
-from mckennabot.errors import Interrupted, MckennabotError
+from mckennabot.cli.options import Session, quiet, verbose
+from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError
 
 EPILOG = """
 \b
@@ -28,7 +29,7 @@ EPILOG = """
   mckennabot generate --prefix "The New Age is"   checkpoints/run1 -> text
 
 Every option can stand in mckennabot.toml ([finetune] steps = 1000) or in the environment
-(MCKENNABOT_FINETUNE_STEPS=1000); flags win over the environment, and that over the file.
+(MCKENNABOT_FINETUNE_STEPS=1000). Flags win over the environment, and the environment over the file.
 """
 
 
@@ -55,13 +56,21 @@ class Group(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name="mckennabot")
 @click.option(
     "--config",
-    type=click.Path(dir_okay=False),
-    help="Settings to read.  [default: mckennabot.toml where it exists]",
+    metavar="PATH",
+    help="Read settings from this file.  [default: mckennabot.toml where it exists]",
 )
+@verbose
+@quiet
 @click.pass_context
-def cli(ctx: click.Context, config: str | None) -> None:
+def cli(ctx: click.Context, config: str | None, verbose: bool, quiet: bool) -> None:
     """Turn a book in PDF into a language model that talks like its author."""
-    ctx.default_map = read_config(config, cli)
+    session = ctx.ensure_object(Session)
+    session.config = find_config(config)
+    if session.config is not None:
+        ctx.default_map = read_config(session.config, cli, named=config is not None)
+        session.sections = frozenset(ctx.default_map)
+    session.verbose = verbose or bool(ctx.default_map and ctx.default_map.get("verbose"))
+    session.quiet = quiet or bool(ctx.default_map and ctx.default_map.get("quiet"))
 
 
 for command in (extract, finetune, generate, models):
@@ -70,26 +79,33 @@ for command in (extract, finetune, generate, models):
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its exit code."""
+    _have_streams()
     _tolerate_any_terminal()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
-    verbose = any(arg in ("-v", "--verbose") for arg in (argv if argv is not None else sys.argv[1:]))
+    session = Session()
     try:
-        code = cli.main(argv, prog_name="mckennabot", standalone_mode=False, auto_envvar_prefix="MCKENNABOT")
+        code = cli.main(
+            argv, prog_name="mckennabot", standalone_mode=False, auto_envvar_prefix="MCKENNABOT", obj=session
+        )
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
         error.show()
-        code = error.exit_code if error.exit_code == 2 else 1
-    except (KeyboardInterrupt, click.Abort):
-        code = _report(Interrupted("interrupted"), verbose)
+        code = ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.BUG
+    except (KeyboardInterrupt, click.Abort) as error:
+        code = _report(Interrupted("interrupted"), error, session)
     except MckennabotError as error:
-        code = _report(error, verbose)
+        code = _report(error, error.__cause__, session)
     except MemoryError as error:
-        code = _report_memory(error, verbose)
+        code = _report(
+            ResourceError("out of memory", hint="Use a smaller model, --batch-size or --block-size."),
+            error,
+            session,
+        )
     except Exception as error:
-        code = _report_bug(error, verbose)
-    sys.exit(_flush(code if isinstance(code, int) else 0))
+        code = _report_bug(error, session)
+    sys.exit(_flush(code if isinstance(code, int) else ExitCode.DONE))
 
 
 def _flush(code: int) -> int:
@@ -101,7 +117,7 @@ def _flush(code: int) -> int:
     except OSError as error:
         click.echo(f"Error: cannot write to stdout ({error.strerror})", err=True)
         _close_quietly()
-        return 5
+        return ExitCode.RESOURCE
     return code
 
 
@@ -111,40 +127,42 @@ def _close_quietly() -> int:
     return 0
 
 
-def _report(error: MckennabotError, verbose: bool) -> int:
-    for line in error.lines():
-        click.echo(line, err=True)
-    if verbose and error.__cause__ is not None:
-        _print_traceback(error)
+def _report(error: MckennabotError, cause: BaseException | None, session: Session) -> int:
+    console = session.reporter()
+    console.error(error)
+    if cause is not None:
+        console.detail(_traceback(error))
     return error.exit_code
 
 
-def _report_memory(error: BaseException, verbose: bool) -> int:
-    click.echo("Error: out of memory\n  Use a smaller model, --batch-size or --block-size.", err=True)
-    if verbose:
-        _print_traceback(error)
-    return 5
-
-
-def _report_bug(error: Exception, verbose: bool) -> int:
-    if verbose:
-        _print_traceback(error)
-    click.echo(
-        f"Error: this is a bug in mckennabot {__version__} ({type(error).__name__}: {error})", err=True
+def _report_bug(error: Exception, session: Session) -> int:
+    console = session.reporter()
+    console.detail(_traceback(error))
+    bug = MckennabotError(
+        f"this is a bug in mckennabot {__version__} ({type(error).__name__}: {error})",
+        hint="Please report it, with the output of the same command and -v.",
     )
-    click.echo("  Please report it, with the output of the same command and -v.", err=True)
-    return 1
+    return _report(bug, None, session)
 
 
-def _print_traceback(error: BaseException) -> None:
+def _traceback(error: BaseException) -> str:
     import traceback
 
-    traceback.print_exception(error)
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
     # SIGTERM ends a command the way Ctrl-C does: what is worth keeping is saved first.
     raise KeyboardInterrupt
+
+
+def _have_streams() -> None:
+    """A stream that the caller closed (``2>&-``) goes nowhere, so that writing to it is no error."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest free number: the closed one, since those below it are open by now.
+            opened = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(opened, "r" if descriptor == 0 else "w", encoding="utf-8"))
 
 
 def _tolerate_any_terminal() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from mckennabot import corpus
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, UsageError
 from mckennabot.extract.outputs import Outputs
+from mckennabot.reporter import Bar, Reporter
 from mckennabot.system.terminal import quoted, shown
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ class Request:
         outputs: what is read, and where everything goes.
         settings: the same for all.
         force: do again what is done.
-        quiet: no progress, no tables.
+        reporter: takes what there is to say.
     """
 
     outputs: Outputs
     settings: ExtractSettings
     force: bool
-    quiet: bool
+    reporter: Reporter
 
 
 class Run:
@@ -88,22 +89,21 @@ class Run:
             click.echo(html, nl=False)
             return
         outcome = self._outputs.write(source, html, ours=is_inspection(self._outputs.texts[source]))
-        if not self._request.quiet:
-            click.echo(f"{shown(source)} -> {outcome}", err=True)
+        self._request.reporter.say(f"{shown(source)} -> {outcome}")
 
     def _conclude(self, failures: list[MckennabotError]) -> None:
         """List what failed, or say what comes next."""
         for failure in failures:
-            click.echo("\n".join(failure.lines()), err=True)
+            self._request.reporter.error(failure)
         if failures:
             raise InputError(
                 f"{len(failures)} of {len(self._outputs.sources)} sources failed, the others are done"
             )
-        if self._outputs.texts and not self._request.quiet:
+        if self._outputs.texts:
             names = " ".join(quoted(path) for path in self._outputs.texts.values())
             if len(names) > 80 and self._outputs.directory is not None:
                 names = f"{quoted(self._outputs.directory)}/"
-            click.echo(f"Next: mckennabot finetune {names}", err=True)
+            self._request.reporter.say(f"Next: mckennabot finetune {names}")
 
     def _one(self, source: Path) -> None:
         from mckennabot.extract.accounts import account, warnings
@@ -119,10 +119,9 @@ class Run:
             outcome = "stdout"
         self._accounts.append(account(source, book.report))
         for warning in warnings(book.report):
-            click.echo(f"Warning: {warning}", err=True)
-        if not self._request.quiet:
-            click.echo("\n".join(table_lines(book.report)), err=True)
-            click.echo(f"{shown(source)} -> {outcome}", err=True)
+            self._request.reporter.warn(warning)
+        self._request.reporter.say("\n".join(table_lines(book.report)))
+        self._request.reporter.say(f"{shown(source)} -> {outcome}")
 
     def _read(self, source: Path) -> Book:
         """The book, asking for a password on a terminal."""
@@ -131,7 +130,7 @@ class Run:
         asks = sys.stdin.isatty() and sys.stderr.isatty()
         for tries_left in reversed(range(PASSWORD_TRIES)):
             try:
-                with _Progress(source, self._request.quiet) as progress:
+                with _Progress(source, self._request.reporter) as progress:
                     return extract_book(source, self._request.settings, progress)
             except PasswordNeeded:
                 if not asks or not tries_left:
@@ -150,28 +149,20 @@ class Run:
 
 
 class _Progress:
-    """A bar on a terminal; one line elsewhere."""
+    """A bar from the moment on that the number of pages is known; documents without pages have none."""
 
-    def __init__(self, source: Path, quiet: bool) -> None:
+    def __init__(self, source: Path, reporter: Reporter) -> None:
         self._source = source
-        self._quiet = quiet
-        self._bar: Any = None
+        self._reporter = reporter
+        self._bar: Bar | None = None
 
     def __enter__(self) -> _Progress:
         return self
 
     def __call__(self, done: int, total: int) -> None:
-        if self._quiet:
-            return
         if self._bar is None:
-            from tqdm import tqdm
-
-            tqdm.monitor_interval = 0  # its thread and forked processes do not go together
-            plain = not sys.stderr.isatty()
-            if plain:
-                click.echo(f"{shown(self._source)}: reading {total} pages", err=True)
-            self._bar = tqdm(total=total, unit="page", desc=shown(self._source), disable=plain, leave=False)
-        self._bar.update(done - self._bar.n)
+            self._bar = self._reporter.bar(total, "page", name=shown(self._source))
+        self._bar.at(done)
 
     def __exit__(self, *failure: object) -> None:
         if self._bar is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 from collections.abc import Iterator
@@ -14,12 +13,11 @@ from typing import Any, TextIO
 
 import click
 
-from mckennabot.cli.options import PATH, chatter, checkpoints, console
-from mckennabot.config import MOST_VOICE, GenerateSettings
+from mckennabot.cli.options import PATH, from_settings, reporting
+from mckennabot.config import GenerateSettings
 from mckennabot.errors import UsageError
+from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import shown as shown_name
-
-DEFAULTS = GenerateSettings()
 
 EPILOG = """
 \b
@@ -29,100 +27,15 @@ EPILOG = """
 
 
 @click.command(epilog=EPILOG)
-@click.option("--prefix", metavar="TEXT", help="What the text starts with.  [default: the start of a text]")
+@click.option("--prefix", metavar="TEXT", help="Continue this text.  [default: begin a new one]")
 @click.option(
-    "--prefix-file", type=PATH, metavar="PATH", help="Prefixes, one per line; - reads them from stdin."
+    "--prefix-file", type=PATH, metavar="PATH", help="Continue each line of this file; - reads stdin."
 )
 @click.option("--no-prefix", is_flag=True, help="Print only what is new.")
+@from_settings(GenerateSettings)
 @click.option(
-    "--length",
-    type=click.IntRange(1),
-    default=DEFAULTS.length,
-    show_default=True,
-    help="New tokens at most, as many as you like.",
+    "-o", "--output", type=PATH, metavar="PATH", help="Write to this file.  [default: -, which is stdout]"
 )
-@click.option(
-    "--min-length",
-    type=click.IntRange(0),
-    default=DEFAULTS.min_length,
-    show_default=True,
-    help="New tokens before which nothing ends a text.",
-)
-@click.option("--finish-sentence", is_flag=True, help="Go on past --length to the end of the sentence.")
-@click.option(
-    "--temperature",
-    type=click.FloatRange(0, 100),
-    default=DEFAULTS.temperature,
-    show_default=True,
-    help="0 always takes the likeliest token.",
-)
-@click.option(
-    "--top-k",
-    type=click.IntRange(0),
-    default=DEFAULTS.top_k,
-    show_default=True,
-    help="Draw from the likeliest K tokens; 0 is all.",
-)
-@click.option(
-    "--top-p",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=DEFAULTS.top_p,
-    show_default=True,
-    help="Of these, draw from the likeliest that make up this probability; 1 is all.",
-)
-@click.option(
-    "--repetition-penalty",
-    type=click.FloatRange(0, 100, min_open=True),
-    default=DEFAULTS.repetition_penalty,
-    show_default=True,
-    help="Above 1: tokens sampled before get less likely.",
-)
-@click.option(
-    "--seed", type=click.IntRange(0, 2**32 - 2), help="Same seed, same texts.  [default: a new one]"
-)
-@click.option(
-    "--nsamples",
-    type=click.IntRange(1),
-    default=DEFAULTS.nsamples,
-    show_default=True,
-    help="Texts for each prefix.",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=DEFAULTS.batch_size,
-    show_default=True,
-    help="Texts sampled at a time.",
-)
-@click.option("--stop", metavar="TEXT", multiple=True, help="End a text before this; may be repeated.")
-@click.option("--ignore-eot", is_flag=True, help="Go on past <|endoftext|>.")
-@click.option("--keep-prefix", is_flag=True, help="Keep the prefix's start in sight of a long text.")
-@click.option("--run", metavar="NAME", help="The run to draw from.  [default: the latest]")
-@click.option("--model", metavar="NAME", help="A base model to draw from instead.")
-@checkpoints
-@click.option("--checkpoint", metavar="STEP", help="A step, best or latest.  [default: the run's own choice]")
-@click.option(
-    "--voice",
-    type=click.FloatRange(0, MOST_VOICE),
-    metavar="X",
-    help="The dial: 0 is the base model, 1 the run as trained, above 1 more of the author."
-    "  [default: where the run did best on held-out text]",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "int8", "float16", "float32"]),
-    default=DEFAULTS.precision,
-    show_default=True,
-    help="Of the matrices.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["ctranslate2", "gpt-2-simple"]),
-    default=DEFAULTS.engine,
-    show_default=True,
-    help="What draws.",
-)
-@click.option("-o", "--output", type=PATH, metavar="PATH", help="A file to write to; - is stdout.")
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 @click.option(
     "--format",
@@ -130,19 +43,21 @@ EPILOG = """
     type=click.Choice(["text", "jsonl"]),
     default="text",
     show_default=True,
-    help="Plain text, or one JSON object per text.",
+    help="Write plain text, or one JSON object per text.",
 )
 @click.option(
-    "--originality", is_flag=True, help="Say what of each text is copied from the corpus, and what is new."
+    "--originality",
+    is_flag=True,
+    help="Say which words of each text are copied from the corpus, and which are new.",
 )
 @click.option(
     "--max-copied",
     type=click.IntRange(1),
     metavar="N",
-    help="Draw a text again that copies more than N words in a row.",
+    help="Sample a text again if it copies more than N words in a row.",
 )
-@click.option("--interactive", is_flag=True, help="Read prefixes line by line and answer each.")
-@chatter
+@click.option("--interactive", is_flag=True, help="Read prefixes line by line and continue each.")
+@reporting
 def generate(
     prefix: str | None,
     prefix_file: Path | None,
@@ -153,14 +68,13 @@ def generate(
     originality: bool,
     max_copied: int | None,
     interactive: bool,
-    verbose: bool,
-    quiet: bool,
+    reporter: Reporter,
     **options: Any,
 ) -> None:
-    """Draw text from a run or a base model."""
-    settings = _settings(options)
+    """Sample text from a run or a base model."""
+    settings = GenerateSettings(**options)
     if max_copied is not None and settings.temperature == 0:
-        raise UsageError("--max-copied draws again, and --temperature 0 always draws the same")
+        raise UsageError("--max-copied samples again, and --temperature 0 always samples the same")
     if interactive and (prefix_file or output or form != "text" or originality or max_copied):
         raise UsageError("--interactive answers on the terminal: no files, no jsonl, no originality")
     if output is not None and output.is_file() and not force:
@@ -174,7 +88,6 @@ def generate(
     from mckennabot.generate.source import find_source, with_seed
     from mckennabot.originality import Index
 
-    reporter = console(verbose, quiet)
     source = find_source(settings, reporter)
     settings = with_seed(settings)
     index = Index.load(source.model.path) if originality or max_copied else None
@@ -235,21 +148,6 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
     else:
         with replacing(output) as temporary, temporary.open("w", encoding="utf-8") as file:
             yield file
-
-
-def _settings(options: dict[str, Any]) -> GenerateSettings:
-    settings = GenerateSettings(**options)
-    if settings.run and settings.model:
-        raise UsageError("--run and --model exclude each other")
-    if settings.min_length > settings.length:
-        raise UsageError("--min-length is greater than --length")
-    if "" in settings.stop:
-        raise UsageError("--stop needs a text")
-    if math.isnan(
-        settings.temperature + settings.top_p + settings.repetition_penalty + (settings.voice or 0)
-    ):
-        raise UsageError("not a number")
-    return settings
 
 
 def _prefixes(prefix: str | None, path: Path | None) -> list[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from mckennabot.cli.extracting import Request, Run
 from mckennabot.errors import Interrupted, MckennabotError, PasswordNeeded, UsageError
@@ -65,21 +62,21 @@ class Library(Run):
         try:
             with (
                 self._place() as place,
-                self._bar(len(to_do)) as bar,
+                self._request.reporter.bar(len(to_do), "book") as bar,
                 account_list(self._outputs.report, done) as note,
             ):
-                for source, result in read_all(to_do, place):
+                for count, (source, result) in enumerate(read_all(to_do, place), 1):
                     try:
                         self._finish(ledger, source, result, note)
                     except MckennabotError as error:
                         failures.append(error)
-                    bar.update()
+                    bar.at(count)
         except KeyboardInterrupt as error:
             raise Interrupted(
                 "interrupted", hint="What is done is kept; the same command continues."
             ) from error
-        if done and not self._request.quiet:
-            click.echo(f"{len(done)} were done already (--force does them again)", err=True)
+        if done:
+            self._request.reporter.say(f"{len(done)} were done already (--force does them again)")
         self._conclude(failures)
 
     def _place(self) -> Place:
@@ -88,12 +85,6 @@ class Library(Run):
         if self._scheduler == LOCAL:
             return Local(self._request.settings, len(self._outputs.sources))
         return Cluster(self._scheduler, self._request.settings)
-
-    def _bar(self, total: int) -> Any:
-        from tqdm import tqdm
-
-        # Into a file go whole lines only, and each book has one.
-        return tqdm(total=total, unit="book", disable=self._request.quiet or not sys.stderr.isatty())
 
     def _finish(
         self,
@@ -118,11 +109,5 @@ class Library(Run):
         ledger.note(source, result.origin, result.text.encode("utf-8"))
         note(account(source, result.report))
         for warning in warnings(result.report):
-            self._say(f"Warning: {shown(source)}: {warning}")
-        if not self._request.quiet:
-            self._say(f"{shown(source)} -> {outcome} ({result.report.words:,} words)")
-
-    def _say(self, text: str) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(text, file=sys.stderr)
+            self._request.reporter.warn(f"{shown(source)}: {warning}")
+        self._request.reporter.say(f"{shown(source)} -> {outcome} ({result.report.words:,} words)")

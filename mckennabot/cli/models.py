@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mckennabot.cli.options import chatter, checkpoints
+from mckennabot.cli.options import from_settings, reporting
+from mckennabot.config import GenerateSettings
 from mckennabot.errors import ModelError
+from mckennabot.reporter import Reporter
+from mckennabot.system.terminal import is_terminal, printable, shown
 
 if TYPE_CHECKING:
     from mckennabot.models.inventory import Entry
@@ -24,10 +28,10 @@ GET_ONE = "Get one with: mckennabot finetune --model tiny (nothing to fetch), or
 
 
 @click.command(epilog=EPILOG)
-@checkpoints
-@click.option("--check", is_flag=True, help="Read every tensor too; exit 4 if anything is damaged.")
-@chatter
-def models(checkpoints: Path, check: bool, verbose: bool, quiet: bool) -> None:
+@from_settings(GenerateSettings, "checkpoints")
+@click.option("--check", is_flag=True, help="Read everything in full; exit with 4 if anything is damaged.")
+@reporting
+def models(checkpoints: Path, check: bool, reporter: Reporter) -> None:
     """List base models and runs: their size, step, validation loss, and what is damaged."""
     from mckennabot.models.inventory import inventory
 
@@ -36,7 +40,7 @@ def models(checkpoints: Path, check: bool, verbose: bool, quiet: bool) -> None:
         click.echo(f"No models in {checkpoints}.\n  {GET_ONE}", err=True)
         return
     for line in _table([HEAD, *map(_row, entries)]):
-        click.echo(line)
+        click.echo(printable(line) if is_terminal(sys.stdout) else line)
     damaged = [entry.name for entry in entries if entry.damage and entry.kind != "part"]
     if check and damaged:
         raise ModelError(f"damaged: {', '.join(damaged)}", path=checkpoints, hint=_REPAIR)
@@ -50,7 +54,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     if entry.best_loss is not None:
         loss = f"{entry.best_loss:.4f}" + (f" at {entry.best_step}" if entry.best_step is not None else "")
     return (
-        entry.name,
+        shown(entry.name),
         entry.kind,
         _short(entry.size, "B"),
         _short(entry.parameters, "") if entry.parameters is not None else "-",

@@ -163,7 +163,7 @@ class Trainer:
             ) from error
         self._engine.micro_batch = smaller[-1]
         self._reporter.warn(
-            f"Out of memory: {smaller[-1]} instead of {size} sequences at a time from here on, accumulated."
+            f"out of memory: {smaller[-1]} instead of {size} sequences at a time from here on, accumulated."
         )
 
     def _due(self, every: int, last: bool) -> bool:
