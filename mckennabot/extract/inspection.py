@@ -58,12 +58,15 @@ def _page(page: Page) -> Iterator[str]:
     yield f'<svg viewBox="0 0 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
     upright = _transform(page.angle, width, height)
     for x0, y0, x1, y1 in page.images:
+        if page.mirrored:
+            x0, x1 = page.width - x1, page.width - x0
         yield (
             f'<rect {upright} x="{x0:.1f}" y="{y0:.1f}" width="{x1 - x0:.1f}" height="{y1 - y0:.1f}" '
             'fill="#ddd"/>'
         )
     for line in page.lines:
-        yield _line(line, _transform((page.angle + line.angle) % 360, width, height))
+        left = page.width - line.x1 if page.mirrored and not line.angle else line.x0
+        yield _line(line, left, _transform((page.angle + line.angle) % 360, width, height))
     yield "</svg>"
 
 
@@ -77,16 +80,16 @@ def _transform(angle: int, width: float, height: float) -> str:
     return f'transform="matrix({matrix})"' if matrix else ""
 
 
-def _line(line: Line, transform: str) -> str:
+def _line(line: Line, left: float, transform: str) -> str:
     colour = line.kind.colour
     top, width, height = line.y - 0.85 * line.size, line.x1 - line.x0, 1.15 * line.size
     about = f"{line.kind}, {line.size:g} pt {line.font}" + (f"\n{line.why}" if line.why else "")
     text = line.initial + line.text
-    bar = f'<path d="M{line.x0 - 3:.1f} {top:.1f}v{height:.1f}" stroke="{colour}" stroke-width="2"/>'
+    bar = f'<path d="M{left - 3:.1f} {top:.1f}v{height:.1f}" stroke="{colour}" stroke-width="2"/>'
     return (
         f"<g {transform}><title>{escape(about)}</title>"
-        f'<rect x="{line.x0:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}" '
         f'fill="{colour}" fill-opacity=".18" stroke="{colour}" stroke-width=".5"/>{bar if line.opens else ""}'
-        f'<text x="{line.x0:.1f}" y="{line.y:.1f}" font-size="{0.9 * line.size:.1f}" '
+        f'<text x="{left:.1f}" y="{line.y:.1f}" font-size="{0.9 * line.size:.1f}" '
         f'textLength="{width:.1f}" lengthAdjust="spacingAndGlyphs">{escape(text)}</text></g>'
     )

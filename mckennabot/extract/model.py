@@ -72,14 +72,16 @@ class Line:
 
 @dataclass(slots=True)
 class Page:
-    """A page as lines, in the space in which most of its text runs from left to right.
+    """A page as lines, in the space in which most of its text begins on the left.
 
     Attributes:
         number: position in the document, counted from 1.
         label: its page label, or None.
         width, height: in points, after turning.
         angle: by how much its text was turned to read from left to right, in degrees.
+        mirrored: whether it is read from right to left, and its x run that way, too.
         lines: from top to bottom; lines of one row from left to right.
+        uncropped: all of its lines, where some lie outside the page as it is shown.
         images, rules: boxes of pictures, and of thin horizontal lines.
         repaired: characters taken apart or dropped.
         unknown: glyphs without a known character.
@@ -95,3 +97,5 @@ class Page:
     rules: list[Box] = field(default_factory=list)
     repaired: int = 0
     unknown: int = 0
+    mirrored: bool = False
+    uncropped: list[Line] = field(default_factory=list)

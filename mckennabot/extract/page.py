@@ -43,9 +43,11 @@ class RawPage:
         number: position in the document, counted from 1.
         label: the page label that the document gives it, such as ``xii``; None where it gives none.
         width, height: size as shown, in points.
-        glyphs: everything that is text, an invisible layer of OCR included.
+        glyphs: everything that is text and lies on the page, an invisible layer of OCR included.
         images: boxes of pictures.
         rules: boxes of thin horizontal lines, such as stand above footnotes.
+        outside: all glyphs, with those beside the page, where there are any: a printer's slug, or text that
+            a wrong crop box hides.
         cut: whether it holds more than any page of a book does, and the rest was left unread.
     """
 
@@ -56,6 +58,7 @@ class RawPage:
     glyphs: list[Glyph]
     images: list[Box]
     rules: list[Box]
+    outside: list[Glyph] = field(default_factory=list)
     cut: bool = False
 
 

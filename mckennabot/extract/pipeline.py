@@ -23,10 +23,13 @@ from mckennabot.extract.steps.chapters import find_sections
 from mckennabot.extract.steps.footnotes import mark_footnotes
 from mckennabot.extract.steps.furniture import mark_furniture
 from mckennabot.extract.steps.headings import Heading, find_headings
+from mckennabot.extract.steps.letters import restore_letters
+from mckennabot.extract.steps.line_numbers import mark_line_numbers
 from mckennabot.extract.steps.matter import mark_gutenberg, mark_listings, mark_matter
 from mckennabot.extract.steps.measure import Measure, set_edges, take_measure
 from mckennabot.extract.steps.paragraphs import Paragraph, make_paragraphs
 from mckennabot.extract.steps.sections import Section
+from mckennabot.extract.steps.sheets import number_sheets, split_sheets, uncrop
 
 TABLES_SHARE = 0.7
 """Share of the words that must be left without tables and captions: a play may be set as a table."""
@@ -45,6 +48,7 @@ class Draft:
         pages: in order; the steps set the kinds of their lines.
         outline: the document's bookmarks.
         settings: where segments end, and what to keep.
+        split: whether sheets with two pages each were split.
         measure: what is usual in the book.
         note_marks: how many marks of notes were taken out of the text.
         flow: the lines of the text in reading order. Headings and sections count its places, so it is a
@@ -60,6 +64,7 @@ class Draft:
     pages: list[Page]
     outline: list[OutlineEntry]
     settings: ExtractSettings
+    split: bool = field(init=False)
     measure: Measure = field(init=False)
     note_marks: int = field(init=False)
     flow: tuple[Line, ...] = field(init=False)
@@ -105,6 +110,24 @@ GIVEN = frozenset(("pages", "outline", "settings", "line.row"))
 
 
 # The steps
+
+
+def _crop(draft: Draft) -> None:
+    uncrop(draft.pages)
+
+
+def _sheets(draft: Draft) -> None:
+    halves, draft.outline = split_sheets(draft.pages, draft.outline)
+    draft.split = halves is not draft.pages
+    draft.pages = halves
+
+
+def _letters(draft: Draft) -> None:
+    restore_letters(draft.pages)
+
+
+def _line_numbers(draft: Draft) -> None:
+    mark_line_numbers(draft.pages)
 
 
 def _furniture(draft: Draft) -> None:
@@ -197,10 +220,34 @@ def _segments(draft: Draft) -> None:
 
 STEPS = (
     Step(
+        _crop,
+        needs=("pages",),
+        sets=("whole pages",),
+        why="What lies outside the page's edge is known only from all pages together.",
+    ),
+    Step(
+        _sheets,
+        needs=("whole pages", "outline"),
+        sets=("book pages", "split"),
+        why="Either page of a two-page sheet has a running head of its own.",
+    ),
+    Step(
+        _letters,
+        needs=("book pages",),
+        sets=("line.text",),
+        why="Every later step reads words; ligatures of private use would be holes in them.",
+    ),
+    Step(
+        _line_numbers,
+        needs=("line.text", "line.row", "book pages"),
+        sets=("line numbers",),
+        why="While rows are whole: a number beside a line is part of it once columns have joined them.",
+    ),
+    Step(
         _furniture,
-        needs=("pages", "line.row"),
+        needs=("line numbers", "line.text", "line.row"),
         sets=(Kind.HEAD, Kind.FOLIO),
-        why="First, since a running head over two columns would hide the gutter, and while rows are whole.",
+        why="Since a running head over two columns would hide the gutter, and while rows are whole.",
     ),
     Step(
         _columns,
@@ -333,8 +380,10 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     """
     draft = Draft(pages, outline, settings)
     run(draft)
-    report = make_report(pages, draft.paragraphs, draft.firsts, draft.hyphens, draft.note_marks)
-    return Book(draft.segments, report, pages)
+    if draft.split:
+        number_sheets(draft.pages)
+    report = make_report(draft.pages, draft.paragraphs, draft.firsts, draft.hyphens, draft.note_marks)
+    return Book(draft.segments, report, draft.pages)
 
 
 def _body(pages: list[Page]) -> list[Line]:

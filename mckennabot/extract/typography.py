@@ -37,6 +37,10 @@ _OFF_EDGE = 0.08
 """Share of the column by which a centred heading stands in, lest a full line be taken for one."""
 _WIDE = 0.75
 """Share of the column from which on one cannot see whether a line is centred."""
+_SENTENCE_END = re.compile(
+    r"[.!?:\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][\"'\u2019\u201d\u00bb\u300d\u300f)\]]*$|[\u201d\u00bb\u300d\"]$"
+    r"|\u2014[\"\u201d\u2019']?$"
+)
 _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
 
 
@@ -72,6 +76,11 @@ def is_wide(line: Line) -> bool:
 def ends_short(line: Line, following: Line) -> bool:
     """Whether the next line's first word would have had room at the end of this one."""
     return line.x1 + line.space + following.head < line.right - FULL * line.size
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a line may end a sentence."""
+    return bool(_SENTENCE_END.search(text))
 
 
 def neighbours(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:

@@ -9,19 +9,22 @@ SOFT_HYPHEN = "\u00ad"
 
 # Presentation forms: ligatures such as U+FB01 and the shaped letters of Hebrew and Arabic.
 _FORMS = re.compile("[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufdff\ufe70-\ufefc]")
-# Controls, private use, surrogates, noncharacters, U+FFFD, and invisible marks of direction or order.
+PRIVATE = re.compile("[\ue000-\uf8ff]")
+"""Characters of private use: somebody knew what they stand for."""
+# Controls, surrogates, noncharacters, U+FFFD, and invisible marks of direction or order.
 _NOTHING = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
-    "\ue000-\uf8ff\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\uffff\U000e0000-\U0010ffff]"
+    "\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\uffff\U000e0000-\U0010ffff]"
 )
 _SPACE = re.compile("[\t-\r \x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
 
 
-def repair(text: str) -> tuple[str, int]:
+def repair(text: str, *, private: bool = False) -> tuple[str, int]:
     r"""Text as it should have been, NFC, and the number of characters that were taken apart or dropped.
 
-    White space becomes single spaces. Soft hyphens stay, for whoever joins the lines:
+    Characters of private use are dropped, or stay for whoever can tell what they are. White space becomes
+    single spaces. Soft hyphens stay, for whoever joins the lines:
 
     >>> repair("of\ufb01ce\x00")
     ('office', 2)
@@ -33,6 +36,9 @@ def repair(text: str) -> tuple[str, int]:
     repaired += count
     text, count = _NOTHING.subn("", text)
     repaired += count
+    if not private:
+        text, count = PRIVATE.subn("", text)
+        repaired += count
     text = _SPACE.sub(" ", text).translate(_HYPHENS)
     return unicodedata.normalize("NFC", text), repaired
 
@@ -86,33 +92,35 @@ def raised_figures(text: str) -> str:
     return text.translate(_RAISED)
 
 
-def logical_order(tokens: list[str]) -> list[str]:
-    """Tokens seen from left to right, in the order in which a right-to-left line is read.
+_RIGHT_TO_LEFT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 
-    Runs of left-to-right words and numbers inside the line keep their order.
+
+def has_right_to_left(text: str) -> bool:
+    """Whether any letter belongs to a script that is written from right to left."""
+    return not text.isascii() and bool(_RIGHT_TO_LEFT.search(text))
+
+
+def logical_order(pieces: list[str], right_to_left: bool) -> str:
+    """A line as it is read, from its pieces as they stand on the page from left to right.
+
+    Unicode's bidirectional algorithm leads from the order of reading to the one on the page, and, but for
+    rare lines, from there back.
+
+    Args:
+        pieces: a glyph's text each; a ligature's letters are in the order of reading.
+        right_to_left: whether the line as a whole runs from right to left.
     """
-    ordered: list[str] = []
-    run: list[str] = []
-    for token in reversed(tokens):
-        if _runs_left_to_right(token) or (run and token in ".,:/-'" and token):
-            run.append(token)
-        else:
-            ordered += reversed(run)
-            run = []
-            ordered.append(token.translate(_MIRROR))
-    return ordered + run[::-1]
+    from bidi import get_display
 
-
-_MIRROR = str.maketrans("()[]{}<>\u00ab\u00bb\u2039\u203a", ")(][}{><\u00bb\u00ab\u203a\u2039")
-
-
-def _runs_left_to_right(token: str) -> bool:
-    return any(unicodedata.bidirectional(c) in ("L", "EN", "AN") for c in token)
+    seen = "".join(piece[::-1] if len(piece) > 1 and has_right_to_left(piece) else piece for piece in pieces)
+    return str(get_display(seen, base_dir="R" if right_to_left else "L"))
 
 
 def runs_right_to_left(text: str) -> bool:
-    """Whether most of a line's letters belong to a right-to-left script."""
-    if text.isascii():
+    """Whether most of a text's letters belong to scripts that are written from right to left."""
+    if not has_right_to_left(text):
         return False
     strong = [unicodedata.bidirectional(c) for c in text if c.isalpha()]
     return 2 * sum(d in ("R", "AL") for d in strong) > len(strong)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from mckennabot.extract.books.characters import SOFT_HYPHEN
+from mckennabot.extract.books.words import RARE, known_words, language_of
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2019'][^\W\d_]+)*")
 _CUT = re.compile(r"([^\W\d_][\w\u2019']*(?:-[\w\u2019']+)*)[-\u00ad]$")
 _FIRST = re.compile(r"[^\W\d_]+(?:[-\u2019'][^\W\d_]+)*")
 _LONGEST = 80
 """Letters at a line's end in which a cut word is looked for."""
-_RARE = 50
-"""The list has many words that are none at this, its lowest, frequency."""
 _ONE_LETTER_WORDS = {"de": "", "nl": "u", "fr": "aày", "es": "aeouy", "pt": "aeoé", "it": "aeio"}
 """By language; in others, those of English."""
 
@@ -98,20 +94,20 @@ class Hyphens:
             return True
         last = re.split(r"[-\u2019']", stem)[-1] or stem
         head = re.split(r"[-\u2019']", rest)[0]
-        if _is_linked(stem, last, rest) and not self._is_word(last + head, _RARE):
+        if _is_linked(stem, last, rest) and not self._is_word(last + head, RARE):
             return True
         if self._language == "fr" and head in _FRENCH_PRONOUNS:
-            return not self._is_word(last + head, _RARE)
+            return not self._is_word(last + head, RARE)
         if is_name or self._language in _SOLID_COMPOUNDS:
             return False
         shortest = min(len(last), len(head))
         if self._is_word(last + head) and (
-            shortest < 4 or head in _ENDINGS or self._is_word(last + head, _RARE)
+            shortest < 4 or head in _ENDINGS or self._is_word(last + head, RARE)
         ):
             return self._likes_hyphen(last, head)
         if shortest < (3 if self._language == "fr" else 2):
             return False
-        return self._is_word(last, _RARE) and self._is_word(head, _RARE)
+        return self._is_word(last, RARE) and self._is_word(head, RARE)
 
     def _cuts_words(self) -> bool:
         """Whether the typesetter cuts words at all: then many of the pieces are no words."""
@@ -142,33 +138,12 @@ class Hyphens:
     @cached_property
     def _language(self) -> str:
         """The language in which the book is written, "" where that is not known."""
-        shares = {
-            name: min(self._words[word] for word in words.split()) for name, words in _LANGUAGES.items()
-        }
-        language = max(shares, key=lambda name: shares[name])
-        return language if shares[language] else ""
+        return language_of(self._words)
 
     @cached_property
     def _known(self) -> Mapping[str, int]:
         """A list of its language's words."""
-        packed = (
-            pkgutil.get_data("spellchecker", f"resources/{self._language}.json.gz")
-            if self._language
-            else None
-        )
-        return json.loads(gzip.decompress(packed)) if packed else {}
-
-
-_LANGUAGES = {
-    "en": "the and of that was",
-    "de": "und der die das nicht",
-    "fr": "et les des une dans",
-    "es": "el los una que por",
-    "pt": "uma que os não em",
-    "it": "il che di una per",
-    "nl": "het een van dat niet",
-}
-"""A few words by which a language is known."""
+        return known_words(self._language)
 
 
 _SOLID_COMPOUNDS = ("de", "nl", "es", "it")

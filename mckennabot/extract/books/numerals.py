@@ -6,6 +6,8 @@ import re
 
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,4})(xc|xl|l?x{0,4})(ix|iv|v?i{0,4})", re.IGNORECASE)
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
+_DIGITS = 9
+"""Digits of the largest number in a book; longer ones are codes."""
 _DRESSED = re.compile(
     r"\W*(?:(?:page|pg|p|seite|s|pagina|página|pág|pag)\b\.?\s*)?(\d{1,4}|[ivxlcdm]{1,8})"
     r"(?:\s*(?:of|/|von|de|sur|di|van)\s*\d{1,4})?\W*",
@@ -26,8 +28,12 @@ def roman(text: str) -> int | None:
 
 
 def number(text: str) -> int | None:
-    """The value of an arabic or roman number, None where it is none."""
-    return int(text) if text.isascii() and text.isdigit() else roman(text)
+    """The value of a number in decimal digits of any script, or in roman ones; None where it is none.
+
+    >>> number("12"), number("\u0661\u0662"), number("xii"), number("10\u00b9\u2070"), number("\u2460")
+    (12, 12, 12, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) <= _DIGITS else roman(text)
 
 
 def page_number(text: str) -> tuple[int, bool] | None:
@@ -40,7 +46,7 @@ def page_number(text: str) -> tuple[int, bool] | None:
     if not match:
         return None
     value = number(match[1])
-    return None if value is None else (value, not match[1].isdigit())
+    return None if value is None else (value, not match[1].isdecimal())
 
 
 _CARDINALS = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen

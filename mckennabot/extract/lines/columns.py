@@ -16,6 +16,10 @@ _LINES_EACH = 4
 """Lines that must stand on either side of a gutter."""
 _LONG = 8
 """Lines on either side that prove a gutter on one page alone; else several pages must agree."""
+_NARROWEST = 40
+"""Points between the left edges of two columns."""
+_MOST_CROSSING = 0.3
+"""Share of a page's lines that may run across a gutter: headings, and text above and below columns."""
 
 
 def set_columns(pages: list[Page]) -> None:
@@ -68,16 +72,31 @@ def _gutters(page: Page) -> list[tuple[float, int]]:
     if len(lines) < 2 * _LINES_EACH:
         return []
     edges = Counter(round(line.x0 / _SAME_EDGE) for line in lines)
+    starts = [
+        min(line.x0 for line in lines if abs(round(line.x0 / _SAME_EDGE) - edge) <= 1) - 0.5
+        for edge, count in sorted(edges.items())
+        if count + edges[edge + 1] >= _LINES_EACH and edges[edge - 1] <= count
+    ]
     gutters: list[tuple[float, int]] = []
-    for edge, count in sorted(edges.items()):
-        if count + edges[edge + 1] < _LINES_EACH or edges[edge - 1] > count:
-            continue
-        x = min(line.x0 for line in lines if abs(round(line.x0 / _SAME_EDGE) - edge) <= 1) - 0.5
-        length = _parted(lines, x)
+    for x in starts:
+        length = _parted(lines, x) or _parted_among_others(lines, x, starts)
         x = _at_edge(lines, x) if length >= _LINES_EACH else x
-        if length >= _LINES_EACH and (not gutters or x - gutters[-1][0] > 40):
+        if length >= _LINES_EACH and (not gutters or x - gutters[-1][0] > _NARROWEST):
             gutters.append((x, length))
     return gutters
+
+
+def _parted_among_others(lines: list[Line], x: float, starts: list[float]) -> int:
+    """The same as `_parted`, where there are further columns on either side: each is measured for itself."""
+    if _crossing(lines, x) > _MOST_CROSSING * len(lines):
+        return 0
+    before = [float("-inf"), *(start for start in starts if start < x - _NARROWEST)]
+    behind = [float("inf"), *(start for start in starts if start > x + _NARROWEST)]
+    return max(
+        _parted([line for line in lines if line.x0 >= left and line.x1 <= right], x)
+        for left in before
+        for right in behind
+    )
 
 
 def _at_edge(lines: list[Line], x: float) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from mckennabot.extract.books.characters import runs_right_to_left
 from mckennabot.extract.lines.rows import Ink, is_beside, rows_of, upright
 from mckennabot.extract.lines.words import Fragment, fragments
 from mckennabot.extract.model import Line, Page
@@ -16,8 +17,15 @@ from mckennabot.extract.page import Box, Glyph, RawPage
 
 def page_lines(raw: RawPage) -> Page:
     """The lines of a page."""
+    page = _page(raw, raw.glyphs)
+    if raw.outside:
+        page.uncropped = _page(raw, raw.outside).lines
+    return page
+
+
+def _page(raw: RawPage, glyphs: list[Glyph]) -> Page:
     by_angle: dict[int, list[Glyph]] = {}
-    for glyph in raw.glyphs:
+    for glyph in glyphs:
         by_angle.setdefault(glyph.angle, []).append(glyph)
     angles = sorted(by_angle, key=lambda angle: -sum(not g.text.isspace() for g in by_angle[angle]))
     main = angles[0] if angles else 0
@@ -31,19 +39,32 @@ def page_lines(raw: RawPage) -> Page:
         images=[_turn(box, main, raw) for box in raw.images],
         rules=[_turn(box, main, raw) for box in raw.rules] if main in (0, 180) else [],
     )
+    page.mirrored = runs_right_to_left("".join([glyph.text for glyph in by_angle.get(main, ())]))
     row = 0
     for angle in angles:
-        glyphs = upright(by_angle[angle], angle, raw.width, raw.height)
-        rows, initials = rows_of(glyphs)
+        inks = upright(by_angle[angle], angle, raw.width, raw.height)
+        rows, initials = rows_of(inks)
         for number, members in enumerate(rows):
-            for fragment in fragments(members):
+            for fragment in fragments(members, page.mirrored):
                 page.unknown += fragment.unknown
                 page.repaired += fragment.repaired
                 if fragment.text:
                     page.lines.append(_line(fragment, row + number, page.number, (angle - main) % 360))
         _give_initials(page.lines, initials)
         row += len(rows)
+    if page.mirrored:
+        _mirror(page)
     return page
+
+
+def _mirror(page: Page) -> None:
+    """Turn a page that is read from right to left round, so that its lines begin on the left."""
+    page.images = [(page.width - x1, y0, page.width - x0, y1) for x0, y0, x1, y1 in page.images]
+    page.rules = [(page.width - x1, y0, page.width - x0, y1) for x0, y0, x1, y1 in page.rules]
+    for line in page.lines:
+        if not line.angle:
+            line.x0, line.x1 = page.width - line.x1, page.width - line.x0
+    page.lines.sort(key=lambda line: (line.row, line.x0))
 
 
 def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:

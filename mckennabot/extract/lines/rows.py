@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from operator import itemgetter
 from typing import NamedTuple
 
 from mckennabot.extract.books.characters import ACCENTS
@@ -27,6 +28,8 @@ class Ink(NamedTuple):
 
 
 Row = list[Ink]
+_left = itemgetter(0)
+"""Left edge, for sorting: glyphs at one place stay in the order in which they are drawn."""
 
 
 def upright(glyphs: list[Glyph], angle: int, width: float, height: float) -> list[Ink]:
@@ -65,7 +68,7 @@ def rows_of(inks: list[Ink]) -> tuple[list[Row], list[Ink]]:
             rows.append(row)
             sizes.append(size)
     for row in rows:
-        row.sort()
+        row.sort(key=_left)
     caps = _take_drop_caps(rows, _common_size(inks) if inks else 0.0)
     _attach_raised(rows, sizes)
     return [row for row in rows if row], caps
@@ -132,7 +135,7 @@ def _move(row: Row, target: Row, size: float, raised: int) -> None:
             moved += run
     if moved:
         target += [ink._replace(raised=raised) for ink in moved]
-        target.sort()
+        target.sort(key=_left)
         row[:] = [ink for ink in row if ink not in moved]
 
 

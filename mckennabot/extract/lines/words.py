@@ -11,6 +11,7 @@ from mckennabot.extract.books.characters import (
     ACCENTS,
     SUPERSCRIPTS,
     accented,
+    has_right_to_left,
     logical_order,
     lowered,
     raised_figures,
@@ -23,6 +24,16 @@ GUTTER = 0.7
 """Narrowest gap, in type sizes, that may part two columns."""
 WORD_GAP = 0.11
 """Narrowest gap between words, in type sizes, where the file draws no spaces."""
+KERNED_GAP = 0.09
+"""The same where the file draws spaces, and its letters stand close."""
+TIGHT = 0.03
+"""Widest gap between letters, in type sizes, that are not letter-spaced."""
+_CLOSE = 0.04
+"""Widest gap between letters that stand close."""
+_KERNED = 0.45
+"""Share of a drawn space from which on a gap between such letters is one."""
+_LETTERS = 10
+"""Letters from which on one can tell."""
 
 _POWER = re.compile(r"(?:^|[\s\d/(])(?:[kcdm\u00b5]?m|ft|yd|mi|[nrxyz]|10)$")
 """What a raised figure belongs to, and is no mark of a note: units, variables, ten."""
@@ -48,8 +59,13 @@ class Fragment:
     unknown: int
 
 
-def fragments(row: Row) -> list[Fragment]:
-    """The row's stretches of words, from left to right."""
+def fragments(row: Row, right_to_left: bool = False) -> list[Fragment]:
+    """The row's stretches of words, from left to right.
+
+    Args:
+        row: its glyphs.
+        right_to_left: whether the page is read from right to left.
+    """
     pieces: list[Row] = [[]]
     spaces: list[list[int]] = [[]]  # for each piece, before which of its glyphs a space glyph stands
     gaps: list[list[float]] = [[]]  # from the right edge of all before to each glyph but the first
@@ -78,17 +94,35 @@ def fragments(row: Row) -> list[Fragment]:
     if not pieces[0]:
         return []
     tracking = _tracking([gap for some in gaps for gap in some], pieces[0][0].size)
-    return [_fragment(*piece, tracking) for piece in zip(pieces, map(set, spaces), gaps, strict=False)]
+    return [
+        _fragment(*piece, tracking, right_to_left)
+        for piece in zip(pieces, map(set, spaces), gaps, strict=False)
+    ]
 
 
 def _tracking(gaps: list[float], size: float) -> float:
     """The space between letters of a row that is letter-spaced, else 0."""
-    usual = sorted(gaps)[len(gaps) // 2] if len(gaps) > 3 else 0.0
-    return usual if usual > 0.03 * size else 0.0
+    if len(gaps) < 4:
+        return 0.0
+    in_turn = sorted(gaps)
+    # A line of code may have more gaps between words than inside them: then the narrow ones decide.
+    if in_turn[len(gaps) // 4] <= TIGHT * size:
+        return 0.0
+    usual = in_turn[len(gaps) // 2]
+    return usual if usual > TIGHT * size else 0.0
 
 
-def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> Fragment:
+def _fragment(
+    inks: Row, spaces: set[int], gaps: list[float], tracking: float, right_to_left: bool
+) -> Fragment:
+    inks, spaces, gaps = _with_fractions(inks, spaces, gaps)
     cut = _word_gap(inks, spaces, gaps, tracking)
+    # Some programs kern the space between a stop and a T or a W away, and leave a move in its place.
+    kerned = (
+        KERNED_GAP * inks[0].size
+        if spaces and not tracking and _is_close(spaces, gaps, inks[0].size)
+        else cut
+    )
     parts: list[str] = []
     raised: list[bool] = []
     head = inks[-1].x1
@@ -96,7 +130,11 @@ def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
     for number, ink in enumerate(inks):
         if number:
             gap = gaps[number - 1]
-            if number in spaces or gap > cut:
+            if (
+                number in spaces
+                or gap > cut
+                or (gap > kerned and parts[-1] in ".!?,;:" and ink.text.isalpha())
+            ):
                 if not widths:
                     head = inks[number - 1].x1
                 widths.append(gap)
@@ -107,8 +145,11 @@ def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
                 continue
         parts.append(ink.text)
         raised.append(ink.raised > 0 or ink.text in SUPERSCRIPTS)
-    if runs_right_to_left("".join(parts)):
-        parts, raised = logical_order(parts), [False] * len(parts)
+    if has_right_to_left("".join(parts)):
+        parts = [logical_order(parts, right_to_left or runs_right_to_left("".join(parts)))]
+        raised = [False]
+    if right_to_left:
+        head = _last_word(inks, gaps, spaces, cut)
     text, marks, repaired = _set_marks_apart(parts, raised)
     on_line = [ink for ink in inks if not ink.raised] or inks
     baselines = {ink.y for ink in on_line}
@@ -118,12 +159,47 @@ def _fragment(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
         max(ink.x1 for ink in inks),
         median([ink.y for ink in on_line]) if len(baselines) > 1 else on_line[0].y,
         Counter([(ink.size, ink.font) for ink in on_line]),
-        head - inks[0].x0,
+        head - inks[0].x0 if not right_to_left else head,
         median(widths) if widths else 0.25 * inks[0].size,
         marks,
         repaired,
         sum(not ink.text for ink in inks),
     )
+
+
+def _with_fractions(inks: Row, spaces: set[int], gaps: list[float]) -> tuple[Row, set[int], list[float]]:
+    """The row with each fraction of a raised figure over a lowered one as one piece: 2 1/2."""
+    if not any(ink.raised < 0 for ink in inks):
+        return inks, spaces, gaps
+    made: Row = []
+    parted: set[int] = set()
+    between: list[float] = []
+    at = 0
+    while at < len(inks):
+        end = at
+        while end < len(inks) and inks[end].raised and inks[end].text.isdecimal():
+            end += 1
+        over = [ink for ink in inks[at:end] if ink.raised > 0]
+        under = [ink for ink in inks[at:end] if ink.raised < 0]
+        stacked = bool(over and under) and over[0].x0 < under[-1].x1 and under[0].x0 < over[-1].x1
+        ink, end = inks[at], end if stacked else at + 1
+        if stacked:
+            text = "".join(ink.text for ink in over) + "/" + "".join(ink.text for ink in under)
+            ink = ink._replace(text=text, x1=max(ink.x1 for ink in inks[at:end]), raised=0)
+        if made:
+            between.append(gaps[at - 1])
+            if at in spaces or (stacked and made[-1].text.isdecimal()):
+                parted.add(len(made))
+        made.append(ink)
+        at = end
+    return made, parted, between
+
+
+def _last_word(inks: Row, gaps: list[float], spaces: set[int], cut: float) -> float:
+    """Width of the rightmost word, with which a line begins that is read from right to left."""
+    right = max(ink.x1 for ink in inks)
+    start = next((n for n in range(len(gaps), 0, -1) if n in spaces or gaps[n - 1] > cut), 0)
+    return right - inks[start].x0
 
 
 def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> float:
@@ -135,10 +211,30 @@ def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
         inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
         tracking = _tracking(inside, size) or max(0.0, min(tracking, min(inside, default=tracking)))
     if len(spaces) * 15 < len(inks):
-        return tracking + WORD_GAP * size
+        return tracking + (_tight_gap(gaps, size) or WORD_GAP * size)
     # Some files draw no more than the first of a line's spaces: the others are about as wide.
     drawn = sorted([gaps[number - 1] for number in spaces])[len(spaces) // 2] - tracking
-    return tracking + min(max(0.7 * drawn, WORD_GAP * size), 0.3 * size)
+    share, least = (_KERNED, KERNED_GAP) if _is_close(spaces, gaps, size) else (0.7, WORD_GAP)
+    return tracking + min(max(share * drawn, least * size), 0.3 * size)
+
+
+def _is_close(spaces: set[int], gaps: list[float], size: float) -> bool:
+    """Whether letters stand so close that a narrower gap than usual parts words, too."""
+    inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
+    return len(inside) >= _LETTERS and sum(gap < _CLOSE * size for gap in inside) >= 0.9 * len(inside)
+
+
+def _tight_gap(gaps: list[float], size: float) -> float:
+    """The gap above which a space stands in a row set so tight that no gap is as wide as usual; else 0."""
+    narrow = [gap for gap in gaps if gap <= TIGHT * size]
+    wide = [gap for gap in gaps if gap > TIGHT * size]
+    if (
+        not 2 <= len(wide) <= 0.4 * len(gaps)
+        or len(gaps) < 1.5 * _LETTERS
+        or max(wide) > 1.5 * WORD_GAP * size
+    ):
+        return 0.0
+    return (max(narrow) + min(wide)) / 2 if min(wide) - max(narrow) > _CLOSE * size else 0.0
 
 
 def _combined(first: Ink, second: Ink) -> str | None:
@@ -154,14 +250,14 @@ def _combined(first: Ink, second: Ink) -> str | None:
 def _set_marks_apart(parts: list[str], raised: list[bool]) -> tuple[str, tuple[tuple[int, str], ...], int]:
     """The text without raised figures and signs, where those stood, and the characters repaired."""
     if not any(raised):
-        text, repaired = repair("".join(parts))
+        text, repaired = repair("".join(parts), private=True)
         return text.strip(), (), repaired
     text, marks, total, number = "", [], 0, 0
     while number < len(parts):
         end = number
         while end < len(parts) and raised[end] == raised[number]:
             end += 1
-        piece, repaired = repair("".join(parts[number:end]))
+        piece, repaired = repair("".join(parts[number:end]), private=True)
         total += repaired
         bare = lowered(piece).strip()
         fraction = end < len(parts) and parts[end] in "/\u2044" and parts[end]

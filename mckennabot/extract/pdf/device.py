@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_GLYPHS = 100_000  # on one page
 MAX_OPERATORS = 1_000_000
 MAX_STRING = 30_000  # bytes
+INVISIBLE = 3  # rendering mode of text that is there to be found and copied
 RULE_THICKNESS = 3.0  # points; anything thicker is a bar or a box
 RULE_LENGTH = 18.0
 
@@ -30,7 +31,7 @@ class PageDevice(PDFDevice):
     """Receives one page's drawing operations, in page space (points, y downwards).
 
     Attributes:
-        glyphs, images, rules: as in `RawPage`.
+        glyphs, hidden, images, rules: as in `RawPage`; `hidden` is what is drawn invisibly.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class PageDevice(PDFDevice):
     def clear(self) -> None:
         """Forget the last page."""
         self.glyphs: list[Glyph] = []
+        self.hidden: list[Glyph] = []
         self.images: list[Box] = []
         self.rules: list[Box] = []
         self._tags: list[tuple[str | None, int]] = []
@@ -52,7 +54,7 @@ class PageDevice(PDFDevice):
             PageFull: there were too many, or too many glyphs.
         """
         self._operators += weight
-        if self._operators > MAX_OPERATORS or len(self.glyphs) > MAX_GLYPHS:
+        if self._operators > MAX_OPERATORS or len(self.glyphs) + len(self.hidden) > MAX_GLYPHS:
             raise PageFull
 
     # Text
@@ -85,7 +87,7 @@ class PageDevice(PDFDevice):
         upright, sideways = angle in (0, 180), vertical or angle in (90, 270)
         top, bottom = sorted((f + d * low, f + d * high))
         x, y = state.linematrix
-        new, append = tuple.__new__, self.glyphs.append
+        new, append = tuple.__new__, (self.hidden if state.render == INVISIBLE else self.glyphs).append
         for part in seq:
             if isinstance(part, bytes):
                 for code in font.decode(part[:MAX_STRING]):

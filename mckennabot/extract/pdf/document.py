@@ -11,11 +11,12 @@ from pdfminer.pdfdocument import PDFDocument
 from pdfminer.pdfparser import PDFParser
 from pdfminer.pdftypes import dict_value, int_value, list_value, resolve1
 
-from mckennabot.extract.page import Contents, Glyph, OutlineEntry, RawPage
+from mckennabot.extract.page import Contents, OutlineEntry, RawPage
 from mckennabot.extract.pdf.device import PageDevice, PageFull
 from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
+from mckennabot.extract.pdf.layers import one_layer
 
 
 class Document:
@@ -68,12 +69,15 @@ class Document:
         except PageFull:
             cut = True
         device = self._device
+        glyphs = one_layer(device.glyphs, device.hidden)
+        inside = [g for g in glyphs if g.x1 >= 0 and g.y1 >= 0 and g.x0 <= width and g.y0 <= height]
         return RawPage(
             number=number,
             label=self._contents.labels[number - 1],
             width=width,
             height=height,
-            glyphs=_shown(device.glyphs, width, height),
+            glyphs=inside,
+            outside=[] if len(inside) == len(glyphs) else glyphs,
             images=device.images,
             rules=device.rules,
             cut=cut,
@@ -94,9 +98,3 @@ def open_document(path: Path, password: str | None = None) -> Document:
 
 def _numbers(value: Any) -> list[Any]:
     return [resolve1(n) for n in list_value(value)]
-
-
-def _shown(glyphs: list[Glyph], width: float, height: float) -> list[Glyph]:
-    """Without what lies outside the page, such as a printer's slug line; with it if most of the text does."""
-    inside = [g for g in glyphs if g.x1 >= 0 and g.y1 >= 0 and g.x0 <= width and g.y0 <= height]
-    return inside if len(inside) * 2 >= len(glyphs) else glyphs

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from pdfminer.cmapdb import CMapBase, CMapDB, IdentityCMap
-from pdfminer.pdffont import PDFCIDFont, PDFFont, PDFTrueTypeFont, PDFType1Font, PDFType3Font
+from pdfminer.fontmetrics import FONT_METRICS
+from pdfminer.pdffont import PDFCIDFont, PDFFont, PDFSimpleFont, PDFTrueTypeFont, PDFType1Font, PDFType3Font
 from pdfminer.pdftypes import PDFStream, dict_value, list_value, resolve1
 from pdfminer.psparser import LIT, PSLiteral, literal_name
 
 from mckennabot.extract.pdf.cmaps import IDENTITY, CMap, parse_cmap
+from mckennabot.extract.pdf.glyph_names import plain, text_of_name, texts_of_codes
+from mckennabot.extract.pdf.programs import Program, read_program
 from mckennabot.extract.pdf.streams import data_of
-from mckennabot.extract.pdf.tex import texts_of
 
 NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say
 ASCENTS, DESCENTS = (0.3, 1.3), (-0.6, -0.01)  # within reason
@@ -37,10 +40,28 @@ class Font(dict[int, Shape]):
         decode: the codes in a string.
     """
 
-    def __init__(self, base: PDFFont, unicode: CMap | None, encoding: CMap | None) -> None:
+    def __init__(
+        self,
+        base: PDFFont,
+        unicode: CMap | None = None,
+        encoding: CMap | None = None,
+        named: dict[int, str] | None = None,
+        spec: dict[str, Any] | None = None,
+    ) -> None:
+        """Make a font.
+
+        Args:
+            base: pdfminer's, without /ToUnicode.
+            unicode: what /ToUnicode says.
+            encoding: of codes of several bytes.
+            named: code -> text by the names in /Encoding; "" where such a name says nothing.
+            spec: its dictionary.
+        """
         super().__init__()
         self._base = base
         self._unicode = unicode
+        self._named = named or {}
+        self._spec = spec or {}
         self._glyph: Callable[[int], int] = int
         self.decode: Callable[[bytes], Iterable[int]] = bytes
         self.multibyte = base.is_multibyte()
@@ -63,13 +84,39 @@ class Font(dict[int, Shape]):
     def __missing__(self, code: int) -> Shape:
         glyph = self._glyph(code)
         text = self._unicode.text(code) if self._unicode else ""
-        if not text.strip("\0\ufffd"):
-            text = _text(self._base, glyph)
+        if not known(text := plain(text, self.name)):
+            text = self._encoded(code, glyph) or text
         width = self._base.char_width(glyph)
+        if not width and self._has_no_widths:
+            width = self._program.widths.get(code) or _usual_width(text)
         if not -MAX_WIDTH <= width <= MAX_WIDTH:  # not a number, too
             width = 0.5
         shape = self[code] = (text, width)
         return shape
+
+    def _encoded(self, code: int, glyph: int) -> str:
+        """The text of a code by the font's encoding, or by what its program calls the glyph."""
+        simple = isinstance(self._base, PDFSimpleFont)
+        if simple and self._named.get(code):
+            return self._named[code]
+        if simple and self._has_own_encoding and self._program.encoding:
+            return self._program.encoding.get(code, "")
+        text = plain(_text(self._base, glyph), self.name)
+        return text if known(text) or simple else self._program.glyphs.get(glyph, text)
+
+    @cached_property
+    def _program(self) -> Program:
+        return read_program(_descriptor(self._spec))
+
+    @cached_property
+    def _has_own_encoding(self) -> bool:
+        """Whether codes mean what the font program says, and not what the PDF does."""
+        encoding = resolve1(self._spec.get("Encoding"))
+        return encoding is None or (isinstance(encoding, dict) and "BaseEncoding" not in encoding)
+
+    @cached_property
+    def _has_no_widths(self) -> bool:
+        return isinstance(self._base, PDFSimpleFont) and "Widths" not in self._spec
 
 
 class FontStore:
@@ -112,7 +159,7 @@ def _robust(spec: dict[str, Any]) -> Font:
             return _font(spec, left_out)
         except (Exception, MemoryError):
             continue
-    return Font(PDFType1Font(None, {"BaseFont": LIT("Helvetica")}), None, None)  # type: ignore[arg-type]
+    return Font(PDFType1Font(None, {"BaseFont": LIT("Helvetica")}))  # type: ignore[arg-type]
 
 
 def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
@@ -130,19 +177,51 @@ def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
         inner = {k: _bounded(v) if k in ("W", "W2") else v for k, v in inner.items()}
         name = resolve1(rest.get("Encoding"))
         inner["Encoding"] = name if isinstance(name, PSLiteral) and encoding is None else LIT("Identity-H")
-        return Font(PDFCIDFont(None, inner), unicode, encoding)  # type: ignore[arg-type]
+        return Font(PDFCIDFont(None, inner), unicode, encoding, spec=inner)  # type: ignore[arg-type]
     kind = resolve1(rest.get("Subtype"))
     kind = literal_name(kind) if isinstance(kind, PSLiteral) else ""
+    encoding_dict = resolve1(rest.get("Encoding"))
+    differences = encoding_dict.get("Differences") if isinstance(encoding_dict, dict) else None
+    named = _named([resolve1(item) for item in list_value(differences)])
     if kind == "Type3":
-        if unicode is None:
-            encoding = resolve1(rest.get("Encoding"))
-            differences = encoding.get("Differences") if isinstance(encoding, dict) else None
-            unicode = CMap(texts=texts_of([resolve1(item) for item in list_value(differences)]))
         rest.setdefault("FontMatrix", [0.001, 0, 0, 0.001, 0, 0])
         rest.setdefault("FontBBox", [0, 0, 0, 0])
-        return Font(PDFType3Font(None, rest), unicode, None)  # type: ignore[arg-type]
+        return Font(PDFType3Font(None, rest), unicode, named=named, spec=rest)  # type: ignore[arg-type]
     made = (PDFTrueTypeFont if kind == "TrueType" else PDFType1Font)(None, rest)  # type: ignore[arg-type]
-    return Font(made, unicode, None)
+    return Font(made, unicode, named=named, spec=rest)
+
+
+def known(text: str) -> bool:
+    """Whether a glyph's text says anything: no character for what is missing, and none of private use."""
+    return bool(text.strip("\0\ufffd")) and not any("\ue000" <= c <= "\uf8ff" for c in text)
+
+
+def _named(differences: list[Any]) -> dict[int, str]:
+    """Code -> text by the names of an /Encoding's differences."""
+    if not differences:
+        return {}
+    named: dict[int, str] = {}
+    code = 0
+    for item in differences:
+        if isinstance(item, int):
+            code = item
+            continue
+        if isinstance(item, PSLiteral) and literal_name(item) != ".notdef":
+            named[code] = text_of_name(literal_name(item))
+        code += 1
+    unknown = sum(not text for text in named.values())
+    return named | texts_of_codes(differences) if unknown else named
+
+
+def _descriptor(spec: dict[str, Any]) -> dict[str, Any]:
+    found = resolve1(spec.get("FontDescriptor"))
+    return found if isinstance(found, dict) else {}
+
+
+def _usual_width(text: str) -> float:
+    """About as wide as letters are in a font of which nothing is known: as they are in Helvetica."""
+    widths = FONT_METRICS["Helvetica"][1]
+    return sum(widths.get(c, 500) for c in text) / 1000 if text else 0.5
 
 
 def _bounded(widths: Any) -> list[Any]:

@@ -31,6 +31,16 @@ T1 = (
     | _from(224, "à á â ã ä å æ ç è é ê ë ì í î ï ð ñ ò ó ô õ ö œ ø ù ú û ü ý þ ß")
 )
 """Code -> text of TeX's old and new text encodings."""
+TS1 = (
+    _from(24, "← →")
+    | {36: "$", 39: "'", 42: "∗", 45: "-", 47: "⁄", 60: "〈", 61: "−", 62: "〉", 77: "℧", 79: "◯", 87: "Ω"}
+    | _from(48, "0 1 2 3 4 5 6 7 8 9")
+    | {91: "⟦", 93: "⟧", 94: "↑", 95: "↓", 96: "`", 100: "†", 110: "♪", 126: "~", 127: "="}
+    | _from(128, "˘ ˇ ˝ ‶ † ‡ ‖ ‰ • ℃ $ ¢ ƒ ₡ ₩ ₦ ₲ ₱ ₤ ℞ ‽ ⸘ ₫ ™ ‱ ¶ ฿ № ⁒ ℮ ◦ ℠ ⁅ ⁆")
+    | _from(162, "¢ £ ¤ ¥ ¦ § ¨ © ª 🄯 ¬ ℗ ® ¯ ° ± ² ³ ´ µ ¶ · ※ ¹ º √ ¼ ½ ¾ €")
+    | {214: "×", 246: "÷"}
+)
+"""The same of its text companion fonts, which have nothing but signs and old-style figures."""
 
 _OLD_ONLY = frozenset((11, 12, 13, 14, 15, 92, 123, 124))  # common in text, and rare in it in the other one
 _NEW_ONLY = frozenset((16, 17, 21, 22, 27, 28, 29, 30, 31, *range(128, 256)))
@@ -54,6 +64,8 @@ def texts_of(differences: list[Any]) -> dict[int, str]:
         elif name != ".notdef" and not re.fullmatch(r"a\d+", name):
             return {}
         code += 1
+    if codes and codes <= TS1.keys() and not any(chr(code).isalpha() for code in codes if code < 128):
+        return {code: TS1[code] for code in codes}
     new = len(codes & _NEW_ONLY) > len(codes & _OLD_ONLY)
     table = T1 if new else OT1
     return {code: table[code] for code in codes if code in table}

@@ -18,6 +18,12 @@ from mckennabot.extract.typography import LARGER
 
 _ENOUGH = 60
 """Words of text that make a chapter of what follows a heading."""
+_INTRODUCTION = 0.15
+"""Share of a part that its introduction takes at most; a chapter's text above its first section is more."""
+_SHORTER = 0.5
+"""Share of its chapters' usual length that it takes at most, in a part of few chapters."""
+_ON_NEW_PAGES = 0.8
+"""Share of a part's chapters that begin pages: one may stand under the part's own title."""
 
 
 def find_sections(
@@ -91,12 +97,14 @@ class _Entry:
 
     Attributes:
         section: what it leads to.
+        stop: place at which the next entry begins that does not stand under it.
         parent: the entry that it stands under.
         children: sections of the entries one level below it.
         chapters: how many of the entries above it, and itself, are no parts.
     """
 
     section: Section
+    stop: int
     parent: _Entry | None
     children: list[Section] = field(default_factory=list)
     chapters: int = 0
@@ -110,17 +118,18 @@ def _set_levels(
     above: list[tuple[int, _Entry]] = []  # the entries that the next one may stand under, with their levels
     for entry, section in found:
         while above and above[-1][0] >= entry.level:
-            above.pop()
-        made = _Entry(section, above[-1][1] if above else None)
+            above.pop()[1].stop = max(section.place, entries[-1].section.place)
+        made = _Entry(section, len(flow), above[-1][1] if above else None)
         if above and above[-1][0] == entry.level - 1:
             above[-1][1].children.append(section)
         above.append((entry.level, made))
         entries.append(made)
     on_top = {heading.place for heading in headings if heading.on_top}
     on_top |= {place for place in range(len(flow)) if not place or flow[place - 1].page != flow[place].page}
+    before = [0, *accumulate(len(line.text.split()) for line in flow)]
     for made in entries:
         section, parent = made.section, made.parent
-        section.part = _is_part(made, flow, on_top)
+        section.part = _is_part(made, before, on_top)
         over = parent.chapters if parent else 0
         made.chapters = over if section.part else over + 1
         section.level = over + 1
@@ -128,14 +137,16 @@ def _set_levels(
             section.kind = parent.section.kind
 
 
-def _is_part(entry: _Entry, flow: Sequence[Line], on_top: set[int]) -> bool:
-    """Whether an entry has chapters under it: little text of its own, and each entry below on a new page."""
+def _is_part(entry: _Entry, before: Sequence[int], on_top: set[int]) -> bool:
+    """Whether an entry has chapters under it: each on a new page, and no more than an introduction above."""
     if not entry.children:
         return False
-    section = entry.section
-    own = flow[section.place + len(section.heading) : entry.children[0].place]
+    start = entry.section.place + len(entry.section.heading)
+    own = before[entry.children[0].place] - before[start]
     fresh = sum(child.place in on_top for child in entry.children)
-    return sum(len(line.text.split()) for line in own) < _ENOUGH and fresh >= 0.8 * len(entry.children)
+    chapters = before[entry.stop] - before[entry.children[0].place]
+    most = max(_ENOUGH, _INTRODUCTION * (own + chapters), _SHORTER * chapters / len(entry.children))
+    return own < most and fresh >= _ON_NEW_PAGES * len(entry.children)
 
 
 def _resolve(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
+from mckennabot.extract.books.characters import raised_figures
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
@@ -21,6 +22,10 @@ _INLINE_MARK = re.compile(
     r"(?:\d{1,3}|[*\u2217\u2020\u2021\u00a7\u00b6\u2016]{1,3})(?=[\s.,;:!?\"'\u2019\u201d)\]\u2014]|$)"
     r"| ?[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
 )
+
+
+_VARIABLE = re.compile(r"(?:^|[^\w\u2019\u2019'-]|\d)d?[^\W\d_aI]$|(?:^|[^\w'\u2019])d[^\W\d_]$")
+_TERM = re.compile(r"[(\[](?:[^\W\d_]|[^()\[\]]*[+\u2212=*/\u2032\u2013-][^()\[\]]*)[)\]]$")
 
 
 def mark_footnotes(pages: list[Page], measure: Measure) -> int:
@@ -41,9 +46,40 @@ def mark_footnotes(pages: list[Page], measure: Measure) -> int:
                 if mark := _mark(line):
                     found.add(mark.strip("[]()"))
             running_on = bool(notes) and not re.search(r"[.!?\"'\u201d\u2019)\]]$", notes[-1].text)
+        text = [line for line in body if line.kind == Kind.BODY]
+        _raise_powers(text, found)
         if found:
-            marks += sum(_strip_marks(line, found) for line in body if line.kind == Kind.BODY)
+            marks += sum(_strip_marks(line, found) for line in text)
     return marks
+
+
+def _raise_powers(lines: list[Line], found: set[str]) -> None:
+    """Put raised figures back that are powers and no marks of notes, as superscript figures.
+
+    A figure behind a variable is a power, unless the page has a note of that number, and no other mark that
+    could lead to it.
+    """
+    if not any(line.marks for line in lines):
+        return
+    elsewhere = {mark for line in lines for at, mark in line.marks if not _follows_variable(line.text[:at])}
+    for line in lines:
+        kept: list[tuple[int, str]] = []
+        shift = 0
+        for at, mark in line.marks:
+            before = line.text[: at + shift]
+            if mark.isdecimal() and _follows_variable(before) and (mark not in found or mark in elsewhere):
+                line.text = before + raised_figures(mark) + line.text[at + shift :]
+                shift += len(mark)
+            else:
+                kept.append((at + shift, mark))
+        line.marks = tuple(kept)
+
+
+def _follows_variable(before: str) -> bool:
+    """Whether what stands before a raised figure can be raised to a power: ds, E/C, 2x, (a + b)."""
+    if before.endswith((")", "]")):
+        return bool(_TERM.search(before))
+    return bool(_VARIABLE.search(before))
 
 
 def _columns(lines: list[Line]) -> Iterator[list[Line]]:
@@ -112,5 +148,8 @@ def _strip_marks(line: Line, found: set[str]) -> int:
         count += 1
         return ""
 
-    line.text = _INLINE_MARK.sub(drop, line.text)
+    text = _INLINE_MARK.sub(drop, line.text)
+    if not text.strip():  # an equation's number alone, which leads nowhere
+        return len(line.marks)
+    line.text = text
     return count

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from mckennabot.extract.books.numerals import page_number
+from mckennabot.extract.books.numerals import number, page_number
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.typography import LARGER
@@ -24,6 +24,12 @@ _SAME_HEIGHT = 3.0
 """Points by which a running head may move from page to page."""
 _CHAPTER = 60
 """Pages for which a heading may be repeated at their head."""
+_COUNTED = 12
+"""Pages around one on which three numbers must count alike to tell its number."""
+_AROUND = ".,|"
+"""Signs that stand at a page number, next to the title."""
+_LETTERS = 200
+"""Letters of two running heads that are compared; to compare long lines takes long."""
 _NEAR = 2
 """A running head comes again this many pages on: on the next page, or on the next of its side."""
 
@@ -74,7 +80,7 @@ def mark_furniture(pages: list[Page]) -> None:
 def _edge_rows(page: Page) -> Iterator[_Row]:
     by_row: dict[int, list[Line]] = defaultdict(list)
     for line in page.lines:
-        if not line.angle:
+        if not line.angle and line.kind == Kind.BODY:
             by_row[line.row].append(line)
     rows = sorted(by_row.values(), key=lambda lines: lines[0].y)
     heights = [lines[0].y for lines in rows]
@@ -88,24 +94,34 @@ def _edge_rows(page: Page) -> Iterator[_Row]:
 
 
 def _offsets(pages: list[Page], rows: list[_Row]) -> dict[int, set[tuple[int, bool]]]:
-    """For each page, the numbers that would count it, as (value, roman)."""
+    """For each page, the numbers that would count it, as (value, roman).
+
+    They are learned from numbers alone in a row, and from those at either end of one: many feet have the
+    number next to the title.
+    """
     seen: dict[tuple[int, bool], set[int]] = defaultdict(set)
     for row in rows:
-        for line in row.lines:
-            if found := page_number(line.text):
+        for text in _ends(row):
+            if found := page_number(text):
                 seen[found[0] - row.page, found[1]].add(row.page)
     labels = {page.number: page_number(page.label) for page in pages if page.label}
     counting: dict[int, set[tuple[int, bool]]] = {page.number: set() for page in pages}
     for (offset, is_roman), numbered in seen.items():
-        if len(numbered) < 3:
-            continue
-        for page in counting:
-            if sum(abs(page - other) <= 12 for other in numbered) >= 3:
-                counting[page].add((page + offset, is_roman))
+        in_turn = sorted(numbered)
+        for first, third in zip(in_turn, in_turn[2:], strict=False):
+            for page in range(third - _COUNTED, first + _COUNTED + 1):
+                if page in counting:
+                    counting[page].add((page + offset, is_roman))
     for page, label in labels.items():
         if label and (label[0] - page, label[1]) in seen:
             counting[page].add(label)
     return counting
+
+
+def _ends(row: _Row) -> set[str]:
+    """What of a row may be the page's number: each piece, and the first and the last word."""
+    words = " ".join(line.text for line in row.lines).split()
+    return {line.text for line in row.lines} | {word.strip(_AROUND) for word in (*words[:1], *words[-1:])}
 
 
 def _words(row: _Row, offsets: dict[int, set[tuple[int, bool]]]) -> str:
@@ -113,9 +129,9 @@ def _words(row: _Row, offsets: dict[int, set[tuple[int, bool]]]) -> str:
     values = {value for value, _ in offsets[row.page]} | {row.page}
     tokens = " ".join(line.text for line in row.lines).split()
     for at in (0, -1):
-        if tokens and (page_number(tokens[at].strip(".,|")) or (None,))[0] in values:
+        if tokens and (page_number(tokens[at].strip(_AROUND)) or (None,))[0] in values:
             del tokens[at]
-    tokens = [token for token in tokens if not (token.isdigit() and int(token) in values)]
+    tokens = [token for token in tokens if not (token.isdecimal() and number(token) in values)]
     return "".join(c for c in "".join(tokens).casefold() if c.isalnum())
 
 
@@ -147,7 +163,7 @@ def _alike(first: str, second: str) -> bool:
         filter(str.isdigit, second)
     ):
         return False
-    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    matcher = SequenceMatcher(None, first[:_LETTERS], second[:_LETTERS], autojunk=False)
     return matcher.quick_ratio() > 0.85 and matcher.ratio() > 0.85
 
 

@@ -68,8 +68,9 @@ def _is_contents(lines: Sequence[Line]) -> bool:
     for line in lines:
         if _is_entry(line):
             entries += 1
-            if (match := re.search(r"\d+$", line.text)) is not None:
-                values.append(int(match[0]))
+            match = re.search(r"\d+$", line.text)
+            if match and (value := number(match[0])) is not None:
+                values.append(value)
     rising = sum(a <= b for a, b in pairwise(values))
     return entries >= 3 and 2 * entries > len(lines) and rising >= 0.7 * max(1, len(values) - 1)
 

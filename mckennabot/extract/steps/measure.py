@@ -8,7 +8,23 @@ from itertools import pairwise
 
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
-from mckennabot.extract.typography import FLUSH, PARTED_CLOSELY, SLACK, ends_short, neighbours, same_size
+from mckennabot.extract.typography import (
+    FLUSH,
+    PARTED,
+    PARTED_CLOSELY,
+    SLACK,
+    ends_sentence,
+    ends_short,
+    neighbours,
+    same_size,
+)
+
+_VERSE_LINES = 8
+"""Lines that end no sentence, from which on one can tell a book of verse."""
+_VERSE_CAPITALS = 0.8
+"""Share of the lines after such that begin with a capital in verse; in German prose it is a third."""
+_VERSE_SHORT = 0.6
+"""Share of such lines that end short, in verse without capitals; in prose there are hardly any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,8 @@ class Measure:
         by_indent: whether most paragraphs begin with an indent.
         by_space: whether most paragraphs stand apart from each other.
         hanging: by how much all lines of a paragraph but its first are indented; 0 where they are not.
+        outdent: by how much first lines end early, where their indents stand at the wrong end.
+        verse: whether it is a book of verse.
     """
 
     size: float = 10.0
@@ -34,6 +52,8 @@ class Measure:
     by_indent: bool = False
     by_space: bool = False
     hanging: float = 0.0
+    outdent: float = 0.0
+    verse: bool = False
 
     def line_distance(self, size: float) -> float:
         """The usual distance between baselines of lines of a size."""
@@ -69,10 +89,10 @@ def take_measure(pages: list[Page]) -> Measure:
     after = [(offset, gap) for offset, gap in after if min(offset, abs(offset - indent)) < SLACK * size]
     apart = sum(gap > PARTED_CLOSELY * step for _, gap in after)
     indented = sum(offset >= SLACK * size for offset, _ in after)
+    verse = not justified and _is_verse(pages, size, step)
     if hanging := _hanging(pairs, size):
-        return Measure(
-            size, font, leading, 0.0, justified, by_space=apart > 0.5 * len(after), hanging=hanging
-        )
+        by_space = apart > 0.5 * len(after)
+        return Measure(size, font, leading, 0.0, justified, by_space=by_space, hanging=hanging, verse=verse)
     return Measure(
         size,
         font,
@@ -81,6 +101,8 @@ def take_measure(pages: list[Page]) -> Measure:
         justified,
         by_indent=indented > 0.5 * len(after),
         by_space=apart > 0.5 * len(after),
+        outdent=_outdent(pairs, size) if justified and not indent else 0.0,
+        verse=verse,
     )
 
 
@@ -203,6 +225,42 @@ def _indent(pairs: list[tuple[Line, Line]], size: float) -> float:
         return 0.0
     best, count = offsets.most_common(1)[0]
     return best * 0.1 * size if count >= max(2, 0.004 * len(pairs)) else 0.0
+
+
+def _outdent(pairs: list[tuple[Line, Line]], size: float) -> float:
+    """By how much lines that begin paragraphs end before the edge where others end."""
+    firsts: Counter[int] = Counter()
+    others: Counter[int] = Counter()
+    for a, b in pairs:
+        room = round((b.right - b.x1) / (0.1 * size))
+        (firsts if ends_short(a, b) else others)[room] += 1
+    wide = Counter({room: count for room, count in firsts.items() if room > 6})
+    if not wide:
+        return 0.0
+    room, count = wide.most_common(1)[0]
+    rare = others[room] < 0.1 * max(1, sum(others.values()))
+    return room * 0.1 * size if count >= max(4, 0.4 * sum(firsts.values())) and rare else 0.0
+
+
+def _is_verse(pages: list[Page], size: float, step: float) -> bool:
+    """Whether a book's lines are verse: they end where sentences do not, and the next word had room.
+
+    In prose a line that ends no sentence goes on in small letters most times, and is full.
+    """
+    going_on = capitals = cased = short = 0
+    for page in pages:
+        for a, b in neighbours(page.lines):
+            close = b.y - a.y < PARTED * step and same_size(a.size, size) and same_size(b.size, size)
+            if not close or not a.text or ends_sentence(a.text) or a.text.endswith("-"):
+                continue
+            going_on += 1
+            short += ends_short(a, b)
+            letter = next((c for c in b.text if c.isalpha()), "")
+            cased += letter.isupper() or letter.islower()
+            capitals += letter.isupper()
+    if going_on < _VERSE_LINES:
+        return False
+    return capitals >= _VERSE_CAPITALS * max(cased, 0.5 * going_on) or short >= _VERSE_SHORT * going_on
 
 
 def _hanging(pairs: list[tuple[Line, Line]], size: float) -> float:

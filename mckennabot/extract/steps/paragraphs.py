@@ -12,14 +12,16 @@ from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line
 from mckennabot.extract.steps.measure import Measure
-from mckennabot.extract.typography import FLUSH, FULL, SLACK, ends_short, same_size
+from mckennabot.extract.typography import FLUSH, FULL, SLACK, ends_sentence, ends_short, same_size
 
 _ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
 _SPEECH = "\"'\u201c\u2018\u201e\u00ab\u00bb\u2014\u2013-"
 _ORNAMENTS = " *\u2217\u2042\u2022\u00b7~#+\u25c6\u25c7\u2766\u2767\u273b\u00a7\u2014\u2013-"
-_SENTENCE_END = re.compile(
-    r"[.!?:\u2026][\"'\u2019\u201d\u00bb)\]]*$|[\u201d\u00bb\"]$|\u2014[\"\u201d\u2019']?$"
-)
+
+_FEW = 4
+"""Lines whose ends may agree by chance."""
+_JUSTIFIED = 0.4
+"""Share of lines whose ends agree in a justified quotation; the last of each paragraph is short."""
 
 
 @dataclass(slots=True)
@@ -178,6 +180,9 @@ def _most_leading(measure: Measure) -> float:
 
 def _split(lines: list[Line], block: bool, measure: Measure) -> Iterator[_Run]:
     """A stretch, parted where lines set off from the left edge begin and end; none of a block's is at it."""
+    if measure.verse and not block:
+        yield _run(lines, False, measure)  # a poem's indents are its own
+        return
     run: list[Line] = []
     inset = False
     for number, line in enumerate(lines):
@@ -222,8 +227,21 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
             or ((inset or not measure.by_indent) and _is_item(lines, short))
         )
     if inset and not run.verse:
-        run.right = min(first.right, max(line.x1 for line in lines))
+        run.right = min(first.right, _end_edge(lines))
     return run
+
+
+def _end_edge(lines: list[Line]) -> float:
+    """Where lines end that are set to a measure of their own: most of them, or the longest.
+
+    TeX lets a line stick out that it cannot break; the others do not end short because of it.
+    """
+    ends = sorted(line.x1 for line in lines)
+    at, count = max(
+        ((end, sum(end - FLUSH * lines[0].size <= other <= end for other in ends)) for end in ends),
+        key=lambda found: found[1],
+    )
+    return at if count > 1 and count >= _JUSTIFIED * len(ends) else ends[-1]
 
 
 def _short(a: Line, b: Line, run: _Run) -> bool:
@@ -233,11 +251,13 @@ def _short(a: Line, b: Line, run: _Run) -> bool:
 def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure) -> bool:
     if len(lines) > 1 and all(line.gaps for line in lines):
         return True  # rows of a table
+    if measure.verse and len(lines) > 1:
+        return not _is_prose(lines, short)
     if len(lines) < 2 or any(_ITEM.match(line.text) for line in lines):
         return False
     if run.inset:
-        edge = max(line.x1 for line in lines)
-        if sum(edge - line.x1 < FLUSH * line.size for line in lines) >= max(2, 0.6 * len(lines)):
+        edge = _end_edge(lines) if len(lines) > _FEW else max(line.x1 for line in lines)
+        if sum(abs(edge - line.x1) < FLUSH * line.size for line in lines) >= max(2, 0.6 * len(lines)):
             return False  # justified
         room = sum(ends_short(a, b) for a, b in pairwise(lines)) / len(short)
         capitals = sum(_begins_with_capital(line) for line in lines)
@@ -251,6 +271,12 @@ def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure)
     elif len(lines) < 3 and lines[0].x1 > run.left + 0.6 * (run.right - run.left):
         return False
     return sum(short) >= 0.8 * len(short)
+
+
+def _is_prose(lines: list[Line], short: list[bool]) -> bool:
+    """Whether lines in a book of verse are a preface or the like: full, and most begin in small letters."""
+    small = sum(not _begins_with_capital(line) for line in lines[1:])
+    return len(lines) > 3 and sum(short) < 0.3 * len(short) and small > 0.5 * len(lines)
 
 
 def _mark_lone_verse(runs: list[_Run]) -> None:
@@ -300,6 +326,8 @@ def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> b
     if _is_cut(a, b):
         return False
     slack = SLACK * b.size
+    if _ends_like_first(b, run, measure):
+        return True
     if _is_flush_right(b, run) and not _is_flush_right(a, run):
         return True  # whose words they are, under a quotation or a letter
     indented, was_indented = b.x0 - run.left > slack, a.x0 - run.left > slack
@@ -311,7 +339,7 @@ def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> b
     if indented and not was_indented:
         return True
     if indented:
-        return short or bool(_SENTENCE_END.search(a.text)) or not measure.justified
+        return short or ends_sentence(a.text) or not measure.justified
     if _ITEM.match(b.text) and short:
         return True
     if was_indented:
@@ -319,6 +347,11 @@ def _begins_inside(lines: list[Line], b: Line, run: _Run, measure: Measure) -> b
     if measure.justified or not measure.by_indent:
         return short and (measure.justified or not measure.by_space)
     return False
+
+
+def _ends_like_first(line: Line, run: _Run, measure: Measure) -> bool:
+    """Whether a line ends where only first lines of paragraphs do."""
+    return measure.outdent > 0 and abs(run.right - line.x1 - measure.outdent) < 0.1 * line.size
 
 
 def _is_flush_right(line: Line, run: _Run) -> bool:
@@ -353,13 +386,13 @@ def _begins_run(lines: list[Line], b: Line, before: _Run | None, run: _Run, meas
         return True
     if before.hanging or run.hanging:
         return not indented and (short or measure.hanging > 0)
-    if indented:
+    if indented or _ends_like_first(b, run, measure):
         return True
     if measure.justified:
         return short
     if measure.by_indent:
         return False
-    return (short and bool(_SENTENCE_END.search(a.text))) or (
+    return (short and ends_sentence(a.text)) or (
         a.text[-1] in '"\u201d\u2019\u00bb' and b.text[0] in '"\u201c\u2018\u00ab'
     )
 
