@@ -33,6 +33,8 @@ BASE_URL = "https://openaipublic.blob.core.windows.net/gpt-2"
 """Where OpenAI keeps its models, and gpt-2-simple fetches them: ``<BASE_URL>/models/<name>/<file>``."""
 
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Addresses that only this machine can reach."""
 MOST_VOICE = 2.0
 """The far end of the dial; further on nothing of the language is left."""
 
@@ -349,3 +351,36 @@ class GenerateSettings(Settings):
             raise UsageError("--min-length is greater than --length")
         if "" in self.stop:
             raise UsageError("--stop needs a text")
+
+
+@dataclass(frozen=True)
+class ServeSettings(Settings):
+    """How the models of a directory are offered over HTTP."""
+
+    host: str = setting("127.0.0.1", "Listen on this address.", metavar="ADDRESS")
+    port: int = setting(8000, "Listen on this port; 0 takes a free one.", low=0, high=65535)
+    api_key: str | None = setting(
+        None,
+        "Answer only who sends this key; needed where other machines can ask. It is better kept in "
+        "MCKENNABOT_SERVE_API_KEY.",
+        metavar="KEY",
+        unset="none",
+    )
+    origin: tuple[str, ...] = setting(
+        (),
+        "Let web pages from there ask too, and answer to that name; may be given several times.",
+        metavar="URL",
+    )
+    checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
+
+    def __post_init__(self) -> None:
+        """Check every field, and that the key is there where it is needed."""
+        super().__post_init__()
+        if self.host not in LOOPBACK and not self.api_key:
+            raise UsageError(
+                f"--host {self.host} can be reached from other machines, and there is no key",
+                hint="Set --api-key or MCKENNABOT_SERVE_API_KEY, or leave --host 127.0.0.1.",
+            )
+        for origin in self.origin:
+            if not re.fullmatch(r"https?://[^/*\s]+/?", origin):
+                raise UsageError(f"--origin {origin!r}: one looks like https://example.org:8080")

@@ -154,6 +154,16 @@ def write_base_model(server: warm.Server, directory: Path, corpus_text: str, n_c
     return directory
 
 
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, base_model: Path, corpus_text: str) -> Path:
+    """A directory to start servers in; see `tests.serving.write_checkpoints`."""
+    from tests.serving import write_checkpoints
+
+    directory = tmp_path_factory.mktemp("served")
+    write_checkpoints(directory, base_model, corpus_text)
+    return directory
+
+
 @pytest.fixture
 def train(tmp_path: Path, corpus: Path, base_model: Path) -> Callable[..., ModelDir]:
     """Fine-tune the small base model on the small corpus, in this process."""

@@ -20,6 +20,7 @@ from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
 from mckennabot.cli.models import models
 from mckennabot.cli.options import Session, quiet, verbose
+from mckennabot.cli.serve import serve
 from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError
 
 EPILOG = """
@@ -73,7 +74,7 @@ def cli(ctx: click.Context, config: str | None, verbose: bool, quiet: bool) -> N
     session.quiet = quiet or bool(ctx.default_map and ctx.default_map.get("quiet"))
 
 
-for command in (extract, finetune, generate, models):
+for command in (extract, finetune, generate, models, serve):
     cli.add_command(command)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mckennabot.errors import ResourceError, UsageError
 
@@ -33,6 +33,7 @@ class Sampling:
         top_p: probability mass to choose from, of those; 1 is all.
         repetition_penalty: above 1 makes tokens less likely that were sampled before.
         end: the token that ends a text; None if nothing does.
+        banned: tokens that are never sampled.
     """
 
     temperature: float
@@ -40,6 +41,23 @@ class Sampling:
     top_p: float
     repetition_penalty: float
     end: int | None
+    banned: tuple[int, ...] = ()
+
+
+class Step(NamedTuple):
+    """A token that was sampled.
+
+    Attributes:
+        row: the prompt's that it continues.
+        token: its id.
+        log_probability: in nats, under the model itself (temperature 1).
+        log_probabilities: of every token [vocabulary], where they were asked for.
+    """
+
+    row: int
+    token: int
+    log_probability: float
+    log_probabilities: Any
 
 
 class CTranslate2Engine:
@@ -127,27 +145,20 @@ class CTranslate2Engine:
         Raises:
             ResourceError: memory ran out.
         """
-        # CTranslate2 hands the prompt back as if it were sampled where another row's is a single token.
-        assert len({len(prompt) == 1 for prompt in prompts}) == 1
         events: queue.SimpleQueue[tuple[T] | BaseException | None] = queue.SimpleQueue()
         cancelled = threading.Event()
 
-        def step(result: Any) -> bool:
+        def step(step: Step) -> bool:
             if cancelled.is_set():
                 return True
-            try:
-                value, complete = on_token(result.batch_id, result.token_id, result.log_prob)
-            except BaseException as error:
-                cancelled.set()
-                events.put(error)
-                return True
+            value, complete = on_token(step.row, step.token, step.log_probability)
             events.put((value,))
             return complete
 
         def work() -> None:
             try:
-                self._generate(prompts, sampling, most, least, step)
-            except Exception as error:
+                self.run(prompts, sampling, most=most, least=least, on_step=step)
+            except BaseException as error:
                 events.put(error)
             events.put(None)
 
@@ -156,11 +167,68 @@ class CTranslate2Engine:
         try:
             while (event := events.get()) is not None:
                 if isinstance(event, BaseException):
-                    raise _out_of_memory(event) if _is_out_of_memory(event) else event
+                    raise event
                 yield event[0]
         finally:
             cancelled.set()
             worker.join()
+
+    def run(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        most: int,
+        least: int,
+        on_step: Callable[[Step], bool],
+        distribution: bool = False,
+    ) -> None:
+        """Continue every prompt until `on_step` has called every row complete, or `most` tokens are there.
+
+        Args:
+            prompts: rows of token ids, as `sample` takes them.
+            sampling: how tokens are chosen.
+            most: new tokens per row at most.
+            least: new tokens per row before the end token may be sampled.
+            on_step: called for each new token in CTranslate2's thread, which waits for the answer; whether
+                the row is complete.
+            distribution: hand `on_step` all log-probabilities; CTranslate2 keeps them to the end, which takes
+                200 kB a token with GPT-2's vocabulary.
+
+        Raises:
+            ResourceError: memory ran out.
+        """
+        # CTranslate2 hands the prompt back as if it were sampled where another row's is a single token.
+        assert len({len(prompt) == 1 for prompt in prompts}) == 1
+        failure: list[BaseException] = []
+        distributions = _Distributions() if distribution else None
+
+        def callback(result: Any) -> bool:
+            if failure:
+                return True
+            try:
+                from_all = distributions.of(result) if distributions else None
+                return on_step(Step(result.batch_id, result.token_id, result.log_prob, from_all))
+            except BaseException as error:  # CTranslate2 must not see it
+                failure.append(error)
+                return True
+
+        try:
+            self._generate(prompts, sampling, most, least, distribution, callback)
+        except (RuntimeError, MemoryError) as error:
+            if _is_out_of_memory(error):
+                raise _out_of_memory(error) from error
+            raise
+        if failure:
+            raise failure[0]
+
+    def read(self, ids: Sequence[int]) -> Any:
+        """Log-probabilities [ids, vocabulary] of what follows each token; at most a window of them."""
+        import numpy as np
+
+        ctranslate2 = _ctranslate2()
+        scored = self._generator.forward_batch([[self._tokens[i] for i in ids]], return_log_probs=True)
+        return np.array(scored.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))[0]
 
     def mean_loss(self, rows: Sequence[Sequence[int]]) -> float:
         """Mean cross-entropy in nats of the rows' tokens but the first: what a precision costs."""
@@ -174,6 +242,7 @@ class CTranslate2Engine:
         sampling: Sampling,
         most: int,
         least: int,
+        distribution: bool,
         step: Callable[[Any], bool],
     ) -> None:
         greedy = sampling.temperature == 0
@@ -189,10 +258,40 @@ class CTranslate2Engine:
             sampling_topp=sampling.top_p,
             sampling_temperature=1 if greedy else sampling.temperature,
             repetition_penalty=sampling.repetition_penalty,
+            suppress_sequences=[[self._tokens[i]] for i in sampling.banned] or None,
+            return_logits_vocab=distribution,
             include_prompt_in_result=False,
             return_scores=True,
             callback=step,
         )
+
+
+class _Distributions:
+    """Each step's log-probabilities for each row; CTranslate2 hands over those of the whole batch at once."""
+
+    def __init__(self) -> None:
+        self._step = -1
+        self._log_probabilities: Any = None
+
+    def of(self, result: Any) -> Any:
+        """Those [vocabulary] that the row's token was sampled from."""
+        import numpy as np
+
+        if result.step != self._step:
+            ctranslate2 = _ctranslate2()
+            view = result.logits.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32)
+            self._step, self._log_probabilities = result.step, log_softmax(np.array(view))
+        # The batch is in an order of CTranslate2's own; the token's log-probability tells the row.
+        found = np.abs(self._log_probabilities[:, result.token_id] - result.log_prob).argmin()
+        return self._log_probabilities[found]
+
+
+def log_softmax(logits: Any) -> Any:
+    """Log-probabilities along the last axis, in nats."""
+    import numpy as np
+
+    logits = logits - logits.max(-1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(-1, keepdims=True))
 
 
 def device() -> str:
