@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 
-from mckennabot.extract.books.numerals import number, spelled
+from mckennabot.extract.books.chapter_words import bare_cjk_number, heading_words
+from mckennabot.extract.books.numerals import number
 from mckennabot.extract.kinds import Kind
-
-_CHAPTER = re.compile(
-    r"(chapter|chapitre|kapitel|cap[ií]tulo|capitolo|hoofdstuk|rozdzia[lł]|letter|stave|canto|lecture|adventure|section)\b",
-    re.IGNORECASE,
-)
-_PART = re.compile(r"(part|book|volume|teil|buch|partie|livre|parte|libro|deel)\b", re.IGNORECASE)
-_NAMED = re.compile(
-    r"(the )?(preface|foreword|introduction|prologue|epilogue|afterword|conclusion|appendix|postscript|"
-    r"vorwort|einleitung|nachwort|pr[ée]face|avant-propos|introducci[óo]n|pr[óo]logo|ep[íi]logo|prefazione|introduzione)\b",
-    re.IGNORECASE,
-)
 
 
 def describe(text: str) -> tuple[str, int | None]:
@@ -25,13 +15,13 @@ def describe(text: str) -> tuple[str, int | None]:
     >>> describe("CHAPTER IV. A Flight"), describe("Part Two"), describe("Preface"), describe("12")
     (('chapter', 4), ('part', 2), ('named', None), ('chapter', 12))
     """
-    for pattern, kind in ((_CHAPTER, "chapter"), (_PART, "part")):
-        if match := pattern.match(text):
-            return kind, _number(text[match.end() :])
-    if _NAMED.match(text):
-        return "named", None
+    if found := heading_words(text):
+        return found
     bare = text.strip(" .:[]()-\u2013\u2014*")
-    if (value := number(bare)) is not None and value < 200:
+    value = number(bare)
+    if value is None:
+        value = bare_cjk_number(bare)
+    if value is not None and value < 200:
         return "chapter", value
     if match := re.match(r"(\d{1,3}|[IVXLC]{1,7})[.:]?\s+(?=[^\W\d_])", text):
         return "", number(match[1])
@@ -40,16 +30,8 @@ def describe(text: str) -> tuple[str, int | None]:
 
 def is_numbered_chapter(text: str) -> bool:
     """Whether a text begins with the word for a chapter and its number."""
-    match = _CHAPTER.match(text)
-    return match is not None and _number(text.partition(" ")[2]) is not None
-
-
-def _number(text: str) -> int | None:
-    token = re.match(r"\W*(?:the\s+)?([\w-]+)", text, re.IGNORECASE)
-    if not token:
-        return None
-    value = number(token[1])
-    return spelled(token[1]) if value is None else value
+    found = heading_words(text)
+    return found is not None and found[0] == "chapter" and found[1] is not None
 
 
 # Patterns of whole titles, by kind; the first kind that fits counts.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.kinds import Kind
 
 MAX_BLOCKS = 1_000_000
@@ -34,7 +35,7 @@ class Block:
     @property
     def words(self) -> int:
         """How many words it has."""
-        return len(self.text.split())
+        return count_words(self.text)
 
 
 class TocEntry(NamedTuple):

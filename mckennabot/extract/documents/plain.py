@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 
 from mckennabot.errors import InputError
+from mckennabot.extract.books.counting import count_words
+from mckennabot.extract.books.numerals import number
 from mckennabot.extract.books.titles import describe, title_kind
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode_file
-from mckennabot.extract.documents.line_wraps import LONG, joined, margin
+from mckennabot.extract.documents.line_wraps import joined, margin, texts
 from mckennabot.extract.documents.ranks import is_bare_number
 from mckennabot.extract.documents.web import read_html
 from mckennabot.extract.kinds import Kind
@@ -33,21 +35,55 @@ def read_text(data: bytes) -> list[Block]:
     """
     text = decode_file(data)
     lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
-    width = margin([line.strip() for line in lines if line])
+    width = margin(_between_empty(lines))
     chunks = list(islice(_chunks(lines, width), MAX_BLOCKS + 1))
     if len(chunks) > MAX_BLOCKS:
         raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
     notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
+    series = _numbered_series([chunk for _, chunk in chunks])
     blocks: list[Block] = []
-    for above, chunk in chunks:
+    for place, (above, chunk) in enumerate(chunks):
         text = joined(chunk, width) if width else "\n".join(line.strip() for line in chunk)
-        level = _level(chunk, above, blocks[-1].text if blocks and blocks[-1].level else "")
+        level = (
+            2
+            if place in series
+            else _level(chunk, above, blocks[-1].text if blocks and blocks[-1].level else "")
+        )
         text = _EMPHASIS.sub(r"\2", " ".join(text.split()) if level else text)
         kind = _kind(text, notes)
         if kind != Kind.FOOTNOTE:
             text = _without_marks(text, notes)
         blocks.append(Block(text, kind, level if kind == Kind.BODY else 0))
     return blocks
+
+
+def _between_empty(lines: list[str]) -> Iterator[list[str]]:
+    """Runs of lines without an empty one between them, stripped."""
+    for full, run in groupby(lines, bool):
+        if full:
+            yield [line.strip() for line in run]
+
+
+def _numbered_series(chunks: list[list[str]]) -> set[int]:
+    """Places of short lone lines that begin or end in one word of any language, beside numbers that count.
+
+    Without knowing the language: ``Pennod 1``, ``Pennod 2``, ``Pennod 3`` with text between them.
+    """
+    found: dict[tuple[str, bool], list[tuple[int, int]]] = {}
+    for place, chunk in enumerate(chunks):
+        words = chunk[0].split()
+        if len(chunk) > 1 or not 2 <= len(words) <= 6:
+            continue
+        for word, beside, first in ((words[0], words[1], True), (words[1], words[0], False)):
+            value = number(beside.strip(".:,)]-–—"))
+            if value is not None and word[0].isalpha() and number(word) is None:
+                found.setdefault((word.casefold().strip(".:,"), first), []).append((place, value))
+    series: set[int] = set()
+    for entries in found.values():
+        counting = [b for a, b in pairwise(entries) if b[1] == a[1] + 1 and b[0] > a[0] + 1]
+        if len(entries) > 2 and entries[0][1] == 1 and len(counting) == len(entries) - 1:
+            series.update(place for place, _ in entries)
+    return series
 
 
 def read_markdown(data: bytes) -> list[Block]:
@@ -110,9 +146,11 @@ def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
         width: the margin that the text is wrapped at; 0 where its lines are paragraphs.
         dense: whether the text has hardly any empty lines.
     """
+    stripped = [line.strip() for line in chunk]
     if not width:
-        alone = dense or max(map(len, chunk)) > LONG
-        return [[line] for line in chunk] if alone else [chunk]
+        if dense and len(chunk) > _DENSE:
+            return texts(stripped) or [[line] for line in chunk]
+        return (texts(stripped) if len(chunk) > 1 else None) or [chunk]
     if not dense:
         return [chunk]
     indents = [len(line) - len(line.lstrip()) for line in chunk]
@@ -130,7 +168,7 @@ def _level(chunk: list[str], above: int, before: str) -> int:
         before: the heading just above, "" where there is text.
     """
     text = " ".join(" ".join(chunk).split()).strip("_ ")
-    words = len(text.split())
+    words = count_words(text)
     if len(chunk) > 4 or words > _HEADING_WORDS or not any(c.isalnum() for c in text):
         return 0
     if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or text[0].islower():

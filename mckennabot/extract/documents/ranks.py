@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+from mckennabot.extract.books.counting import is_wide
 from mckennabot.extract.books.titles import describe, title_kind
 from mckennabot.extract.documents.blocks import Block
 from mckennabot.extract.kinds import Kind
@@ -108,4 +109,5 @@ def is_bare_number(title: str) -> bool:
     (True, True, False)
     """
     kind, number = describe(title)
-    return kind == "chapter" and number is not None and len(re.findall(r"\w+", title)) <= 3
+    most = 3 if title.isascii() or not any(map(is_wide, title)) else 1
+    return kind == "chapter" and number is not None and len(re.findall(r"\w+", title)) <= most

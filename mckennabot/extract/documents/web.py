@@ -22,7 +22,7 @@ from mckennabot.extract.documents.elements import (
     local,
     text_of,
 )
-from mckennabot.extract.documents.line_wraps import joined, margin
+from mckennabot.extract.documents.line_wraps import is_prose, joined, margin
 from mckennabot.extract.kinds import Kind
 
 _HEADING = re.compile(r"h([1-6])")
@@ -233,8 +233,8 @@ class _Walker:
         for part in re.split(r"\n[^\S\n]*\n\s*", _MARKS.sub("", text)):
             lines = [line for line in (" ".join(line.split()) for line in part.split("\n")) if line]
             if lines:
-                words = " ".join(lines) if self._level else _lines(lines)
-                self.blocks.append(Block(words, self._kinds[-1], self._level, self._place, ids, linked))
+                for words in [" ".join(lines)] if self._level else _lines(lines):
+                    self.blocks.append(Block(words, self._kinds[-1], self._level, self._place, ids, linked))
         if len(self.blocks) > MAX_BLOCKS:
             raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
 
@@ -257,13 +257,12 @@ def _heading_level(element: Element, tag: str) -> int:
     return 0
 
 
-def _lines(lines: list[str]) -> str:
-    """Lines that <br> or <pre> parts: kept, unless a margin did it."""
-    width = margin(lines)
+def _lines(lines: list[str]) -> list[str]:
+    """Lines that <br> or <pre> parts, as paragraphs: prose, a stanza, or what a margin wrapped."""
+    if is_prose(lines):
+        return lines
+    width = margin([lines])
     full = all(len(line) > 0.7 * width for line in lines[:-1])
     capital = sum(line[0].isupper() for line in lines[1:])
-    return (
-        joined(lines, width)
-        if len(lines) > 3 and width > 50 and full and 2 * capital < len(lines)
-        else "\n".join(lines)
-    )
+    wrapped = len(lines) > 3 and width > 50 and full and 2 * capital < len(lines)
+    return [joined(lines, width) if wrapped else "\n".join(lines)]

@@ -1,0 +1,486 @@
+"""The words that head chapters, parts and prefaces, and the numbers beside them, by language.
+
+A row holds the words for a chapter, for a part, for what has a name instead of a number, and the numbers
+from one on as stems: an ending of a few letters follows them, so that one row knows cardinals, ordinals and
+cases.
+All is written as `fold` makes it: small letters without accents.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+
+from mckennabot.extract.books.numerals import number, spelled
+
+_ENDING = 4
+"""Letters that may follow a number's stem."""
+_COMPOUND, _COMPOUNDING = 14, ("de", "nl", "it", "hu", "fi", "el", "da", "sv")
+"""The same where numbers above twenty are one word."""
+
+
+class Words(NamedTuple):
+    """The words of one language, parted by blanks; numbers from one on, alternatives parted by a stroke."""
+
+    chapter: str
+    part: str
+    named: str
+    numbers: str
+
+
+LANGUAGES = {
+    "en": Words(
+        "chapter letter stave canto lecture adventure section act",
+        "part book volume",
+        "preface foreword introduction prologue epilogue afterword conclusion appendix postscript",
+        "",  # see `spelled`
+    ),
+    "de": Words(
+        "kapitel aufzug akt brief gesang vorlesung",
+        "teil buch band",
+        "vorwort einleitung nachwort prolog epilog anhang vorrede einfuhrung schluss schlusswort geleitwort",
+        "eins/erst zwei/zwot dritt/drei viert/vier funf sechs sieb acht neun zehn elf zwolf dreizehn "
+        "vierzehn "
+        "funfzehn sechzehn siebzehn achtzehn neunzehn zwanzig",
+    ),
+    "fr": Words(
+        "chapitre acte lettre",
+        "partie livre tome",
+        "preface avant-propos introduction prologue epilogue postface conclusion annexe",
+        "un/premi deux/second trois quatr cinq six sept huit neuf/neuv dix onz douz treiz quatorz quinz seiz "
+        "dix-sept dix-huit dix-neuf vingt",
+    ),
+    "es": Words(
+        "capitulo acto jornada carta",
+        "parte libro tomo",
+        "introduccion prologo epilogo prefacio conclusion apendice",
+        "un/primer/primo dos/segund tres/tercer cuatr/cuart cinc/quint seis/sext siet/septim/setim och/octav "
+        "nuev/noven diez/decim once/undecim doce/duodecim trece catorce quince dieciseis diecisiete "
+        "dieciocho "
+        "diecinueve veint/vigesim",
+    ),
+    "pt": Words(
+        "capitulo acto ato carta",
+        "parte livro tomo volume",
+        "introducao prologo epilogo prefacio conclusao posfacio apendice",
+        "um/primeir dois/duas/segund tres/terceir quatr/quart cinc/quint seis/sext sete/setim oito/oitav "
+        "nove/non dez/decim onze doze treze catorze quinze dezasseis/dezesseis dezassete/dezessete dezoito "
+        "dezanove/dezenove vinte/vigesim",
+    ),
+    "it": Words(
+        "capitolo atto canto lettera novella",
+        "parte libro volume tomo",
+        "prefazione introduzione prologo epilogo conclusione appendice premessa postfazione",
+        "un/prim due/second tre/terz quattr/quart cinqu/quint sei/sest sett/settim ott/ottav nov/non "
+        "diec/decim "
+        "undic dodic tredic quattordic quindic sedic diciassett diciott diciannov vent",
+    ),
+    "ca": Words(
+        "capitol acte",
+        "part llibre",
+        "proleg epileg introduccio",
+        "u/primer dos/segon tres/tercer quatr/quart cinc/cinqu",
+    ),
+    "ro": Words(
+        "capitolul capitol actul",
+        "partea cartea volumul",
+        "prefata introducere prolog epilog postfata",
+        "unu/intai/prim doi/doua trei patru cinci sase sapte opt noua zece unsprezece doisprezece",
+    ),
+    "nl": Words(
+        "hoofdstuk bedrijf brief",
+        "deel boek",
+        "voorwoord inleiding proloog epiloog nawoord",
+        "een/eerst twee/tweed drie/derd vier vijf zes zeven acht negen tien elf twaalf dertien "
+        "veertien vijftien "
+        "zestien zeventien achttien negentien twintig",
+    ),
+    "sv": Words(
+        "kapitel kapitlet akt akten",
+        "del delen bok boken",
+        "forord inledning prolog epilog efterord",
+        "ett/en/forst tva/andra tre/tredj fyr/fjard fem/femt sex/sjatt sju/sjund atta/atton nio/nion "
+        "tio/tion elva/elft "
+        "tolv/tolft tretton fjorton femton sexton sjutton arton nitton tjug",
+    ),
+    "da": Words(
+        "kapitel kapittel kapitlet akt handling",
+        "del bok bog",
+        "forord indledning innledning prolog epilog efterord etterord",
+        "en/et/første/forste to/anden/annen/andet/annet tre/tredj fire/fjerd fem/femt seks/sjett "
+        "syv/sju otte/åtte/atte ni/niend "
+        "ti/tiend elleve/ellevt tolv/tolvt tretten fjorten femten seksten sytten/sytten atten nitten "
+        "tyve/tjue",
+    ),
+    "is": Words(
+        "kafli kapituli",
+        "hluti bok",
+        "formali inngangur eftirmali",
+        "fyrst/einn annar/tveir þridj/þrir fjord/fjor fimm sjott/sex sjound/sjo attund/atta niund/niu "
+        "tiund/tiu",
+    ),
+    "fi": Words(
+        "luku naytos kappale",
+        "osa kirja",
+        "esipuhe johdanto prologi epilogi jalkisanat",
+        "yksi/ensimmai kaksi/toinen/toise kolm nelj viis/viide kuusi/kuude seitsem kahdeksa yhdeksa kymmen "
+        "yksitoista/yhdestoista kaksitoista/kahdestoista kolmetoista/kolmastoista neljatoista/neljastoista "
+        "viisitoista/viidestoista",
+    ),
+    "et": Words(
+        "peatukk",
+        "osa raamat",
+        "eessona sissejuhatus proloog epiloog jarelsona",
+        "uks/esime kaks/tei kolm nelja viis/viie kuu seits/seitsm kahek/kaheks uheks kumme/kumne",
+    ),
+    "hu": Words(
+        "fejezet felvonas",
+        "resz konyv kotet",
+        "eloszo bevezetes prologus epilogus utoszo",
+        "egy/elso ket/masodik harom/harmadik negy/negyedik ot/otodik hat/hatodik het/hetedik nyolc "
+        "kilenc tiz/tized "
+        "tizenegy tizenket/tizenket tizenharom/tizenharm tizennegy tizenot tizenhat tizenhet "
+        "tizennyolc tizenkilenc husz",
+    ),
+    "pl": Words(
+        "rozdzial akt list piesn",
+        "czesc ksiega tom",
+        "przedmowa wstep prolog epilog poslowie zakonczenie wprowadzenie",
+        "jeden/pierwsz dwa/drug trzy/trzec czter/czwart piec/piat szesc/szost siedem/siodm osiem/osm "
+        "dziewiec/dziewiat "
+        "dziesiec/dziesiat jedenast/jedenas dwunast/dwanas trzynast/trzynas czternast/czternas "
+        "pietnast/pietnas "
+        "szesnast/szesnas siedemnast/siedemnas osiemnast/osiemnas dziewietnast/dziewietnas "
+        "dwudziest/dwadzies",
+    ),
+    "cs": Words(
+        "kapitola dejstvi jednani list dopis",
+        "cast kniha dil diel svazek",
+        "predmluva predslov uvod prolog epilog doslov zaver",
+        "jed/prvni/prv dva/dve/druh tri/tret/treti ctvrt/ctyr/stvrt/styr pet/pat sest/siest "
+        "sedm/siedm/sedem osm/osem/osmy "
+        "devet/devat deset/desat jedenact/jedenast dvanact/dvanast trinact/trinast ctrnact/strnast "
+        "patnact/patnast "
+        "sestnact/sestnast sedmnact/sedemnast osmnact/osemnast devatenact/devatnast dvacet/dvacat/dvadsat",
+    ),
+    "hr": Words(
+        "poglavlje glava poglavje",
+        "dio deo knjiga del",
+        "predgovor uvod prolog epilog pogovor",
+        "jedan/prv/ena dva/drug tri/trec/tretj cetir/cetvrt/stiri/cetrt pet sest sedam/sedm osam/osm "
+        "devet deset jedanaest dvanaest trinaest cetrnaest petnaest",
+    ),
+    "lt": Words(
+        "skyrius",
+        "dalis knyga",
+        "ivadas pratarme prologas epilogas",
+        "vien/pirm du/antr tri/trec ketur/ketvirt penk ses/sest septyn/septint aston/astunt "
+        "devyn/devint desimt",
+    ),
+    "lv": Words(
+        "nodala",
+        "dala gramata",
+        "priekšvards ievads prologs epilogs",
+        "vien/pirm div/otr tris/tres cetr/ceturt piec/piekt ses/sest septin/septit aston/astot "
+        "devin/devit desmit",
+    ),
+    "ru": Words(
+        "глава действие письмо песнь лекция рассказ",
+        "часть книга том",
+        "предисловие введение пролог эпилог послесловие заключение приложение вступление",
+        "од/перв дв/втор тр/трет чет/четверт пят шест сем/седьм вос/восьм девят десят одиннадцат "
+        "двенадцат тринадцат "
+        "четырнадцат пятнадцат шестнадцат семнадцат восемнадцат девятнадцат двадцат",
+    ),
+    "uk": Words(
+        "розділ роздiл глава раздзел дія",
+        "частина книга том частка",
+        "передмова вступ пролог епілог післямова прадмова",
+        "од/перш дв/друг тр/трет чотир/четверт п'ят/п’ят шіст/шост сім/сьом віс/восьм дев'ят/дев’ят "
+        "десят одинадцят дванадцят "
+        "тринадцят чотирнадцят п'ятнадцят/п’ятнадцят шістнадцят сімнадцят вісімнадцят дев'ятнадцят двадцят",
+    ),
+    "bg": Words(
+        "глава поглавље",
+        "част део книга књига",
+        "предговор увод пролог епилог послеслов поговор",
+        "ед/първ/прв дв/втор/друг тр/трет/трећ чет/четвърт/четврт пет шест сед/сед осм/осем/осам "
+        "дев/девет дес/десет единадес/једанаест дванадес/дванаест",
+    ),
+    "el": Words(
+        "κεφαλαιο κεφαλαιον πραξη ραψωδια επιστολη",
+        "μερος βιβλιο τομος",
+        "προλογος εισαγωγη επιλογος παραρτημα",
+        "ενα/πρωτ δυο/δευτερ τρι/τριτ τεσσερ/τεταρτ πεντ/πεμπτ εξι/εκτ επτα/εφτα/εβδομ οκτω/οχτω/ογδο "
+        "εννια/εννεα/ενατ δεκα/δεκατ "
+        "εντεκα/ενδεκατ δωδεκα/δωδεκατ",
+    ),
+    "tr": Words(
+        "bolum bolumu perde fasil",
+        "kisim kitap cilt",
+        "onsoz giris sonsoz sonuc",
+        "bir/birinc iki/ikinc uc/ucunc dort/dordunc bes/besinc alti/altinc yedi/yedinc sekiz/sekizinc "
+        "dokuz/dokuzunc on/onunc",
+    ),
+    "he": Words(
+        "פרק מערכה מכתב",
+        "חלק ספר כרך שער",
+        "הקדמה מבוא פתיחה אחרית אפילוג פרולוג",
+        "אחד/ראשו שני/שתי/שניה שלוש/שליש ארבע/רביע חמש/חמיש שש/שיש שבע/שביע שמונה/שמינ תשע/תשיע עשר/עשיר",
+    ),
+    "ar": Words(
+        "الفصل فصل الباب باب الفقرة المشهد",
+        "الجزء جزء القسم قسم الكتاب المجلد",
+        "مقدمة المقدمة تمهيد تقديم خاتمة الخاتمة ملحق توطئة",
+        "الاول/الاولى/اول/واحد الثان/ثان/اثن/الثانية الثالث/ثالث/ثلاث الرابع/رابع/اربع الخامس/خامس/خمس "
+        "السادس/سادس/ست السابع/سابع/سبع الثامن/ثامن/ثمان التاسع/تاسع/تسع العاشر/عاشر/عشر "
+        "الحادي/احد x x x x x x x x العشر/عشرون",
+    ),
+    "fa": Words(
+        "فصل باب پرده",
+        "بخش کتاب جلد",
+        "مقدمه پیشگفتار دیباچه پایان",
+        "اول/یک/نخست دوم/دو سوم/سه چهار پنج شش هفت هشت نه ده یازده دوازده",
+    ),
+    "hi": Words(
+        "अधयाय परकरण परिचछेद",
+        "भाग खणड",
+        "परसतावना भमिका",
+        "पहल/एक/परथम दसर/दो/दवितीय तीसर/तीन/ततीय चौथ/चार/चतरथ पाचव/पाच/पचम छठ/छह सातव/सात आठव/आठ "
+        "नौव/नौ दसव/दस",
+    ),
+    "id": Words(
+        "bab",
+        "bagian buku jilid",
+        "prakata pendahuluan prolog epilog penutup",
+        "satu/pertama dua/kedua tiga/ketiga empat/keempat lima/kelima enam/keenam tujuh/ketujuh "
+        "delapan/kedelapan sembilan/kesembilan sepuluh/kesepuluh",
+    ),
+    "vi": Words("chuong hoi", "phan quyen tap", "", "mot/nhat hai/nhi ba bon/tu nam sau bay tam chin muoi"),
+    "eo": Words(
+        "capitro ĉapitro capitro",
+        "parto libro",
+        "antauparolo enkonduko prologo epilogo",
+        "unu du tri kvar kvin ses sep ok nau dek",
+    ),
+    "la": Words(
+        "caput",
+        "pars liber",
+        "praefatio prologus epilogus prooemium",
+        "unus/prim duo/secund tres/terti quatuor/quart quinque/quint sex/sext septem/septim "
+        "octo/octav novem/non decem/decim",
+    ),
+    "cy": Words(
+        "pennod",
+        "rhan llyfr",
+        "rhagair cyflwyniad",
+        "un/cyntaf dau/ail tri/trydydd pedwar pump/pumed chwech saith wyth naw deg",
+    ),
+}
+"""By ISO 639 code; Danish stands for Norwegian, Czech for Slovak, Croatian for its neighbours."""
+
+# Chinese, Japanese and Korean write the number between a sign and the word.
+_CJK = re.compile(
+    r"第?\s*([0-9０-９〇零一二三四五六七八九十百千两兩壹贰叁肆伍陆柒捌玖拾]{1,7})\s*([章回节節話话幕課课]|[卷巻部篇編编集冊册])(?![\w])|"
+    r"第\s*([0-9０-９〇零一二三四五六七八九十百千两兩]{1,7})\s*([章回节節話话幕課课]|[卷巻部篇編编集冊册])"
+)
+_CJK_PARTS = frozenset("卷巻部篇編编集冊册")
+_CJK_NAMED = re.compile(
+    r"(序|序章|序言|序幕|前言|引言|引子|楔子|后记|後記|尾声|尾聲|终章|終章|跋|附录|附錄|プロローグ|エピローグ|まえがき|あとがき|はじめに|おわりに|"
+    r"머리말|서문|서장|프롤로그|에필로그|맺음말|후기|종장|บทนำ|คำนำ|บทส่งท้าย)\s*(?:[:：—-].*)?"
+)
+_KOREAN = re.compile(r"제?\s*(\d{1,3}|[일이삼사오육칠팔구십백]{1,4})\s*(장|화|막|회|부|편|권)(?![\w])")
+_THAI = re.compile(r"(บทที่|ตอนที่|ภาค(?:ที่)?)\s*(\d{1,3}|\w+)")
+_CJK_DIGITS = {
+    c: n
+    for digits in ("〇一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖", "영일이삼사오육칠팔구")
+    for n, c in enumerate(digits)
+}
+_CJK_DIGITS |= {"两": 2, "兩": 2}
+_CJK_TENS = {"十": 10, "拾": 10, "百": 100, "千": 1000, "십": 10, "백": 100}
+_THAI_NUMBERS = ["หนึ่ง", "สอง", "สาม", "สี่", "ห้า", "หก", "เจ็ด", "แปด", "เก้า", "สิบ"]
+_HEBREW = "אבגדהוזחטי"
+_GREEK = "αβγδεϛζηθι"
+
+
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Text in small letters without accents and other marks on them.
+
+    >>> fold("Kapitola První"), fold("ΚΕΦΆΛΑΙΟ")
+    ('kapitola prvni', 'κεφαλαιο')
+    """
+    if text.isascii():
+        return text.casefold()
+    plain = "".join(
+        c
+        for c in unicodedata.normalize("NFD", text.casefold())
+        if not unicodedata.category(c).startswith("M")
+    )
+    return plain.translate(_PLAIN)
+
+
+_PLAIN = str.maketrans(
+    {"ł": "l", "ı": "i", "đ": "d", "أ": "ا", "إ": "ا", "آ": "ا", "ى": "ي", "ς": "σ", "ـ": None}
+)
+
+
+def _words(kind: str) -> dict[str, list[str]]:
+    """The languages of each word of a kind."""
+    found: dict[str, list[str]] = {}
+    for language, words in LANGUAGES.items():
+        for word in getattr(words, kind).split():
+            found.setdefault(fold(word), []).append(language)
+    return found
+
+
+def _pattern(words: dict[str, list[str]]) -> str:
+    return "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+
+
+_CHAPTER, _PART, _NAMED = (_words(kind) for kind in ("chapter", "part", "named"))
+_WORD_FIRST = re.compile(rf"(?:(?P<chapter>{_pattern(_CHAPTER)})|(?P<part>{_pattern(_PART)}))(?!\w)")
+# Words that say what they head without a number too, and that mean nothing else in another language.
+_TELLING = frozenset(
+    (
+        *(
+            "chapter",
+            "chapitre",
+            "kapitel",
+            "capitulo",
+            "capitolo",
+            "hoofdstuk",
+            "rozdzial",
+            "letter",
+            "stave",
+        ),
+        *("canto", "lecture", "adventure", "section", "part", "book", "volume", "teil", "buch", "partie"),
+        *("livre", "parte", "libro", "deel"),
+    )
+)
+_NUMBER_FIRST = re.compile(
+    rf"(?:(?:the|das|der|die|le|la|il|el|o|a)\s+)?(?P<number>[\w’'-]+?)(?:\.º|[.)ªº°])?\s+"
+    rf"(?:(?P<chapter>{_pattern(_CHAPTER)})|(?P<part>{_pattern(_PART)}))(?!\w)(?P<rest>.*)",
+    re.DOTALL,
+)
+_NAMED_FIRST = re.compile(rf"(?:the )?(?:{_pattern(_NAMED)})(?!\w)")
+
+
+def heading_words(text: str) -> tuple[str, int | None] | None:
+    """What a heading's first words say that it heads, in any of the languages, with its number.
+
+    >>> heading_words("Kapitola první"), heading_words("Глава 12. Лампа"), heading_words("第三章 大雾")
+    (('chapter', 1), ('chapter', 12), ('chapter', 3))
+    >>> heading_words("Zweites Kapitel"), heading_words("Часть вторая"), heading_words("Предисловие")
+    (('chapter', 2), ('part', 2), ('named', None))
+    >>> heading_words("One letter came") is heading_words("The lamp") is None
+    True
+    """
+    folded = fold(text[:200].lstrip(" \t*_[(\"'“«"))
+    if found := _of_the_east(text.strip()):
+        return found
+    if match := _WORD_FIRST.match(folded):
+        value = _number_in(folded[match.end() :], _languages(match))
+        if value is not None or match[0] in _TELLING:
+            return match.lastgroup or "chapter", value
+    if _NAMED_FIRST.match(folded):
+        return "named", None
+    if match := _NUMBER_FIRST.match(folded):
+        kind = "chapter" if match["chapter"] else "part"
+        rest = text[len(text) - len(match["rest"]) :].strip() if match["rest"] else ""
+        value = _value(match["number"], _languages(match))
+        if value is not None and (not rest or not rest[0].islower()):
+            return kind, value
+    return None
+
+
+def _languages(match: re.Match[str]) -> list[str]:
+    return _CHAPTER.get(match["chapter"] or "", []) or _PART.get(match["part"] or "", [])
+
+
+def _of_the_east(text: str) -> tuple[str, int | None] | None:
+    if match := _CJK.match(text):
+        number_, word = (match[1], match[2]) if match[1] else (match[3], match[4])
+        if match[0].startswith("第") or not text[match.end() :].strip():
+            return ("part" if word in _CJK_PARTS else "chapter"), _cjk_number(number_)
+    if _CJK_NAMED.fullmatch(text):
+        return "named", None
+    if match := _KOREAN.match(text):
+        return ("part" if match[2] in "부편권" else "chapter"), _cjk_number(match[1])
+    if match := _THAI.match(text):
+        digits = match[2]
+        value = (
+            int(digits)
+            if digits.isdecimal()
+            else next((n for n, word in enumerate(_THAI_NUMBERS, 1) if digits == word), None)
+        )
+        return ("part" if match[1].startswith("ภาค") else "chapter"), value
+    return None
+
+
+def _cjk_number(text: str) -> int | None:
+    """A number as Chinese and its neighbours write it.
+
+    >>> _cjk_number("二十三"), _cjk_number("十"), _cjk_number("１２"), _cjk_number("一〇五")
+    (23, 10, 12, 105)
+    """
+    if text.isdecimal():
+        return int(text)
+    total = digit = 0
+    placed = False
+    for c in text:
+        if c in _CJK_TENS:
+            total += (digit or 1) * _CJK_TENS[c]
+            digit, placed = 0, True
+        elif c in _CJK_DIGITS:
+            digit = _CJK_DIGITS[c] if placed else 10 * digit + _CJK_DIGITS[c]
+        else:
+            return None
+    return total + digit
+
+
+def bare_cjk_number(text: str) -> int | None:
+    """The value of a text that is nothing but a number in Han characters."""
+    return _cjk_number(text) if re.fullmatch(r"[〇一二三四五六七八九十百]{1,5}", text) else None
+
+
+def _number_in(text: str, languages: list[str]) -> int | None:
+    """The number that follows a word."""
+    token = re.match(r"[^\w]*(?:(?:the|nr|no|n|nº|la|le|al|a|№)[.\s]\s*)?([\w’'׳״΄ʹ-]+)", text)
+    return _value(token[1], languages) if token else None
+
+
+def _value(token: str, languages: list[str]) -> int | None:
+    if figures := re.match(r"\d{1,4}(?=-?\D{0,3}$)", token):  # also 1st, 2-я, 3er
+        return int(figures[0])
+    if (value := number(token)) is not None:
+        return value
+    if (value := spelled(token)) is not None and "en" in languages:
+        return value
+    for language in languages:
+        if (value := _spelled(token, language)) is not None:
+            return value
+    return _letters(token.rstrip("׳'΄ʹ’"), languages)
+
+
+def _spelled(token: str, language: str) -> int | None:
+    """A number written out in a language: the one with the longest stem that the token begins with."""
+    stems = [
+        (len(stem), value)
+        for value, alternatives in enumerate(LANGUAGES[language].numbers.split(), 1)
+        for stem in map(fold, alternatives.split("/"))
+        if token.startswith(stem)
+        and len(token) - len(stem) <= (_COMPOUND if language in _COMPOUNDING else _ENDING)
+    ]
+    return max(stems)[1] if stems else None
+
+
+def _letters(token: str, languages: list[str]) -> int | None:
+    """A number in letters of the alphabet, as Hebrew and Greek count chapters."""
+    for language, alphabet in (("he", _HEBREW), ("el", _GREEK)):
+        if language in languages and 0 < len(token) <= 3 and all(c in f'{alphabet}כ״"' for c in token):
+            plain = [c for c in token if c in alphabet or c == "כ"]
+            return sum(20 if c == "כ" else alphabet.index(c) + 1 for c in plain) or None
+    return None
