@@ -44,8 +44,9 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
     blocks = [block for block in source.blocks if _repair(block, report)]
     _mark_gutenberg(blocks)
     _mark_notes(blocks, source.notes)
-    report.note_marks = len(source.notes)
-    blocks, starts = divide(blocks, source.toc)
+    report.note_marks = source.marks
+    _restore_tables(blocks)
+    blocks, starts = divide(blocks, source.toc, source.marks)
     kept = kept_kinds(settings.keep) | {Kind.BODY, Kind.HEADING}
     segments: list[list[str]] = []
     place = 0
@@ -106,7 +107,9 @@ def _mark_gutenberg(blocks: list[Block]) -> None:
     """Set the kind of what Project Gutenberg puts before and after its texts, where it says so."""
     early, late = len(blocks) // 4 + 40, len(blocks) // 2
     starts = [n for n, block in enumerate(blocks[:early]) if _START.search(block.text)]
-    ends = [n for n, block in enumerate(blocks) if n > late and _END.match(block.text)]
+    # A poem may be shorter than the licence behind it: after the start, the end counts wherever it is.
+    after = starts[-1] if starts else late
+    ends = [n for n, block in enumerate(blocks) if n > after and _END.match(block.text)]
     first, last = (starts[-1] + 1 if starts else 0), (ends[0] if ends else len(blocks))
     for block in [*blocks[:first], *blocks[last:]]:
         block.kind = Kind.BOILERPLATE
@@ -114,6 +117,19 @@ def _mark_gutenberg(blocks: list[Block]) -> None:
         for block in blocks[first : first + 5]:
             if block.kind == Kind.BODY and _CREDITS.match(block.text):
                 block.kind = Kind.BOILERPLATE
+
+
+_TABLES = 0.3
+"""Share of a book's words above which its tables are the book: a play, speaker beside speech."""
+
+
+def _restore_tables(blocks: list[Block]) -> None:
+    """Take tables for text where too little would be left without them."""
+    tables = sum(block.words for block in blocks if block.kind == Kind.TABLE)
+    text = sum(block.words for block in blocks if block.kind == Kind.BODY)
+    if tables > _TABLES * (tables + text):
+        for block in blocks:
+            block.kind = Kind.BODY if block.kind == Kind.TABLE else block.kind
 
 
 _MOST_NOTE_WORDS = 1000

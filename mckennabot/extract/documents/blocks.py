@@ -23,6 +23,7 @@ class Block:
         place: number of the document of an EPUB that it stands in, from 1; 1 in other sources.
         ids: names by which links lead here, as ``file#id``.
         linked: whether all of it is links to other places in the book.
+        targets: where its links lead, as ``file#id`` or ``file``.
     """
 
     text: str
@@ -31,6 +32,7 @@ class Block:
     place: int = 1
     ids: frozenset[str] = frozenset()
     linked: bool = False
+    targets: frozenset[str] = frozenset()
 
     @property
     def words(self) -> int:
@@ -61,12 +63,16 @@ class Source(NamedTuple):
         blocks: in reading order.
         toc: its table of contents; empty where it has none.
         notes: where the marks of notes lead, as ``file#id``.
+        marks: how many marks of notes were left out.
         places: how many documents it is made of.
         failed: documents that could not be read, with the reason.
+        said: what the reader chose or could not keep, for the user.
     """
 
     blocks: list[Block]
     toc: list[TocEntry]
     notes: frozenset[str]
+    marks: int
     places: int
     failed: dict[int, str]
+    said: tuple[str, ...] = ()

@@ -25,6 +25,8 @@ from mckennabot.extract.kinds import Kind
 _FRONT_WORDS = 300
 _FRONT_LINE = 25
 """Title pages have fewer words than this, in shorter pieces than this; what has more is text."""
+_FRONT_SHARE = 0.15
+"""Of a text's words: what is more, or is spoken of rights in more, is no title page."""
 _LOOSE = 100
 """Words that make a chapter of a heading without a number among numbered ones."""
 _LISTED = 40
@@ -38,7 +40,9 @@ class Division(NamedTuple):
     chapter: bool
 
 
-def divide(blocks: list[Block], toc: Sequence[TocEntry]) -> tuple[list[Block], dict[int, Division]]:
+def divide(
+    blocks: list[Block], toc: Sequence[TocEntry], marks: int = 0
+) -> tuple[list[Block], dict[int, Division]]:
     """The divisions of a document.
 
     The kinds of headings, and of what does not belong to the book's text, are set in the blocks.
@@ -46,6 +50,7 @@ def divide(blocks: list[Block], toc: Sequence[TocEntry]) -> tuple[list[Block], d
     Args:
         blocks: in reading order.
         toc: the document's table of contents; its headings tell where it has none.
+        marks: how many marks of notes its text had.
 
     Returns:
         The blocks, those of one heading made one, and the divisions by the numbers of the blocks that
@@ -56,7 +61,7 @@ def divide(blocks: list[Block], toc: Sequence[TocEntry]) -> tuple[list[Block], d
     _mark_repeated(blocks)
     headings = find_headings(blocks)
     level = chapter_level(headings)
-    _mark_titled(blocks, headings, level)
+    _mark_titled(blocks, headings, level, marks)
     _mark_front(blocks, headings, level)
     starts: dict[int, Division] = {}
     ranked = [h for h in headings if h.level == level and h.words]
@@ -119,17 +124,20 @@ def _mark_repeated(blocks: Sequence[Block]) -> None:
             blocks[number].kind = Kind.CONTENTS
 
 
-def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> None:
+def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: int, marks: int) -> None:
     """Set the kind of sections whose headings say what they are: contents, index, notes."""
+    total = sum(block.words for block in blocks if block.kind == Kind.BODY)
     for index, heading in enumerate(headings):
         kind = title_kind(heading.title)
-        if (
-            not kind
-            or blocks[heading.number].kind != Kind.BODY
-            or (heading.level > level and kind != Kind.CONTENTS)
-        ):
+        if not kind or blocks[heading.number].kind != Kind.BODY:
             continue
         rank = max(heading.level, level)
+        if heading.level > level and kind != Kind.CONTENTS:
+            if not _are_notes(blocks, heading, marks):
+                continue
+            kind, rank = Kind.FOOTNOTE, heading.level  # of one chapter
+        elif kind in (Kind.BACK, Kind.BOILERPLATE) and heading.words > 0.5 * total:
+            continue  # an article that is called "Notes on ..." or "References"
         # The headings inside an index are letters: what has more words is a list of its own.
         ends = (
             h.number
@@ -140,22 +148,56 @@ def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: in
             blocks[number].kind = kind if blocks[number].kind == Kind.BODY else blocks[number].kind
 
 
+def _are_notes(blocks: Sequence[Block], heading: Heading, marks: int) -> bool:
+    """Whether the notes of one chapter stand below a heading inside it."""
+    if not _NOTES.fullmatch(heading.title.strip(" .:")):
+        return False
+    below = list(islice(blocks, heading.number + 1, heading.number + 4))
+    return marks > 0 or (
+        bool(below) and all(_NUMBERED.match(block.text) for block in below if not block.level)
+    )
+
+
+_NOTES = re.compile(
+    r"(end|foot)?notes?|(end|fuß)noten|anmerkungen|notas|note|notes de bas de page|примечания|сноски|"
+    r"noter|notater|viitteet|poznámky|przypisy|注释|注釈|註|脚注",
+    re.IGNORECASE,
+)
+_NUMBERED = re.compile(r"\W{0,2}\d{1,3}\W")
+
+
 def _mark_front(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> None:
     """Set the kind of the short lines before the first chapter, and of what speaks of rights there."""
-    first = _first_chapter([h for h in headings if blocks[h.number].kind == Kind.BODY and h.level <= level])
+    total = sum(block.words for block in blocks if block.kind == Kind.BODY)
+    first = _first_chapter(blocks, [h for h in headings if blocks[h.number].kind == Kind.BODY], level)
     if first is None:
         return
     before = [block for block in islice(blocks, first.number) if block.kind == Kind.BODY]
     # A book that says which pages these are has said it of all.
     told = any(block.kind == Kind.FRONT for block in islice(blocks, first.number))
-    short = not told and sum(block.words for block in before) <= _FRONT_WORDS
+    words = sum(block.words for block in before)
+    # A talk or an article begins with what would be a title page in a book; it is a share of the text.
+    short = not told and words <= min(_FRONT_WORDS, max(_FRONT_LINE, _FRONT_SHARE * total))
     for block in before:
-        if (short and (block.level or block.words <= _FRONT_LINE)) or LEGAL.search(block.text):
+        legal = LEGAL.search(block.text) and block.words < _FRONT_SHARE * total
+        if (short and (block.level or block.words <= _FRONT_LINE)) or legal:
             block.kind = Kind.FRONT
 
 
-def _first_chapter(headings: Sequence[Heading]) -> Heading | None:
-    """The first of these headings with text below it: under its number or name, or much of it."""
-    full = [heading for heading in headings if heading.words >= ENOUGH]
+def _first_chapter(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> Heading | None:
+    """The first heading of a chapter with text below it: under its number or name, or much of it.
+
+    Text under the first sub-heading counts, where that follows at once.
+    """
+    ranked = [h for h in headings if h.level <= level]
+    full = [h for h in ranked if h.words >= ENOUGH]
     much = _FRONT_WORDS // 2 if any(is_named(heading.title) for heading in full) else ENOUGH
-    return next((h for h in full if is_named(h.title) or (h.own >= much and h.longest > _FRONT_LINE)), None)
+    for heading in full:
+        own, longest = heading.own, heading.longest
+        if not own:
+            below = next((h for h in headings if h.number > heading.number), None)
+            if below is not None and below.level > level:
+                own, longest = below.own, below.longest
+        if is_named(heading.title) or (own >= much and longest > _FRONT_LINE):
+            return heading
+    return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
+from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.kinds import Kind
 
 Element = Any
@@ -53,8 +54,20 @@ _CLASSES = _by_name(
         Kind.CAPTION: "caption figcaption",
         Kind.BOILERPLATE: "pg-boilerplate",
         Kind.CONTENTS: "toc",
+        Kind.HEAD: "navheader navfooter breadcrumbs breadcrumb pagination pager prevnext prev-next",
     }
 )
+_STEP = re.compile(
+    r"(?:nav[-_]?)?(?:prev(?:ious)?|next)[-_]?(?:link|topic|page|chapter|section|post|article|btn)?s?"
+)
+_NUMBERS = frozenset(
+    (
+        *("lnum", "linenum", "linenumber", "line-number", "line-num", "lineno", "ln", "num", "vn"),
+        *("vnum", "v-num", "versenum", "verse-number", "verse-num", "verse", "poemline"),
+    )
+)
+_SERIES = 3
+"""Figures of one class that count up make a series: of lines or verses."""
 _VERSE = re.compile(r"(?:z3998:)?(poem|poetry|verse|stanza|linegroup|line-group|lg|strophe)\w*")
 _NOTE_MARK = re.compile(r"[\[(]?\s*(?:\d{1,4}|[a-z]|[ivxl]{1,6}|[*∗†‡§¶‖#]{1,4})\s*[\])]?", re.IGNORECASE)
 _MARK_PARTS = 9
@@ -140,10 +153,53 @@ def _first(kinds: dict[str, Kind], names: Iterable[str]) -> Kind | None:
     return next((kinds[name] for name in names if name in kinds), None)
 
 
+def leads_on(element: Element) -> bool:
+    """Whether a link or what stands around it leads to the page before or the next one."""
+    rel = (element.get("rel") or "").lower().split()
+    return bool({"prev", "previous", "next"} & set(rel)) or any(map(_STEP.fullmatch, _names(element)))
+
+
+def find_numbers(tree: Element) -> frozenset[Element]:
+    """Elements that hold only the numbers of lines or verses: by their class, or since they count up."""
+    alike: dict[tuple[str, str], list[tuple[Element, int]]] = {}
+    for element in tree.iter("span", "a", "b", "i", "small", "sup", "em", "strong"):
+        figures = text_of(element) if len(element) < 2 else ""
+        if not figures.isdecimal() or len(figures) > 4 or not _stands_in_text(element):
+            continue
+        if element.get("href") and "#" in element.get("href"):
+            continue  # a note's mark, perhaps
+        key = local(element.tag), (element.get("class") or "").lower()
+        alike.setdefault(key, []).append((element, int(figures)))
+    found: set[Element] = set()
+    for (tag, names), numbered in alike.items():
+        values = [value for _, value in numbered]
+        steps = {b - a for a, b in pairwise(values)}
+        counts = len(values) >= _SERIES and (
+            steps == {1} or (min(steps) > 0 and not any(v % 5 for v in values))
+        )
+        if _NUMBERS.intersection(names.split()) or (counts and tag != "sup"):
+            found.update(element for element, _ in numbered)
+    return frozenset(found)
+
+
+def _stands_in_text(element: Element) -> bool:
+    """Whether an element is only a part of its paragraph, and that is no heading and no cell."""
+    above = element.getparent()
+    while above is not None and local(above.tag) not in PARAGRAPHS:
+        above = above.getparent()
+    if above is None or re.fullmatch(r"h[1-6]|hgroup|td|th|tr|nav|dt", local(above.tag)):
+        return False
+    return text_of(above) != text_of(element)
+
+
 def _is_table(table: Element) -> bool:
-    """Whether a table holds small facts side by side, and is not a page laid out in cells."""
-    rows = [[cell for cell in row if local(cell.tag) in ("td", "th")] for row in table.iter("tr")]
+    """Whether a table holds small facts side by side, and is not a page or a play laid out in cells."""
+    rows = [[text_of(cell) for cell in row if local(cell.tag) in ("td", "th")] for row in table.iter("tr")]
     cells = [cell for row in rows for cell in row]
     if len(rows) < 2 or sum(len(row) > 1 for row in rows) < 0.7 * len(rows):
         return False
-    return sum(len(text_of(cell).split()) for cell in cells) <= _CELL_WORDS * len(cells)
+    spoken = sum(any(count_words(cell) > 1 and _SENTENCE.search(cell) for cell in row) for row in rows)
+    return spoken < 0.6 * len(rows) and sum(map(count_words, cells)) <= _CELL_WORDS * len(cells)
+
+
+_SENTENCE = re.compile(r"[.!?…。！？][\"”’»)\]」』]*$")

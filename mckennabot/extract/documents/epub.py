@@ -6,7 +6,7 @@ import posixpath
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag
@@ -99,6 +99,7 @@ class _Reader:
         places = {name: place for place, name in reversed(list(enumerate(package.spine, 1)))}
         blocks: list[Block] = []
         notes: set[str] = set()
+        marks = 0
         failed: dict[int, str] = {}
         kinds = dict(package.kinds)
         toc = self._toc(package, places, kinds)
@@ -108,18 +109,21 @@ class _Reader:
             except _UnreadableError as error:
                 failed[place] = f"{name}: {error}"
                 continue
-            read, marks = read_html(data, file=name, place=place, resolve=_resolver(name))
+            document = read_html(data, file=name, place=place, resolve=_resolver(name))
+            read = document.blocks
             if kind := kinds.get(name) or (None if kinds else _kind_by_name(name)):
                 for block in read:
                     block.kind = kind if block.kind == Kind.BODY else block.kind
             blocks += read
             if len(blocks) > MAX_BLOCKS:
                 raise self._error(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
-            notes |= marks
+            notes |= document.notes
+            marks += document.marks
         if not blocks:
             reason = f" ({next(iter(failed.values()))})" if failed else ""
             raise self._error(f"no text in the EPUB{reason}")
-        return Source(blocks, toc, frozenset(notes), len(package.spine), failed)
+        _mark_steps(blocks, package.spine)
+        return Source(blocks, toc, frozenset(notes), marks, len(package.spine), failed)
 
     def _error(self, what: str, hint: str | None = None) -> InputError:
         return InputError(what, path=self._path, hint=hint)
@@ -284,6 +288,28 @@ def _resolver(name: str) -> Callable[[str], str]:
         return f"{target}#{unquote(fragment)}" if fragment else target
 
     return resolve
+
+
+_STEP_WORDS = 15
+_STEPS = 3
+"""Documents with links to their neighbours that make a habit of it."""
+
+
+def _mark_steps(blocks: Sequence[Block], spine: Sequence[str]) -> None:
+    """Set the kind of short blocks that only lead to the document before or the next, in book after book."""
+    places = {name: place for place, name in enumerate(spine, 1)}
+    steps = [
+        block
+        for block in blocks
+        if block.kind == Kind.BODY
+        and block.targets
+        and not block.level
+        and block.words <= _STEP_WORDS
+        and all(abs(places.get(urldefrag(t)[0], -9) - block.place) == 1 for t in block.targets)
+    ]
+    if len({block.place for block in steps}) >= min(_STEPS, len(spine) - 1):
+        for block in steps:
+            block.kind = Kind.HEAD
 
 
 def _all(element: Any, tag: str) -> Iterator[Any]:

@@ -98,10 +98,11 @@ def read_markdown(data: bytes) -> list[Block]:
     front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
     if front:
         text = text[front.end() :]
+    text = _INNER_BLANK.sub(_outside, text)
     text = _LINE_BLOCK.sub(_hard_breaks, text)
     text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
     html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
-    blocks, _ = read_html(html)
+    blocks = read_html(html).blocks
     notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
     for block in blocks:
         if match := _MARKDOWN_NOTE.match(block.text):
@@ -115,6 +116,19 @@ def read_markdown(data: bytes) -> list[Block]:
 _LINE_BLOCK = re.compile(r"(?:^\| [^\n]*[^|\s][ \t]*(?:\n|\Z)){2,}", re.MULTILINE)
 _NOTE_DEFINITION = re.compile(r"^( {0,3})\[\^(\w{1,40})\]:", re.MULTILINE)
 _MARKDOWN_NOTE = re.compile(r"\[\^(\w{1,40})\]:\s*")
+
+
+# "**Name: ** speech", as editors export it: CommonMark does not take such stars for marks.
+_INNER_BLANK = re.compile(
+    r"(?<![*_\\\w])(\*\*|__)(?=\S)((?:(?!\1)[^\n`])*?\S)[ \t]+\1(?![*_])|"
+    r"(?<![*_\\\w])(\*\*|__)[ \t]+(\S(?:(?!\3)[^\n`])*?)[ \t]*\3(?![*_\w])"
+)
+
+
+def _outside(match: re.Match[str]) -> str:
+    """Emphasis with the blank that stood inside it behind it."""
+    mark, words = (match[1], match[2]) if match[1] else (match[3], match[4])
+    return f"{mark}{words}{mark} "
 
 
 def _hard_breaks(match: re.Match[str]) -> str:

@@ -60,8 +60,8 @@ def _whole(read: Callable[[bytes], Source]) -> Reader:
 def _html(data: bytes) -> Source:
     from mckennabot.extract.documents.web import read_html_file
 
-    blocks, notes = read_html_file(data)
-    return Source(blocks, [], frozenset(notes), 1, {})
+    document = read_html_file(data)
+    return Source(document.blocks, [], frozenset(document.notes), document.marks, 1, {})
 
 
 def _text(data: bytes) -> Source:
@@ -69,13 +69,13 @@ def _text(data: bytes) -> Source:
 
     if re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html)\b", data[:1000], re.IGNORECASE):
         return _html(data)
-    return Source(read_text(data), [], frozenset(), 1, {})
+    return Source(read_text(data), [], frozenset(), 0, 1, {})
 
 
 def _markdown(data: bytes) -> Source:
     from mckennabot.extract.documents.plain import read_markdown
 
-    return Source(read_markdown(data), [], frozenset(), 1, {})
+    return Source(read_markdown(data), [], frozenset(), 0, 1, {})
 
 
 def _epub(path: Path) -> Source:

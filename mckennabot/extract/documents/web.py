@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
+from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode, decode_file
 from mckennabot.extract.documents.elements import (
     PARAGRAPHS,
     SKIPPED,
     Element,
+    find_numbers,
     is_backlink,
     is_hidden,
     is_inner_link,
     is_note_mark,
     is_verse,
     kind_of,
+    leads_on,
     local,
     text_of,
 )
 from mckennabot.extract.documents.line_wraps import is_prose, joined, margin
+from mckennabot.extract.documents.raised import FIGURES, power
 from mckennabot.extract.kinds import Kind
 
 _HEADING = re.compile(r"h([1-6])")
 _CONTAINERS = 4
 """Elements around a paragraph whose names lead to it."""
+_ITALIC = ("i", "em", "var", "cite")
+_NEAR = 8
+"""Pieces of a paragraph that are looked at before raised figures."""
+_STEP_WORDS = 15
+"""Words of a paragraph that does no more than lead to another page."""
 _MARK = "\ue000"
 """Stands for a note's mark until the paragraph around it is whole."""
 _MARKS = re.compile(rf"\[\s*{_MARK}\s*\]|\(\s*{_MARK}\s*\)|\s*{_MARK}(?=[\s.,;:!?”’)\]]|$)|{_MARK}")
+_WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef]"
+_CJK_BREAK = re.compile(rf"(?<={_WIDE})[ \t]*\n\s*(?={_WIDE})")
 _PROLOG = re.compile(
     r"\s*(?:<\?xml[^>]{0,500}\?>\s*)?(?:<!DOCTYPE[^\[>]{0,500}(?:\[[^\]]*\])?\s*>)?", re.IGNORECASE
 )
@@ -59,10 +71,24 @@ def parse(data: bytes | str) -> Element | None:
     return tree
 
 
+class Document(NamedTuple):
+    """An HTML document as it was read.
+
+    Attributes:
+        blocks: in reading order.
+        notes: where the marks of its notes lead, as ``file#id``.
+        marks: how many marks of notes were left out.
+    """
+
+    blocks: list[Block]
+    notes: set[str]
+    marks: int
+
+
 def read_html(
     data: bytes | str, *, file: str = "", place: int = 1, resolve: Callable[[str], str] | None = None
-) -> tuple[list[Block], set[str]]:
-    """The blocks of a document, and where the marks of its notes lead, as ``file#id``.
+) -> Document:
+    """The blocks of a document, and its notes.
 
     Args:
         data: the document.
@@ -75,39 +101,48 @@ def read_html(
     """
     tree = parse(data)
     if tree is None:
-        return [], set()
-    walker = _Walker(file, place, resolve or (lambda href: f"{file}#{unquote(urldefrag(href)[1])}"))
+        return Document([], set(), 0)
+    walker = _Walker(
+        find_numbers(tree), file, place, resolve or (lambda href: f"{file}#{unquote(urldefrag(href)[1])}")
+    )
     walker.walk(tree)
-    return walker.blocks, walker.notes
+    return Document(walker.blocks, walker.notes, walker.marks)
 
 
-def read_html_file(data: bytes) -> tuple[list[Block], set[str]]:
+def read_html_file(data: bytes) -> Document:
     """As `read_html`, of a file of its own.
 
     Raises:
         InputError: it is no text, or there is none in it.
     """
-    blocks, notes = read_html(decode_file(data))
-    if not blocks:
+    document = read_html(decode_file(data))
+    if not document.blocks:
         raise InputError("no text in the document")
-    return blocks, notes
+    return document
 
 
 class _Walker:
     """Goes through a tree once and collects blocks."""
 
-    def __init__(self, file: str, place: int, resolve: Callable[[str], str]) -> None:
+    def __init__(
+        self, numbers: frozenset[Element], file: str, place: int, resolve: Callable[[str], str]
+    ) -> None:
         self.blocks: list[Block] = []
         self.notes: set[str] = set()
+        self.marks = 0
+        self._numbers = numbers
         self._file, self._place, self._resolve = file, place, resolve
         # Of the paragraph so far: its text, letters in all and in links, names that lead to it.
         self._text: list[str] = []
         self._letters = self._linked = 0
         self._ids: set[str] = set()
+        self._targets: set[str] = set()
+        self._steps = False  # whether a link in it leads to the page before or the next
         # Of the elements around it.
         self._kinds = [Kind.BODY]
         self._containers: list[str] = []
         self._level = self._links = self._preformatted = 0
+        self._italic_from = -1  # the piece of text that stands in italics
         self._stanzas = 0  # blocks up to the end of the last stanza
 
     def walk(self, tree: Element) -> None:
@@ -141,6 +176,13 @@ class _Walker:
         name = element.get("id") or element.get("name" if tag == "a" else "xml:id")
         if tag == "a" and self._take_note_mark(element, name):
             return None
+        if element in self._numbers:
+            self._set_beside(element, Kind.FOLIO, name)
+            return None
+        if tag == "sup" and self._take_figures(element):
+            return None
+        if tag in _ITALIC:
+            self._italic_from = len(self._text)
         kind = kind_of(element, tag)
         paragraph = tag in PARAGRAPHS
         inside = not paragraph or any(piece.strip() for piece in self._text)
@@ -162,6 +204,9 @@ class _Walker:
         level, first = self._level, len(self.blocks)
         contained = bool(name) and tag in ("li", "aside", "dd", "div", "section")
         link, verse = is_inner_link(element, tag), paragraph and is_verse(element)
+        if link:
+            self._targets.add(self._resolve(element.get("href")))
+        self._steps = self._steps or leads_on(element)
         if contained:
             self._containers.append(f"{self._file}#{name}")
         self._kinds.append(kind if self._kinds[-1] == Kind.BODY else self._kinds[-1])
@@ -191,8 +236,23 @@ class _Walker:
         if not any(piece.strip() for piece in self._text) or not is_note_mark(element):
             return False
         self.notes.add(self._resolve(element.get("href")))
+        self.marks += 1
         self._lead_here(name)
         self._text.append(_MARK)
+        return True
+
+    def _take_figures(self, element: Element) -> bool:
+        """Take raised figures without a link: a power becomes part of the word, a note's mark goes."""
+        figures = text_of(element)
+        before = "".join(self._text[-_NEAR:])
+        if not FIGURES.fullmatch(figures) or not before.strip() or len(element) or self._level:
+            return False
+        italic = self._italic_from == len(self._text) - 1
+        if raised := power(before.replace(_MARK, ""), figures, italic):
+            self._text.append(raised)
+        else:
+            self.marks += 1
+            self._text.append(_MARK)
         return True
 
     def _lead_here(self, name: str | None) -> None:
@@ -218,7 +278,9 @@ class _Walker:
             letters = sum(map(str.isalnum, text))
             self._letters += letters
             self._linked += letters if self._links else 0
-            self._text.append(text if self._preformatted else re.sub(r"\s+", " ", text))
+            if not self._preformatted:
+                text = re.sub(r"\s+", " ", _CJK_BREAK.sub("", text))
+            self._text.append(text)
 
     def _flush(self) -> None:
         """End a paragraph: what was collected becomes a block, or several where empty lines part it."""
@@ -226,25 +288,34 @@ class _Walker:
         linked = 0 < self._letters == self._linked
         self._text.clear()
         self._letters = self._linked = 0
+        self._italic_from = -1
         if not text.strip():
             return
         ids = frozenset(self._ids.union(self._containers[-_CONTAINERS:]))
+        kind, targets = self._kinds[-1], frozenset(self._targets)
+        if self._steps and kind == Kind.BODY and targets and count_words(text) <= _STEP_WORDS:
+            kind = Kind.HEAD
         self._ids.clear()
+        self._targets.clear()
+        self._steps = False
         for part in re.split(r"\n[^\S\n]*\n\s*", _MARKS.sub("", text)):
             lines = [line for line in (" ".join(line.split()) for line in part.split("\n")) if line]
             if lines:
                 for words in [" ".join(lines)] if self._level else _lines(lines):
-                    self.blocks.append(Block(words, self._kinds[-1], self._level, self._place, ids, linked))
+                    block = Block(words, kind, self._level, self._place, ids, linked, targets)
+                    self.blocks.append(block)
         if len(self.blocks) > MAX_BLOCKS:
             raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
 
     def _join_lines(self, first: int) -> None:
         """Make one stanza of lines that each stood in an element of its own."""
         inside = self.blocks[first:] if first >= self._stanzas else []
-        if len(inside) > 1 and not any("\n" in b.text or b.level or b.kind != inside[0].kind for b in inside):
-            ids = frozenset().union(*(block.ids for block in inside))
-            text = "\n".join(block.text for block in inside)
-            self.blocks[first:] = [Block(text, inside[0].kind, 0, self._place, ids)]
+        beside = [block for block in inside if block.kind == Kind.FOLIO]
+        lines = [block for block in inside if block.kind != Kind.FOLIO]
+        if len(lines) > 1 and not any("\n" in b.text or b.level or b.kind != lines[0].kind for b in lines):
+            ids = frozenset().union(*(block.ids for block in lines))
+            text = "\n".join(block.text for block in lines)
+            self.blocks[first:] = [Block(text, lines[0].kind, 0, self._place, ids), *beside]
         self._stanzas = len(self.blocks)
 
 

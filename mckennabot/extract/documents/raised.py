@@ -1,0 +1,53 @@
+"""Raised figures in HTML: powers, which belong to the text, and marks of notes, which do not."""
+
+from __future__ import annotations
+
+import re
+
+from mckennabot.extract.books.characters import raised_figures
+
+FIGURES = re.compile(r"[-−–]?\d{1,4}")
+_UNITS = frozenset(
+    ("m", "cm", "mm", "km", "dm", "nm", "µm", "μm", "ft", "in", "yd", "mi", "s", "ms", "h", "kg")
+)
+_TEN = re.compile(r"(?:^|[\s(×·*xX⋅=≈~<>/-])10$")
+_YEAR = 4
+"""Digits that stand before a note's mark rather than before a power."""
+
+
+def power(before: str, figures: str, italic: bool) -> str | None:
+    """The raised figures as the power that they are, or None where they are the mark of a note.
+
+    A power stands behind ten, a short number, a unit, or a variable: a lone letter, or letters in italics.
+
+    >>> power("light carries 10", "4", False), power("40 m", "2", False), power("E = mc", "2", True)
+    ('⁴', '²', '²')
+    >>> [power(before, "3", False) for before in ("the end.", "the lamp", "in 1984")]
+    [None, None, None]
+
+    Args:
+        before: the paragraph so far.
+        figures: digits, perhaps with a sign.
+        italic: whether the last word before them is in italics.
+    """
+    word = re.search(r"[^\W\d_]+$|\d+$", before)
+    if word is None:
+        return None
+    said, ahead = word[0], before[: word.start()]
+    signed = not figures[0].isdecimal()
+    if said.isdecimal():
+        is_power = bool(_TEN.search(before)) or (len(said) < _YEAR and _calculates(ahead)) or signed
+    elif len(said) == 1:
+        is_power = italic or said not in "aAI" or _calculates(ahead)
+    else:
+        is_unit = said in _UNITS and re.search(r"\d[\d.,]*\s*(?:\w+[/·])?$", ahead) is not None
+        is_power = is_unit or (italic and len(said) <= 3 and figures in ("2", "3")) or signed
+    return "".join(_SIGNS.get(c, "") or raised_figures(c) for c in figures) if is_power else None
+
+
+_SIGNS = {"-": "⁻", "−": "⁻", "–": "⁻"}
+
+
+def _calculates(text: str) -> bool:
+    """Whether a sign of arithmetic stands just before."""
+    return re.search(r"[=+×·⋅/<>≈*^(−-]\s*$", text) is not None
