@@ -12,16 +12,17 @@ Defaults < mckennabot.toml < MCKENNABOT_<COMMAND>_<OPTION> < flags; click does t
 
 from __future__ import annotations
 
+import difflib
 import math
 import operator
 import re
 import sys
 import types
 import typing
-from collections.abc import Iterable
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from mckennabot.errors import UsageError
 
@@ -85,6 +86,24 @@ class Settings:
 def types_of(settings: type) -> dict[str, Any]:
     """The types of a settings class's fields, resolved."""
     return typing.get_type_hints(settings)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def with_options(settings: S, options: Mapping[str, Any]) -> S:
+    """The settings with some of them changed.
+
+    Raises:
+        TypeError: there is no such setting; the nearest one is named.
+        UsageError: a setting does not take its value.
+    """
+    known = [each.name for each in fields(settings)]  # type: ignore[arg-type]
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise TypeError(f"no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return replace(settings, **options)  # type: ignore[type-var]
 
 
 def option_of(each: Field[Any]) -> Option:

@@ -383,7 +383,8 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     if draft.split:
         number_sheets(draft.pages)
     report = make_report(draft.pages, draft.paragraphs, draft.firsts, draft.hyphens, draft.note_marks)
-    return Book(draft.segments, report, draft.pages)
+    spans = [(paragraph.lines[0].page, paragraph.lines[-1].page) for paragraph in draft.paragraphs]
+    return Book(draft.segments, report, draft.pages, spans)
 
 
 def _body(pages: list[Page]) -> list[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -130,6 +130,11 @@ class Sampler:
         elif settings.seed is not None and settings.seed != self._settings.seed:
             self._engine.reseed(settings.seed)
         self._settings = settings
+
+    def reseed(self, seed: int) -> None:
+        """Begin the sequence of random numbers of a seed, again if need be."""
+        self._engine.reseed(seed)
+        self._settings = replace(self._settings, seed=seed)
 
     def sample(self, prefixes: Sequence[str], reporter: Reporter) -> Generator[Piece | Sample, None, None]:
         """Draw a text for each prefix; an empty one is the start of a text.
