@@ -403,3 +403,40 @@ class ServeSettings(Settings):
         for origin in self.origin:
             if not re.fullmatch(r"https?://[^/*\s]+/?", origin):
                 raise UsageError(f"--origin {origin!r}: one looks like https://example.org:8080")
+
+
+@dataclass(frozen=True)
+class ExportSettings(Settings):
+    """How a model is written for other programs, or packed into one file."""
+
+    run: str | None = setting(
+        None, "Export this run or base model.", metavar="NAME|PATH", unset="the latest run"
+    )
+    format: Literal["hf", "gguf", "ollama", "bundle"] = setting(
+        "bundle", "Write for transformers, llama.cpp, Ollama, or in one file for another mckennabot."
+    )
+    precision: Literal["auto", "float32", "float16", "int8", "f32", "f16", "q8_0"] = setting(
+        "auto",
+        "Hold the weights in this precision: auto is float32 for hf, else float16; the last three are what "
+        "GGUF calls the three before.",
+    )
+    checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
+    checkpoint: str | None = setting(
+        None, "Use the weights of this step, best or latest.", metavar="STEP", unset="the run's own choice"
+    )
+    voice: float | None = setting(
+        None,
+        "Turn the dial: 0 is the base model, 1 the run as trained, above 1 more of the author.",
+        low=0,
+        high=MOST_VOICE,
+        unset="where the run did best on held-out text",
+    )
+    no_index: bool = setting(
+        False, "Leave out of a bundle what --originality needs, which has every word of the corpus."
+    )
+
+    def __post_init__(self) -> None:
+        """Check every field, and call precisions by one name."""
+        super().__post_init__()
+        names = {"f32": "float32", "f16": "float16", "q8_0": "int8"}
+        object.__setattr__(self, "precision", names.get(self.precision, self.precision))

@@ -163,13 +163,15 @@ class Index:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-            return cls(
+            index = cls(
                 _unpacked(arrays["vocabulary"]),
                 arrays["ids"],
                 arrays["order"],
                 arrays["paragraphs"],
                 _unpacked(arrays["files"]),
             )
+            index._check()
+            return index
         except FileNotFoundError as error:
             raise ModelError(
                 "no index of a corpus to compare with", path=run, hint="Only runs of `finetune` have one."
@@ -178,6 +180,22 @@ class Index:
             raise ModelError(
                 "the index of the corpus is damaged", path=path, hint="The next `finetune` makes a new one."
             ) from error
+
+    def _check(self) -> None:
+        """Refuse arrays that point nowhere: an index may come from anyone, in a bundle.
+
+        Raises:
+            ValueError: they do.
+        """
+        words, paragraphs = len(self._ids), self._paragraphs
+        if any(array.dtype.kind != "i" for array in (self._ids, self._order, paragraphs)):
+            raise ValueError("not integers")
+        if self._ids.shape != self._order.shape or self._ids.ndim != 1 or paragraphs.shape[1:] != (4,):
+            raise ValueError("arrays of other shapes")
+        if words and (self._order.min() < 0 or self._order.max() >= words or not len(paragraphs)):
+            raise ValueError("positions outside the corpus")
+        if len(paragraphs) and not (0 <= paragraphs[:, 1].min() <= paragraphs[:, 1].max() < len(self._files)):
+            raise ValueError("paragraphs of files that are not there")
 
     def report(self, text: str, start: int = 0) -> Report:
         """Compare a text with the corpus.

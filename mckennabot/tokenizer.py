@@ -83,6 +83,10 @@ class Tokenizer:
         lines = ["#version: 0.2", *(" ".join(merge) for merge in model["merges"]), ""]
         merges.write_text("\n".join(lines), encoding="utf-8")
 
+    def to_json(self) -> str:
+        """The whole tokenizer as one document: Hugging Face's ``tokenizer.json``."""
+        return str(self._backend.to_str())
+
     @property
     def size(self) -> int:
         """Number of tokens, ``<|endoftext|>`` included."""

@@ -15,6 +15,7 @@ import click
 
 from mckennabot import __version__
 from mckennabot.cli.configfile import find_config, read_config
+from mckennabot.cli.export import export
 from mckennabot.cli.extract import extract
 from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
@@ -74,7 +75,7 @@ def cli(ctx: click.Context, config: str | None, verbose: bool, quiet: bool) -> N
     session.quiet = quiet or bool(ctx.default_map and ctx.default_map.get("quiet"))
 
 
-for command in (extract, finetune, generate, models, serve):
+for command in (extract, finetune, generate, export, serve, models):
     cli.add_command(command)
 
 

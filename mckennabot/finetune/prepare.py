@@ -17,6 +17,7 @@ from mckennabot.finetune.runs.run import Run, fingerprint
 from mckennabot.finetune.texts import Corpus, holds_tokens
 from mckennabot.language import is_english
 from mckennabot.models import dial, small
+from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.models.download import fetch
 from mckennabot.reporter import Reporter
@@ -146,6 +147,8 @@ def _find_base(corpus: Corpus, settings: FinetuneSettings, reporter: Reporter) -
     wanted = name or DEFAULT_BASE
     if name is not None and (Path(name) / "hparams.json").is_file():
         return name, ModelDir(Path(name))
+    if name is not None and Path(name).is_file():
+        return name, open_bundle(Path(name))
     base = settings.checkpoints / wanted
     if (base / "hparams.json").is_file():
         return wanted, ModelDir(base)

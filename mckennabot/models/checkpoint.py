@@ -188,7 +188,7 @@ MAKE_HINT = "Train one with: mckennabot finetune --model tiny"
 
 
 def find_model(checkpoints: Path, name: str) -> ModelDir:
-    """The base model or run called `name`: a directory in `checkpoints`, or a path.
+    """The base model or run called `name`: a directory in `checkpoints`, or a path, or a bundle's path.
 
     Raises:
         ModelError: it is not there; the message lists what is.
@@ -196,6 +196,10 @@ def find_model(checkpoints: Path, name: str) -> ModelDir:
     for path in (checkpoints / name, Path(name)):
         if (path / "hparams.json").is_file():
             return ModelDir(path)
+        if path.is_file():
+            from mckennabot.models.bundle import open_bundle
+
+            return open_bundle(path)
     there = ", ".join(model.name for model in models(checkpoints)) or "nothing"
     raise ModelError(f"no model {name!r} in {checkpoints} (there: {there})", hint=MAKE_HINT)
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,34 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_directory(path: Path) -> Iterator[Path]:
+    """A new directory beside `path` that takes its name, and its place, when the block ends without an error.
+
+    Raises:
+        ResourceError, UsageError: as `write_atomic`.
+    """
+    token = secrets.token_hex(4)
+    temporary, old = (path.with_name(f".{path.name[:100]}.{token}.{kind}") for kind in ("part", "old"))
+    try:
+        temporary.mkdir()
+        yield temporary
+        for file in temporary.iterdir():
+            sync(file)
+        sync(temporary)
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+        sync(path.parent)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

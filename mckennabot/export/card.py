@@ -1,0 +1,127 @@
+"""The model card: what a stranger needs to know of a model, from what its run has noted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mckennabot.export.snapshot import Snapshot, perplexity
+
+HUB_NAMES = {
+    "124M": "openai-community/gpt2",
+    "355M": "openai-community/gpt2-medium",
+    "774M": "openai-community/gpt2-large",
+    "1558M": "openai-community/gpt2-xl",
+}
+
+CARD = """\
+---
+{front}
+---
+
+# {name}
+
+A GPT-2 of {parameters:,} parameters, trained with mckennabot to go on as one author would.
+
+| | |
+|---|---|
+{facts}
+
+It continues texts, and neither answers questions nor follows instructions. What it writes is invented, in
+the manner of the corpus, and not its author's words: do not pass it off as such. It may repeat passages of
+the corpus.
+
+```python
+from transformers import pipeline
+
+write = pipeline("text-generation", ".")  # the directory that this file is in
+print(write("The", max_new_tokens=100)[0]["generated_text"])
+```
+
+## Licence
+
+None is given here. Whoever shares this model chooses one, and has to hold the rights in the corpus for it;
+{licence}
+"""
+
+
+def card(snapshot: Snapshot) -> str:
+    """The model card, in Markdown with the front matter that Hugging Face's hub reads."""
+    from mckennabot.models.weights import parameters
+
+    origin = Path(str(snapshot.info.get("model") or snapshot.name)).name
+    front = ["library_name: transformers", "pipeline_tag: text-generation", "tags: [gpt2, mckennabot]"]
+    licence = "the base model's own licence holds besides."
+    if origin in HUB_NAMES:
+        front.insert(0, f"base_model: {HUB_NAMES[origin]}")
+        licence = "OpenAI's GPT-2 is under a modified MIT licence."
+    elif origin == "tiny":
+        licence = "the model began at random and learnt from nothing else."
+    return CARD.format(
+        front="\n".join(front),
+        name=snapshot.name,
+        parameters=parameters(snapshot.hparams),
+        facts="\n".join(f"| {name} | {value} |" for name, value in _facts(snapshot, origin)),
+        licence=licence,
+    )
+
+
+def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
+    info, sampling = snapshot.info, snapshot.sampling
+    facts = [("base model", _cell("a random start" if origin == "tiny" else origin))]
+    corpus = info.get("corpus")
+    if isinstance(corpus, dict):
+        names = ", ".join(Path(str(name)).name for name in corpus.get("files", []))
+        facts.append(("corpus", _cell(f"{names}: {corpus.get('tokens', 0):,} tokens")))
+        facts.append(("its fingerprint", _cell(str(corpus.get("fingerprint")))))
+    step = snapshot.source.step
+    if step is not None:
+        facts.append(("step", f"{step:,}"))
+        facts.append(("voice", f"{snapshot.source.voice:g} (0 is the base model, 1 the run as trained)"))
+    metrics = _metrics(snapshot)
+    line = metrics.get(step) if step is not None else None
+    loss = line.get("val_loss") if line else None
+    if loss is None and info.get("best_step") == step:
+        loss = info.get("best_loss")
+    if isinstance(loss, float | int):
+        facts.append(
+            (
+                "loss on held-out text, at voice 1",
+                f"{loss:.3f} nats per token (perplexity {perplexity(loss):.1f})",
+            )
+        )
+    copied = [line for line in metrics.values() if "copied_8grams" in line]
+    if copied:
+        facts.append(
+            (
+                "copied, in its last sample while training",
+                f"longest run {copied[-1].get('copied_longest_run')} words, "
+                f"{copied[-1]['copied_8grams']:.0%} of 8-word runs",
+            )
+        )
+    facts.append(
+        (
+            "sampling",
+            f"temperature {sampling.temperature}, top-k {sampling.top_k}, top-p {sampling.top_p}",
+        )
+    )
+    return facts
+
+
+def _metrics(snapshot: Snapshot) -> dict[int, dict[str, Any]]:
+    """The run's metrics by step, up to the snapshot's own; none where there are none."""
+    found: dict[int, dict[str, Any]] = {}
+    try:
+        lines = (snapshot.source.model.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        for line in map(json.loads, lines):
+            if line["step"] <= (snapshot.source.step or 0):
+                found[line["step"]] = line
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # whole up to here: a run that is being trained ends in half a line
+    return found
+
+
+def _cell(text: str) -> str:
+    """Text that stays in its cell of a table."""
+    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")
