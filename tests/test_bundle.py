@@ -135,6 +135,29 @@ def test_a_bundle_is_taken_where_a_run_is(warm_cli: Cli, voice: Path, run: Model
     assert ModelDir(warm_cli.cwd / "checkpoints" / "run1").steps()[-1] == 2
 
 
+def test_bundles_in_the_checkpoint_directory_are_listed_and_served(
+    cli: Cli, voice: Path, run: ModelDir
+) -> None:
+    from mckennabot.reporter import Silent
+    from mckennabot.serve.catalogue import Catalogue
+
+    checkpoints = cli.cwd / "checkpoints"
+    shutil.rmtree(run.path)
+    voice.rename(checkpoints / voice.name)
+    (checkpoints / "broken.voice").write_bytes(b"PK")
+    rows = [line.split() for line in cli("models").stdout.splitlines()[1:]]
+    assert rows[1][:2] == ["holmes.voice", "bundle"]
+    assert rows[1][-3:] == ["7", "-", "ok"]
+    assert "not a voice" in " ".join(rows[0])
+    catalogue = Catalogue(checkpoints, Silent())
+    assert [entry.name for entry in catalogue.entries()] == ["holmes.voice"]
+    assert catalogue.newest() == "holmes.voice"
+    assert catalogue.has_index("holmes.voice")
+    assert catalogue.written("holmes.voice") > 0
+    assert catalogue.index("holmes.voice").report("nobody counts the stars").longest
+    assert catalogue.load("holmes.voice", None).name == "holmes"
+
+
 def test_a_damaged_bundle_is_one_clear_error(cli: Cli, voice: Path) -> None:
     voice.write_bytes(voice.read_bytes()[:-5000])
     error = cli("generate", "--model", voice, code=4).stderr

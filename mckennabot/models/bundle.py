@@ -87,22 +87,38 @@ def open_bundle(path: Path) -> ModelDir:
         ModelError: it is no bundle, or a damaged or hostile one; nothing is unpacked then.
         ResourceError, UsageError: the cache directory is full or cannot be written to.
     """
+    with _reading(path) as file:
+        home = _cache() / _digest(file)[:32]
+        with zipfile.ZipFile(file) as archive:
+            entries = _entries(archive)
+            manifest = _manifest(archive, entries)
+            place = home / manifest.name
+            if not place.is_dir():
+                with _only_one(home):
+                    if not place.is_dir():
+                        _unpack(archive, entries, manifest, place)
+    return ModelDir(place)
+
+
+def peek(path: Path) -> Manifest:
+    """What a bundle says of itself, without a look at its files.
+
+    Raises:
+        ModelError: it is no bundle, or not all of one.
+    """
+    with _reading(path) as file, zipfile.ZipFile(file) as archive:
+        return _manifest(archive, _entries(archive))
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[_Bounded]:
     try:
         with _Bounded(io.FileIO(path)) as file:
-            home = _cache() / _digest(file)[:32]
-            with zipfile.ZipFile(file) as archive:
-                entries = _entries(archive)
-                manifest = _manifest(archive, entries)
-                place = home / manifest.name
-                if not place.is_dir():
-                    with _only_one(home):
-                        if not place.is_dir():
-                            _unpack(archive, entries, manifest, place)
+            yield file
     except OSError as error:
         raise ModelError(f"cannot read the voice ({error.strerror or error})", path=path) from error
     except (ValueError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ModelError(f"not a voice, or a damaged one ({error})", path=path, hint=HINT) from error
-    return ModelDir(place)
 
 
 class _Bounded(io.BufferedReader):

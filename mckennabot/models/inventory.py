@@ -1,4 +1,4 @@
-"""What lies in the checkpoint directory: base models, runs, broken-off fetches, and their damage."""
+"""What lies in the checkpoint directory: base models, runs, bundles, broken-off fetches, and their damage."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.errors import InputError, ModelError
+from mckennabot.models.bundle import SUFFIX, open_bundle, peek
 from mckennabot.models.checkpoint import BASE_WEIGHTS, DATA_SUFFIX, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.models.weights import parameters, read_weights
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
@@ -19,10 +20,10 @@ class Entry:
     """A base model or run.
 
     Attributes:
-        name: the directory's.
-        kind: base, run, or part: a base model that is not here in full.
+        name: the directory's or file's.
+        kind: base, run, bundle, or part: a base model that is not here in full.
         size: bytes on disk.
-        parameters: numbers in the model; None where hparams.json does not tell.
+        parameters: numbers in the model; None where hparams.json does not tell, and for a bundle.
         step: the latest; None for a base model.
         best_step, best_loss: where the validation loss was lowest, and that loss, nats per token.
         damage: what is wrong, in a few words; empty where nothing is.
@@ -49,16 +50,28 @@ def inventory(checkpoints: Path, *, thorough: bool = False) -> Iterator[Entry]:
         InputError: `checkpoints` cannot be read.
     """
     try:
-        directories = sorted(path for path in checkpoints.iterdir() if path.is_dir())
+        paths = sorted(path for path in checkpoints.iterdir() if path.is_dir() or path.suffix == SUFFIX)
     except FileNotFoundError:
         return
     except OSError as error:
         raise InputError(f"cannot read the directory ({error.strerror})", path=checkpoints) from error
-    for path in directories:
-        if path.name.startswith(".") and path.name.endswith(".part") and (path / "source").is_file():
+    for path in paths:
+        if path.is_file():
+            yield _bundle(path, thorough)
+        elif path.name.startswith(".") and path.name.endswith(".part") and (path / "source").is_file():
             yield Entry(path.name[1:-5], "part", _size(path), None, damage="not fetched in full")
         elif not path.name.startswith(".") and _holds_a_model(path):
             yield _entry(ModelDir(path), thorough)
+
+
+def _bundle(path: Path, thorough: bool) -> Entry:
+    try:
+        if thorough:
+            open_bundle(path)
+        manifest = peek(path)
+    except ModelError as error:
+        return Entry(path.name, "bundle", _bytes(path), None, damage=error.what)
+    return Entry(path.name, "bundle", _bytes(path), None, step=manifest.step)
 
 
 def _holds_a_model(path: Path) -> bool:

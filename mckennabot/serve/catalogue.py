@@ -22,7 +22,8 @@ from mckennabot.generate.cache import converted
 from mckennabot.generate.convert import Conversion
 from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, choose_precision, choose_threads
 from mckennabot.generate.source import SEEDS, Source, find_source
-from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.bundle import peek
+from mckennabot.models.checkpoint import ModelDir, find_model
 from mckennabot.models.dial import AS_TRAINED
 from mckennabot.models.inventory import Entry, inventory
 from mckennabot.models.weights import parameters
@@ -151,7 +152,10 @@ class Catalogue:
         Raises:
             Refusal: there is none.
         """
-        return ModelDir(self._checkpoints / self.entry(name).name)
+        try:
+            return find_model(self._checkpoints, self.entry(name).name)
+        except MckennabotError as error:
+            raise Refusal(503, f"The model {name!r} cannot be opened: {error.what}.") from error
 
     def load(self, name: str, voice: float | None) -> Loaded:
         """A model, loaded if it is not in memory; a run's newest weights.
@@ -206,19 +210,21 @@ class Catalogue:
 
     def written(self, name: str) -> int:
         """When the model's weights were last chosen, in seconds since 1970."""
+        path = self._checkpoints / name
         try:
-            return int((self._checkpoints / name / "checkpoint").stat().st_mtime)
+            return int((path if path.is_file() else path / "checkpoint").stat().st_mtime)
         except OSError:
             return 0
 
     def newest(self) -> str | None:
-        """The model to offer first: the run written last, else a base model."""
-        ranked = [(entry.kind == "run", self.written(entry.name), entry.name) for entry in self.entries()]
+        """The model to offer first: the run or bundle written last, else a base model."""
+        ranked = [(entry.kind != "base", self.written(entry.name), entry.name) for entry in self.entries()]
         return max(ranked)[2] if ranked else None
 
     def has_index(self, name: str) -> bool:
         """Whether texts can be compared with the model's book."""
-        return (self._checkpoints / name / INDEX).is_file()
+        path = self._checkpoints / name
+        return INDEX in peek(path).files if path.is_file() else (path / INDEX).is_file()
 
     def has_dial(self, name: str) -> bool:
         """Whether the run remembers a base to be mixed with."""
