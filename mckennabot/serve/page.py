@@ -23,6 +23,6 @@ def page() -> tuple[bytes, str]:
 
 
 def _hashes(html: str, tag: str) -> str:
-    found = re.findall(f"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+    found = re.findall(f"<{tag}[^>]*>(.*?)</{tag}>", html, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in found)
     return " ".join(f"'sha256-{digest}'" for digest in digests)
