@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -28,10 +29,14 @@ def import_tensorflow() -> Any:
 def import_keras() -> Any:
     """The `keras` module, on the backend that KERAS_BACKEND names; TensorFlow by default.
 
+    On JAX it comes without TensorFlow too, as on a machine that only trains and writes no checkpoint.
+
     Raises:
         UsageError: that backend is JAX, which is not installed.
     """
-    tensorflow = import_tensorflow()
+    tensorflow = None
+    if os.environ.get("KERAS_BACKEND") != "jax" or importlib.util.find_spec("tensorflow"):
+        tensorflow = import_tensorflow()
     try:
         import keras
     except ModuleNotFoundError as error:
@@ -40,7 +45,7 @@ def import_keras() -> Any:
         raise UsageError(
             "Keras is set to JAX, which is not installed", hint="Install it: pip install 'mckennabot[jax]'"
         ) from error
-    if keras.backend.backend() != "tensorflow":
+    if tensorflow and keras.backend.backend() != "tensorflow":
         tensorflow.config.set_visible_devices([], "GPU")  # the other backend's alone
     return keras
 
