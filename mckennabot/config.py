@@ -106,6 +106,25 @@ def with_options(settings: S, options: Mapping[str, Any]) -> S:
     return replace(settings, **options)  # type: ignore[type-var]
 
 
+def from_text(settings: type[Settings], name: str, text: str) -> Any:
+    """What a setting makes of a value that was typed; a set of texts takes one, or none.
+
+    Raises:
+        UsageError: it is not such a value.
+    """
+    kind = without_none(types_of(settings)[name])
+    try:
+        if kind is bool:
+            return {"": True, "on": True, "true": True, "off": False, "false": False}[text.lower()]
+        if kind in (int, float):
+            return kind(text)
+    except (ValueError, KeyError):
+        raise UsageError(f"{text!r} is not {'on or off' if kind is bool else _NAMES[kind]}") from None
+    if kind == tuple[str, ...]:
+        return (text,) if text else ()
+    return text
+
+
 def option_of(each: Field[Any]) -> Option:
     """What a settings class's field says of itself."""
     found = each.metadata["option"]

@@ -55,6 +55,10 @@ class Reporter(Protocol):
         """Say what was chosen, found or finished; one line or several."""
         ...
 
+    def answer(self, text: str) -> None:
+        """Say what was asked for with an option, however quiet the run is."""
+        ...
+
     def warn(self, text: str) -> None:
         """Say what the user has to know, however quiet the run is."""
         ...
@@ -106,6 +110,9 @@ class Silent:
     def say(self, text: str) -> None:
         """Say nothing."""
 
+    def answer(self, text: str) -> None:
+        """Say nothing."""
+
     def warn(self, text: str) -> None:
         """Say nothing."""
 
@@ -139,6 +146,10 @@ class Console:
         """See `Reporter`."""
         if not self._quiet:
             self.write(text)
+
+    def answer(self, text: str) -> None:
+        """See `Reporter`."""
+        self.write(text)
 
     def warn(self, text: str) -> None:
         """See `Reporter`."""
@@ -269,6 +280,10 @@ class Notebook:
     def say(self, text: str) -> None:
         """See `Reporter`."""
         print(text, flush=True)
+
+    def answer(self, text: str) -> None:
+        """See `Reporter`."""
+        self.say(text)
 
     def warn(self, text: str) -> None:
         """See `Reporter`."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -252,3 +253,91 @@ def test_a_model_directory_that_cannot_hold_the_cache_is_no_reason_to_fail(
     (cli.cwd / "file").touch()
     env = {"XDG_CACHE_HOME": str(cli.cwd / "file")}
     assert cli(*args, env=env).stderr.count("Warning") == 2
+
+
+def test_a_blank_at_the_end_of_a_prefix_changes_nothing_but_itself(small: Cli) -> None:
+    common = ("--temperature", "0", "--length", "6", "--ignore-eot", "--no-prefix")
+    plain, blank, blanks = (
+        sample(small, "--prefix", prefix, *common) for prefix in ("The river", "The river ", "The river  ")
+    )
+    assert blank == blanks == plain.removeprefix(" ")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "text"])
+def test_an_interrupted_file_keeps_the_whole_texts_and_says_where(small: Cli, form: str) -> None:
+    out = small.cwd / f"many-{form}"
+    argv = ("generate", "-q", "--model", "small", "--nsamples", "100000", "--length", "40", "--ignore-eot")
+    process = small.start(*argv, "--format", form, "-o", out, "--batch-size", "2")
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 2000 for path in small.cwd.glob(f".{out.name}*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    text = out.read_text(encoding="utf-8")
+    assert text.endswith("\n")
+    kept = (
+        [json.loads(line)["index"] for line in text.splitlines()]
+        if form == "jsonl"
+        else list(range(len(text.split("\n" + "=" * 20 + "\n"))))
+    )
+    assert kept == list(range(len(kept)))
+    assert f"Warning: {len(kept)} texts are whole and kept: {out}" in stderr.decode()
+    assert not list(small.cwd.glob(f".{out.name}*"))
+
+
+def test_what_is_kept_never_replaces_a_whole_file(small: Cli) -> None:
+    out = small.cwd / "whole.jsonl"
+    out.write_text("whole\n", encoding="utf-8")
+    argv = ("generate", "-q", "--model", "small", "--nsamples", "100000", "--length", "40", "--ignore-eot")
+    process = small.start(*argv, "--force", "--format", "jsonl", "-o", out)
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 2000 for path in small.cwd.glob(f".{out.name}*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert out.read_text(encoding="utf-8") == "whole\n"
+    assert (small.cwd / "whole.unfinished-1.jsonl").exists()
+
+
+def test_a_full_disk_keeps_the_whole_texts_too(small: Cli) -> None:
+    """A limit on the file's size is met as a full disk is."""
+    out = small.cwd / "limited.jsonl"
+    code = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))\n"
+        "from mckennabot.cli import main\n"
+        "main(sys.argv[1:])"
+    )
+    argv = ("generate", "-q", "--model", "small", "--nsamples", "500", "--format", "jsonl", "-o", str(out))
+    sample(small, "--length", "1")  # the conversion is there
+    done = small.python(code, *argv)
+    assert done.returncode == 5, done.stderr
+    assert "no room to write" in done.stderr
+    assert "are whole and kept" in done.stderr
+    assert all(json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize("form", ["jsonl", "text"])
+def test_a_full_device_is_said(small: Cli, form: str) -> None:
+    args = ("generate", "-q", "--model", "small", "--length", "3", "--format", form, "-o", "/dev/full")
+    assert "no room to write" in small(*args, code=5).stderr
+
+
+def test_a_model_file_that_is_missing_is_not_called_an_output(small: Cli, base_model: Path) -> None:
+    broken = small.cwd / "checkpoints" / "broken"
+    shutil.copytree(base_model, broken, ignore=shutil.ignore_patterns("ct2*", ".ct2*"))
+    (broken / "encoder.json").unlink()
+    said = small("generate", "--model", "broken", "-o", "texts.txt", code=4).stderr
+    assert "texts.txt" not in said
+    shutil.rmtree(broken)
+
+
+def test_a_link_stays_a_link(small: Cli) -> None:
+    (small.cwd / "link.txt").symlink_to("linked.txt")
+    small("generate", "-q", "--model", "small", "--length", "3", "-o", "link.txt")
+    assert (small.cwd / "link.txt").is_symlink()
+    assert (small.cwd / "linked.txt").read_text(encoding="utf-8")

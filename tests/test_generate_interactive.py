@@ -96,7 +96,9 @@ def test_options_change_and_wrong_ones_are_refused(terminal: Terminal) -> None:
     texts = {terminal.type("The sea") for _ in range(2)}
     assert len(texts) == 1
     assert "0.0" in terminal.type("/options")
-    assert "not in the range" in terminal.type("/top-p 7")
+    assert "at most 1" in terminal.type("/top-p 7")
+    assert "finite" in terminal.type("/temperature nan")
+    assert "--min-length is greater" in terminal.type("/min-length 9")
     assert "No option /warmth" in terminal.type("/warmth 3")
     assert "/temperature 0.9" in terminal.type("/help")
     terminal.type("/temperature 1")
@@ -137,3 +139,13 @@ def test_lines_from_a_pipe_are_answered_too(cli: Cli, base_model: Path) -> None:
     assert done.stdout.startswith("One")
     assert "\nTwo" in done.stdout
     assert ">" not in done.stdout.split("\n")[0][:2]
+
+
+def test_pasted_lines_are_one_prefix_and_a_failure_ends_nothing(terminal: Terminal) -> None:
+    terminal.type("/length 2")
+    os.write(terminal.leader, b"One line\nand another\nand a third\n")
+    shown = terminal.read("\n> ")
+    assert "One line\nand another\nand a third" in shown.split("\n", 3)[-1] or shown.count("and a third") == 2
+    assert shown.count("\n> ") == 1
+    assert "/finish-sentence off" in terminal.type("/options")
+    assert terminal.type("Still here").startswith("Still here")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -17,7 +15,7 @@ from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import UsageError
 from mckennabot.reporter import Reporter
-from mckennabot.system.terminal import shown as shown_name
+from mckennabot.system.terminal import shown
 
 EPILOG = """
 \b
@@ -81,8 +79,9 @@ def generate(
         raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
     prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
 
-    from mckennabot.cli import texts
     from mckennabot.cli.interactive import converse
+    from mckennabot.generate.destination import destination
+    from mckennabot.generate.formats import write_jsonl, write_text, write_whole_text
     from mckennabot.generate.original import report_on, sample_original
     from mckennabot.generate.sampler import open_sampler
     from mckennabot.generate.source import find_source, with_seed
@@ -93,61 +92,28 @@ def generate(
     index = Index.load(source.model.path) if originality or max_copied else None
     chosen = " (best on held-out text; --voice 1 is the run as trained)" if settings.voice is None else ""
     voice = f", voice {source.voice:g}{chosen}" if source.dial else ""
-    reporter.say(f"Sampling from {shown_name(source.weights)}, seed {settings.seed}{voice}")
+    reporter.say(f"Sampling from {shown(source.weights)}, seed {settings.seed}{voice}")
     settings = replace(settings, voice=source.voice)
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(_opened(output))
+        to = stack.enter_context(destination(output, reporter))
         sampler = stack.enter_context(open_sampler(source, settings, reporter))
         if interactive:
-            converse(sampler, click.get_current_context().command.params, reporter, prefixes[0])
+            converse(sampler, reporter, prefixes[0])
             return
         if index and max_copied:
             events: Any = sample_original(sampler, prefixes, index, max_copied, reporter)
         else:
             events = sampler.sample(prefixes, reporter)
         stack.enter_context(contextlib.closing(events))
-        shown = [prefix * (not no_prefix) for prefix in prefixes]
-        report = partial(report_on, index=index) if index and originality else None
+        begins = [prefix * (not no_prefix) for prefix in prefixes]
+        judge = partial(report_on, index=index) if index and originality else None
         if form == "jsonl":
-            common = {
-                "run": source.model.name,
-                "step": source.step,
-                "voice": source.voice,
-                "seed": settings.seed,
-            }
-            texts.write_jsonl(events, shown, file, common, report)
-        elif report or max_copied:
-            texts.write_whole_text(events, shown, file, report)
+            known = {"run": source.model.name, "step": source.step, "voice": source.voice}
+            write_jsonl(events, begins, to, known | {"seed": settings.seed}, judge)
+        elif judge or max_copied:
+            write_whole_text(events, begins, to, judge, reporter)
         else:
-            texts.write_text(events, shown, file)
-
-
-@contextlib.contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """Where texts go: stdout, a device or pipe as it is, or a file that appears when it is complete.
-
-    Raises:
-        ResourceError, UsageError: it cannot be written to.
-    """
-    from mckennabot.system.files import replacing, write_error
-
-    if output is None or str(output) == "-":
-        try:
-            yield sys.stdout
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise write_error(error, Path("stdout")) from error
-    elif output.exists() and not output.is_file():
-        try:
-            file = output.open("w", encoding="utf-8")
-        except OSError as error:
-            raise write_error(error, output) from error
-        with file:
-            yield file
-    else:
-        with replacing(output) as temporary, temporary.open("w", encoding="utf-8") as file:
-            yield file
+            write_text(events, begins, to)
 
 
 def _prefixes(prefix: str | None, path: Path | None) -> list[str]:

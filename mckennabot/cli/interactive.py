@@ -5,22 +5,21 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterable
 from dataclasses import fields, replace
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import click
-
-from mckennabot.config import GenerateSettings
-from mckennabot.errors import Interrupted, MckennabotError
+from mckennabot.config import GenerateSettings, from_text
+from mckennabot.errors import Interrupted, MckennabotError, UsageError
+from mckennabot.reporter import Reporter
+from mckennabot.system.terminal import is_terminal, is_waiting, printable
 
 if TYPE_CHECKING:
     from mckennabot.generate.sampler import Sampler
-    from mckennabot.reporter import Reporter
 
 HELP = """\
-Type a prefix to get a continuation; an empty line continues the last text.
+Type a prefix to get a continuation; an empty line continues the last text. Several lines that are pasted at
+once are one prefix.
 /NAME VALUE changes an option, such as /temperature 0.9; flags take on or off; /stop takes a text or nothing.
 /options shows them all, /quit or Ctrl-D leaves, Ctrl-C stops a text."""
 
@@ -39,27 +38,28 @@ CHANGEABLE = (
     "keep_prefix",
 )
 
+PASTED_SECONDS = 0.05
+"""A line that is there so soon after the one before was not typed."""
 
-def converse(sampler: Sampler, options: Iterable[click.Parameter], reporter: Reporter, first: str) -> None:
+
+def converse(sampler: Sampler, reporter: Reporter, first: str) -> None:
     """Read lines and answer them until the input ends.
 
     Args:
-        sampler: draws the answers; its settings change with the options.
-        options: of the command, which know what each value may be.
-        reporter: takes warnings.
+        sampler: samples the answers; its settings change with the options.
+        reporter: takes warnings, and what is asked about the options.
         first: a prefix to begin with, or nothing.
     """
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - input() then has a history and line editing
     signal.signal(signal.SIGTERM, _terminated)
-    known = {option.name: option for option in options if option.name in CHANGEABLE}
-    prompt = "> " if sys.stdin.isatty() else ""
+    prompt = "> " if is_terminal(sys.stdin) else ""
     if prompt:
         reporter.say(HELP)
     text = _answer(sampler, first, "", reporter) if first else ""
     while True:
         try:
-            line = input(prompt)
+            line = _read(prompt)
         except EOFError:
             return
         except KeyboardInterrupt:
@@ -68,61 +68,76 @@ def converse(sampler: Sampler, options: Iterable[click.Parameter], reporter: Rep
         if line in ("/quit", "/exit"):
             return
         if line.startswith("/"):
-            _command(line[1:], sampler, known)
+            _command(line[1:], sampler, reporter)
         else:
             text = _answer(sampler, line, text, reporter)
+
+
+def _read(prompt: str) -> str:
+    """A line; at a terminal, the lines that were pasted with it too."""
+    line = input(prompt)
+    if prompt and not line.startswith("/"):
+        while is_waiting(sys.stdin, PASTED_SECONDS):
+            try:
+                line += "\n" + input()
+            except EOFError:  # Ctrl-D behind the last line; the next read sees it again
+                break
+    return line
 
 
 def _answer(sampler: Sampler, line: str, text: str, reporter: Reporter) -> str:
     """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
     from mckennabot.generate.sampler import Piece
 
+    show = printable if is_terminal(sys.stdout) else str
     text = line or text
     if line:
-        print(line, end="", flush=True)
+        print(show(line), end="", flush=True)
     try:
         with contextlib.closing(sampler.sample([text], reporter)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     text += event.text
-                    print(event.text, end="", flush=True)
+                    print(show(event.text), end="", flush=True)
     except KeyboardInterrupt:
         pass  # it stops the text; what was sampled of it stays
+    except Interrupted:
+        raise
+    except MckennabotError as error:  # such as too little memory: the conversation goes on
+        print(flush=True)
+        reporter.error(error)
+        return text
     print(flush=True)
     return text
 
 
-def _command(line: str, sampler: Sampler, known: dict[str, click.Parameter]) -> None:
+def _command(line: str, sampler: Sampler, reporter: Reporter) -> None:
     name, _, value = line.partition(" ")
     field = name.strip().lstrip("-").replace("-", "_")
     settings = sampler.settings
     if field == "options":
-        for shown in fields(GenerateSettings):
-            if shown.name in known:
-                click.echo(f"/{shown.name.replace('_', '-')} {getattr(settings, shown.name)}", err=True)
+        for each in fields(GenerateSettings):
+            if each.name in CHANGEABLE:
+                said = _said(getattr(settings, each.name))
+                reporter.answer(f"/{each.name.replace('_', '-')} {said}")
         return
-    if field not in known:
-        click.echo(HELP if field in ("help", "?") else f"No option /{name}; /options shows them.", err=True)
+    if field not in CHANGEABLE:
+        known = field in ("help", "?")
+        reporter.answer(HELP if known else f"No option /{name}; /options shows them.")
         return
     try:
-        sampler.settings = replace(settings, **{field: _value(known[field], value.strip())})
-    except click.BadParameter as error:
-        click.echo(f"/{name}: {error.message}", err=True)
+        sampler.settings = replace(settings, **{field: from_text(GenerateSettings, field, value.strip())})
+    except UsageError as error:
+        reporter.answer(f"/{name}: {error.what.rpartition(': ')[2]}")
     except MckennabotError as error:  # such as a base model that is gone
-        click.echo("\n".join(error.lines()), err=True)
+        reporter.error(error)
 
 
-def _value(option: click.Parameter, text: str) -> Any:
-    """What an option makes of its value.
-
-    Raises:
-        click.BadParameter: the option does not take it.
-    """
-    if isinstance(option, click.Option) and option.is_flag:
-        return click.BOOL.convert(text or "on", option, None)
-    if option.multiple:
-        return (text,) if text else ()
-    return option.type.convert(text, option, None)
+def _said(value: object) -> str:
+    """A value as it would be typed."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> NoReturn:

@@ -143,15 +143,22 @@ class Sampler:
             Pieces as they come; the pieces of texts of one batch alternate. After a text's last
             piece, the text.
         """
-        encoded = {prefix: self._tokenizer.encode(prefix) or [self._tokenizer.eot] for prefix in prefixes}
+        encoded = {prefix: self._encode(prefix) for prefix in prefixes}
         if not self._warned and any(len(prompt) >= self._n_ctx for prompt in encoded.values()):
             self._warned = True
             reporter.warn(
                 f"a prefix is longer than the model's window of {self._n_ctx} tokens: its end is used"
             )
-        texts = (Text(prefix, encoded[prefix], self._tokenizer, self._settings) for prefix in prefixes)
+        texts = (
+            Text(prefix, encoded[prefix], self._tokenizer, self._settings, prefix.endswith(" "))
+            for prefix in prefixes
+        )
         for batch in _batches(texts, self._settings.batch_size):
             yield from self._sample_batch(batch)
+
+    def _encode(self, prefix: str) -> list[int]:
+        """A prefix's tokens; blanks at its end belong to the next word's token, so the model brings them."""
+        return self._tokenizer.encode(prefix.rstrip(" ")) or [self._tokenizer.eot]
 
     def _sample_batch(self, batch: list[tuple[int, Text]]) -> Iterator[Piece | Sample]:
         """Draw until every text of the batch is complete, a window at a time."""

@@ -29,8 +29,22 @@ class Text:
     """
 
     def __init__(
-        self, prefix: str, prompt: Sequence[int], tokenizer: Tokenizer, settings: GenerateSettings
+        self,
+        prefix: str,
+        prompt: Sequence[int],
+        tokenizer: Tokenizer,
+        settings: GenerateSettings,
+        drops_blank: bool = False,
     ) -> None:
+        """Begin with a prefix.
+
+        Args:
+            prefix: the text it starts with.
+            prompt: its tokens.
+            tokenizer: decodes them.
+            settings: what ends the text.
+            drops_blank: the prefix ends in a blank that its tokens lack, since GPT-2's words bring theirs.
+        """
         self.prefix = prefix
         self.prompt = len(prompt)
         self.ids = list(prompt)
@@ -40,6 +54,7 @@ class Text:
         self._tokenizer = tokenizer
         self._settings = settings
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._drops_blank = drops_blank
         self._shown = 0
         self._full: int | None = None
 
@@ -70,6 +85,8 @@ class Text:
         self.ids.append(token)
         self.log_probability += log_probability
         self.text += self._decoder.decode(self._tokenizer.token_bytes(token))
+        if before == 0 and self._drops_blank:
+            self.text = self.text.removeprefix(" ")
         if self.tokens >= settings.min_length:
             self._look_for_end(before)
         return self._show(len(self.text) - (0 if self.stop else self._undecided()))

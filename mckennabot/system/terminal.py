@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import shlex
 from pathlib import Path
 from typing import TextIO
@@ -53,6 +54,14 @@ def is_terminal(stream: TextIO | None) -> bool:
     try:
         return stream is not None and stream.isatty()
     except ValueError:
+        return False
+
+
+def is_waiting(terminal: TextIO, seconds: float) -> bool:
+    """Whether a terminal's next line is there within some seconds; False where that cannot be known."""
+    try:
+        return bool(select.select([terminal], [], [], seconds)[0])
+    except (OSError, ValueError):  # Windows waits for sockets only
         return False
 
 

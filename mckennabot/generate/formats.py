@@ -1,86 +1,94 @@
-"""Sample texts on their way to a terminal, a pipe or a file."""
+"""Writes samples as plain text or as JSON lines, with what is known of their originality."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
-import click
+from mckennabot.generate.destination import Destination, Stream
+from mckennabot.generate.sampler import Piece, Sample
+from mckennabot.originality import Report, Run
+from mckennabot.reporter import Reporter
+from mckennabot.system.terminal import printable
 
-if TYPE_CHECKING:
-    from mckennabot.generate.sampler import Piece, Sample
-    from mckennabot.originality import Report, Run
-
-    Reporter = Callable[[Sample], Report]
+Judge = Callable[[Sample], Report]
+"""Says how original a sample is."""
 
 DIVIDER = "\n" + "=" * 20 + "\n"
 NAMED_WORDS = 12
 """New words that a summary names."""
 
 
-def write_text(events: Iterable[Piece | Sample], shown: Sequence[str], file: TextIO) -> None:
+def write_text(events: Iterable[Piece | Sample], shown: Sequence[str], to: Destination) -> None:
     """Write each text as it is sampled, with a line of = between two.
 
     Args:
         events: from `Sampler.sample`.
         shown: what to print before each text: its prefix, or nothing.
-        file: where to.
+        to: where to.
     """
-    from mckennabot.generate.sampler import Sample
-
     begun = -1
     try:
         for event in _in_order(events):
             if event.index != begun:
                 begun = event.index
-                file.write((DIVIDER if begun else "") + shown[begun])
-            file.write("\n" if isinstance(event, Sample) else event.text)
-            file.flush()
+                to.write((DIVIDER if begun else "") + shown[begun])
+            if isinstance(event, Sample):
+                to.write("\n")
+                to.end()
+            elif event.text:
+                to.write(event.text)
     except KeyboardInterrupt:
-        file.write("\n")
+        to.write("\n")
         raise
 
 
 def write_whole_text(
-    events: Iterable[Piece | Sample], shown: Sequence[str], file: TextIO, reporter: Reporter | None
+    events: Iterable[Piece | Sample],
+    shown: Sequence[str],
+    to: Destination,
+    judge: Judge | None,
+    reporter: Reporter,
 ) -> None:
     """Write each text when it is complete.
 
-    With a reporter, what is copied is summed up on stderr, and shown on a terminal: copied runs dim,
+    With a judge, what is copied is summed up for the reporter, and shown on a terminal: copied runs dim,
     new words bright.
     """
-    colour = file.isatty() and not os.environ.get("NO_COLOR")
     for sample in _complete(events):
         whole = sample.prefix + sample.text
         begin = len(sample.prefix) - len(shown[sample.index])
-        report = reporter(sample) if reporter else None
-        text = _highlighted(whole, begin, report) if report and colour else whole[begin:]
-        file.write((DIVIDER if sample.index else "") + text + "\n")
-        file.flush()
+        report = judge(sample) if judge else None
+        to.write(DIVIDER if sample.index else "")
+        if report and to.colour and isinstance(to, Stream):
+            to.write_coloured(_highlighted(whole, begin, report))
+        else:
+            to.write(whole[begin:])
+        to.write("\n")
+        to.end()
         if report:
-            click.echo(summary(whole, report), err=True)
+            reporter.answer(summary(whole, report))
 
 
 def write_jsonl(
     events: Iterable[Piece | Sample],
     shown: Sequence[str],
-    file: TextIO,
+    to: Destination,
     common: dict[str, Any],
-    reporter: Reporter | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Write each complete text as a JSON object on a line of its own.
 
     Args:
         events: from `Sampler.sample`.
         shown: what "text" starts with: the prefix, or nothing.
-        file: where to.
+        to: where to.
         common: entries that every line has.
-        reporter: makes an entry "originality", whose spans are of characters of "text".
+        judge: makes an entry "originality", whose spans are of characters of "text".
     """
     for sample in _complete(events):
         known = math.isfinite(sample.log_probability)
@@ -93,11 +101,11 @@ def write_jsonl(
             "tokens": sample.tokens,
             "log_probability": round(sample.log_probability, 4) if known else None,
         }
-        if reporter:
+        if judge:
             hidden = len(sample.prefix) - len(shown[sample.index])
-            line["originality"] = _as_json(reporter(sample), hidden)
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        file.flush()
+            line["originality"] = _as_json(judge(sample), hidden)
+        to.write(json.dumps(line, ensure_ascii=False) + "\n")
+        to.end()
 
 
 def summary(text: str, report: Report) -> str:
@@ -120,8 +128,6 @@ def summary(text: str, report: Report) -> str:
 
 def _in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
     """The events text by text; what is sampled of later texts waits for its turn."""
-    from mckennabot.generate.sampler import Sample
-
     current = 0
     waiting: dict[int, deque[Piece | Sample]] = {}
     for event in events:
@@ -134,8 +140,6 @@ def _in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
 
 
 def _complete(events: Iterable[Piece | Sample]) -> Iterator[Sample]:
-    from mckennabot.generate.sampler import Sample
-
     return (event for event in _in_order(events) if isinstance(event, Sample))
 
 
@@ -150,7 +154,7 @@ def _highlighted(text: str, begin: int, report: Report) -> str:
         if style != now:
             pieces.append(("\x1b[0m" if now else "") + style)
             now = style
-        pieces.append(character)
+        pieces.append(printable(character))
     return "".join(pieces) + ("\x1b[0m" if now else "")
 
 

@@ -1,0 +1,168 @@
+"""Where texts go: a terminal, a pipe, or a file that appears whole and loses nothing when it is cut short."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TextIO
+
+from mckennabot.reporter import Reporter
+from mckennabot.system.files import sync, write_error
+from mckennabot.system.terminal import is_terminal, printable, shown, takes_colour
+
+STDOUT = Path("-")
+
+
+class Destination:
+    """Takes texts piece by piece.
+
+    Attributes:
+        whole: how many texts were written to their end.
+    """
+
+    whole = 0
+
+    def write(self, text: str) -> None:
+        """Write more characters, at once.
+
+        Raises:
+            ResourceError, UsageError: they cannot be written.
+        """
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """The text that was written last is whole."""
+        self.whole += 1
+
+    @property
+    def colour(self) -> bool:
+        """Whether colours may be written."""
+        return False
+
+
+class Stream(Destination):
+    """Stdout, or a device or pipe by its name; on a terminal, controls are shown and not sent."""
+
+    def __init__(self, stream: TextIO, name: Path) -> None:
+        self._stream = stream
+        self._name = name
+        self._terminal = is_terminal(stream)
+
+    def write(self, text: str) -> None:
+        """See `Destination`."""
+        try:
+            self._stream.write(printable(text) if self._terminal else text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise  # whoever reads has what they want
+        except OSError as error:
+            raise write_error(error, self._name) from error
+
+    def write_coloured(self, text: str) -> None:
+        """Write a text whose controls are our own colours."""
+        self._stream.write(text)
+        self._stream.flush()
+
+    @property
+    def colour(self) -> bool:
+        """See `Destination`."""
+        return takes_colour(self._stream)
+
+
+class File(Destination):
+    """A file under a temporary name; what of it is whole is known at any time."""
+
+    def __init__(self, file: IO[bytes], target: Path) -> None:
+        self._file = file
+        self._target = target
+        self._end = 0
+
+    def write(self, text: str) -> None:
+        """See `Destination`."""
+        rest = memoryview(text.encode("utf-8"))
+        try:
+            while rest:  # without a buffer, a disk that is nearly full takes a part and says nothing
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise write_error(error, self._target) from error
+
+    def end(self) -> None:
+        """See `Destination`."""
+        super().end()
+        self._end = self._file.tell()
+
+    def cut(self) -> None:
+        """Leave the texts that are whole."""
+        self._file.truncate(self._end)
+
+
+@contextlib.contextmanager
+def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination]:
+    """Open where texts go.
+
+    A file gets its name when all texts are in it. If the work is cut short by Ctrl-C, a full disk or
+    anything else, the texts that are whole are kept, and the user is told where: under the file's name, or
+    beside a file that it would have replaced.
+
+    Args:
+        output: a file, device or pipe; None or ``-`` is stdout.
+        reporter: is told what is kept.
+
+    Raises:
+        ResourceError, UsageError: it cannot be written to.
+    """
+    if output is None or output == STDOUT:
+        yield Stream(sys.stdout, Path("stdout"))
+        return
+    if output.exists() and not output.is_file():
+        try:
+            stream = output.open("w", encoding="utf-8")
+        except OSError as error:
+            raise write_error(error, output) from error
+        try:
+            yield Stream(stream, output)
+        finally:
+            with contextlib.suppress(OSError):  # a full device says so again when it is closed
+                stream.close()
+        return
+    target = output.resolve()  # a link stays a link
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    try:
+        # Without a buffer: what is written is there, and a full disk is known at the text that meets it.
+        with temporary.open("wb", buffering=0) as file:
+            texts = File(file, output)
+            try:
+                yield texts
+            except BaseException:
+                if texts.whole:
+                    texts.cut()
+                    _keep(temporary, target, texts.whole, reporter)
+                raise
+        _name(temporary, target)
+    except OSError as error:
+        if error.filename is not None and Path(os.fsdecode(error.filename)).name != temporary.name:
+            raise  # of something else than writing
+        raise write_error(error, output) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _keep(temporary: Path, target: Path, whole: int, reporter: Reporter) -> None:
+    """Give the whole texts of an unfinished file a name that nothing has."""
+    number, place = 1, target
+    while place.exists():
+        place = target.with_name(f"{target.stem}.unfinished-{number}{target.suffix}")
+        number += 1
+    _name(temporary, place)
+    reporter.warn(f"{whole} {'text is' if whole == 1 else 'texts are'} whole and kept: {shown(place)}")
+
+
+def _name(temporary: Path, target: Path) -> None:
+    sync(temporary)
+    temporary.replace(target)
+    sync(target.parent)
