@@ -571,3 +571,163 @@ def test_a_document_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch:
 def test_the_documentation_says_how_to_keep_each_kind() -> None:
     table = (ROOT / "docs" / "corpus.md").read_text(encoding="utf-8")
     assert re.findall(r"\| `--keep ([a-z-]+)` \|", table) == list(KEEP)
+
+
+# Scripts, margins, verse
+
+
+SENTENCE = {
+    "Глава": "Ключи висели на крюке, и никто в доме не замечал их дольше одной минуты.",
+    "Kapitola": "Klíče visely na háku a nikdo v domě si jich nevšiml déle než na chvíli.",
+    "Κεφάλαιο": "Τα κλειδιά κρέμονταν στον γάντζο και κανείς στο σπίτι δεν τα πρόσεχε.",
+    "פרק": "המפתחות היו תלויים על הוו ואיש בבית לא שם לב אליהם יותר מרגע.",
+    "الفصل": "كانت المفاتيح معلقة على الخطاف ولم يلاحظها أحد في البيت أكثر من لحظة.",
+    "Luku": "Avaimet olivat koukussa, eikä kukaan talossa huomannut niitä hetkeäkään kauempaa.",
+    "Pennod": "Roedd yr allweddi ar y bachyn, ac ni sylwodd neb yn y tŷ arnynt am eiliad.",
+    "Xyzzy": "Plugh plover frobnicate the quux and nobody in the foobar considered it for long.",
+}
+
+
+@pytest.mark.parametrize(
+    ("headings", "language"),
+    [
+        (["Глава первая", "Глава вторая", "Глава третья"], "Глава"),
+        (["ГЛАВА I. Ключи", "ГЛАВА II. Крюк", "ГЛАВА III. Дом"], "Глава"),
+        (["1. kapitola", "2. kapitola", "3. kapitola"], "Kapitola"),
+        (["Κεφάλαιο Α΄", "Κεφάλαιο Β΄", "Κεφάλαιο Γ΄"], "Κεφάλαιο"),
+        (["פרק ראשון", "פרק שני", "פרק שלישי"], "פרק"),
+        (["الفصل ١", "الفصل ٢", "الفصل ٣"], "الفصل"),
+        (["Ensimmäinen luku", "Toinen luku", "Kolmas luku"], "Luku"),
+        (["Pennod 1", "Pennod 2", "Pennod 3"], "Pennod"),
+        (["Xyzzy 1", "Xyzzy 2", "Xyzzy 3"], "Xyzzy"),
+    ],
+)
+def test_chapters_are_found_in_any_language(tmp_path: Path, headings: list[str], language: str) -> None:
+    body = [SENTENCE[language]] * 4
+    text = "\n\n\n".join("\n\n\n".join([h, "\n\n".join(body)]) for h in headings)
+    assert from_text(tmp_path, text) == [[h, *body] for h in headings]
+
+
+def test_chinese_chapters_are_counted_by_characters(tmp_path: Path) -> None:
+    body = "钥匙挂在钩子上，屋里没有人多看一眼。雨下了一整夜，第二天钥匙还在那里。"
+    text = "\n\n\n".join(
+        f"第{n}章 {name}\n\n\n{body}" for n, name in zip("一二三", ("钥匙", "钩子", "雨"), strict=True)
+    )
+    path = tmp_path / "book.txt"
+    path.write_text(text, encoding="utf-8")
+    book = extract_book(path, ExtractSettings())
+    assert [segment[0] for segment in book.segments] == ["第一章 钥匙", "第二章 钩子", "第三章 雨"]
+    assert book.report.words > 80
+
+
+@pytest.mark.parametrize("width", [38, 65, 84, 118, 140])
+def test_lines_that_end_at_a_margin_are_joined_however_wide_it_is(tmp_path: Path, width: int) -> None:
+    paragraphs = [f"{LONG} {n}" for n in range(6)]
+    text = "\n\n".join(textwrap.fill(p, width) for p in paragraphs)
+    assert from_text(tmp_path, text) == ([paragraphs] if width > 39 else [text.split("\n\n")])
+
+
+def test_chinese_lines_are_joined_without_a_blank(tmp_path: Path) -> None:
+    body = "钥匙挂在钩子上，屋里没有人多看一眼。雨下了一整夜，第二天钥匙还在那里，没有人去拿。" * 3
+    text = "\n\n".join("\n".join(body[n : n + 30] for n in range(0, len(body), 30)) for _ in range(3))
+    assert from_text(tmp_path, text) == [[body] * 3]
+    assert from_html(tmp_path, f"<p>{body[:30]}\n  {body[30:]}</p>") == [[body]]
+
+
+@pytest.mark.parametrize(
+    "stanza",
+    [
+        "the keys are out\nand nobody minds much,\nonly the hook\nkeeps on waiting.",
+        "המפתחות בחוץ\nואיש לא שם לב,\nרק הוו\nממשיך לחכות.",
+        "古池や\n蛙飛び込む\n水の音",
+        "The keys are out\nAnd nobody minds much,",
+    ],
+)
+def test_verse_is_known_by_its_shape_in_any_script(tmp_path: Path, stanza: str) -> None:
+    prose = textwrap.fill(LONG, 70)
+    inset = "\n".join(f"    {line}" for line in stanza.split("\n"))
+    assert from_text(tmp_path, f"{prose}\n\n{inset}\n\n{prose}\n") == [[LONG, stanza, LONG]]
+    assert from_text(tmp_path, "\n\n".join([stanza] * 4)) == [[stanza] * 4]
+
+
+def test_a_text_that_is_no_book_keeps_its_beginning(tmp_path: Path) -> None:
+    opening = [f"“Line {n} of the talk,” she said." for n in range(12)]
+    text = "## Opening\n\n" + "\n\n".join(opening) + f"\n\n## Chapter Two\n\n{LONG}\n"
+    assert [p for s in from_text(tmp_path, text, ".md") for p in s] == [
+        "Opening",
+        *opening,
+        "Chapter Two",
+        LONG,
+    ]
+
+
+def test_gutenbergs_end_counts_though_the_licence_is_longer_than_the_poem(tmp_path: Path) -> None:
+    text = (
+        "The Project Gutenberg eBook\n\n*** START OF THE PROJECT GUTENBERG EBOOK ***\n\n\nThe keys are out,\n"
+        "The hook is in.\n\n*** END OF THE PROJECT GUTENBERG EBOOK ***\n\n" + f"{LONG}\n\n" * 9
+    )
+    assert from_text(tmp_path, text) == [["The keys are out,\nThe hook is in."]]
+
+
+@pytest.mark.parametrize(
+    ("markdown", "expected"),
+    [
+        ("**Ida Berg: ** Out.\n\n** Ben:** So?", ["Ida Berg: Out.", "Ben: So?"]),
+        ("2 ** 3 ** 4 and __ a __ b", ["2 ** 3 ** 4 and __ a __ b"]),
+        ("`**a **` stays", ["**a ** stays"]),
+    ],
+)
+def test_blanks_inside_stars(tmp_path: Path, markdown: str, expected: list[str]) -> None:
+    assert from_text(tmp_path, markdown, ".md") == [expected]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<p>30 cm<sup>3</sup>, 2 · 10<sup>−4</sup>, <i>y</i><sup>2</sup>, the 2<sup>nd</sup>.</p>",
+         ["30 cm³, 2 · 10⁻⁴, y², the 2nd."]),
+        ("<p>It rained.<sup>1</sup> And then<sup>2</sup> in 1984<sup>3</sup> it did not.</p>",
+         ["It rained. And then in 1984 it did not."]),
+        ("<p>" + "<br>".join([LONG, "“So it is,” he said.", LONG]), [LONG, "“So it is,” he said.", LONG]),
+        ("<table>" + "".join(f"<tr><td>Ida</td><td>So say I, {n}.</td></tr>" for n in range(4)) + "</table>",
+         [f"Ida So say I, {n}." for n in range(4)]),
+        ("<p>" + LONG + "</p><table>" + "<tr><td>oil</td><td>3</td></tr>" * 4 + "</table>", [LONG]),
+        ("<div class='poem'>" + "".join(f"<p>Line {'abcdefgh'[n]}<span class='ln'>{n}</span></p>" * (n > 0)
+         for n in range(8)) + "</div>", ["\n".join(f"Line {c}" for c in "bcdefgh")]),
+        ("<p>" + " ".join(f"<span>{n}</span>the verse" for n in range(1, 6)) + "</p>",
+         ["the verse the verse the verse the verse the verse"]),
+        ("<p>He had <span>3</span> keys and <span>7</span> hooks.</p>", ["He had 3 keys and 7 hooks."]),
+        (f"<p>{LONG}</p><p><a rel='prev' href='a.html'>Back</a> | <a rel='next' href='b.html'>On</a></p>",
+         [LONG]),
+    ],
+)  # fmt: skip
+def test_what_html_raises_numbers_and_lays_out(tmp_path: Path, body: str, expected: list[str]) -> None:
+    assert from_html(tmp_path, body) == [expected]
+
+
+def test_notes_below_a_chapter_end_it(tmp_path: Path) -> None:
+    chapter = f"<p>{LONG}<sup>1</sup></p><h3>Notes</h3><ol><li>A note on the keys.</li></ol>"
+    body = "".join(f"<h2>Chapter {n}</h2>{chapter}" for n in (1, 2))
+    assert from_html(tmp_path, body) == [[f"Chapter {n}", LONG] for n in (1, 2)]
+
+
+def test_links_to_the_neighbours_are_furniture(tmp_path: Path) -> None:
+    documents = {
+        f"{n}.xhtml": f"<h1>Part of it {n}</h1><p>{LONG}</p><p>"
+        + "".join(f"<a href='{m}.xhtml'>Part of it {m}</a> " for m in (n - 1, n + 1) if 0 <= m < 4)
+        + "</p>"
+        for n in range(4)
+    }
+    path = make_epub(tmp_path / "book.epub", documents)
+    assert segments(path) == [[f"Part of it {n}", LONG] for n in range(4)]
+
+
+def test_words_of_law_in_a_first_chapter_are_its_text(tmp_path: Path) -> None:
+    legal = f"Printed and bound, said the keeper, and no copyright in it. {LONG}"
+    parts = [f"<h3>Hooks</h3><p>{LONG}</p><p>{legal}</p><h3>Doors</h3><p>{LONG}</p>"] * 2 + [
+        f"<p>{LONG}</p>"
+    ] * 3
+    documents = {f"{n}.xhtml": f"<h2>Of {n} keys</h2>{part}" for n, part in enumerate(parts)}
+    path = make_epub(tmp_path / "book.epub", documents)
+    first = [[f"Of {n} keys", "Hooks", LONG, legal, "Doors", LONG] for n in range(2)]
+    assert segments(path) == [*first, *([f"Of {n} keys", LONG] for n in range(2, 5))]

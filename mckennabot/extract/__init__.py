@@ -13,6 +13,8 @@ apart, library, ledger        many books, side by side, here or on a cluster
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
@@ -65,6 +67,25 @@ def extract_book(
             path=source,
             hint="What was taken out comes back with --keep, such as --keep front-matter,footnotes,index.",
         )
+    book = _one_voice(book, settings)
     book.report.failed_pages = reading.failed
     book.report.picture_pages = reading.pictures
     return book
+
+
+def _one_voice(book: Book, settings: ExtractSettings) -> Book:
+    """A talk that came as a PDF: the same as of any other document."""
+    from mckennabot.extract.speakers import part_voices
+
+    chapters = {chapter.title for chapter in book.report.chapters}
+    text = [paragraph for segment in book.segments for paragraph in segment]
+    voices = part_voices(text, [paragraph in chapters for paragraph in text], settings.speaker)
+    kept = iter(zip(voices.texts, voices.kinds, strict=True))
+    segments = [
+        [said for said, kind in islice(kept, len(segment)) if kind is None] for segment in book.segments
+    ]
+    for paragraph, kind in zip(text, voices.kinds, strict=True):
+        if kind is not None:
+            book.report.leave_out(kind, 0, paragraph)
+    book.report.notes += voices.said
+    return replace(book, segments=[segment for segment in segments if segment])

@@ -40,6 +40,13 @@ class Kind(str, Enum):
     PART = "part-title", "a title page that announces a part", "#b56576", "part-titles"
     INDEX = "index", "the index of names and subjects", "#577590", "index"
     BACK = "back-matter", "endnotes, bibliography, thanks, advertisements", "#6c757d", "back-matter"
+    OTHERS = (
+        "other-voice",
+        "what others than --speaker say, and their names",
+        "#8f6b4a",
+        "other-voices",
+    )
+    SOUND = "sound", "[Applause], (laughter) and the like in captions and talks", "#b0a8b9", "sounds"
     BOILERPLATE = "boilerplate", "licences and what a publisher adds to every book", "#adb5bd", "boilerplate"
 
 

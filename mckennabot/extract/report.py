@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
+from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
@@ -67,6 +68,7 @@ class Report:
         empty_pages: pages without text.
         picture_pages: pages that are pictures with hardly any text.
         failed_pages: pages that could not be read, or not to their end, with the reason.
+        notes: what was chosen: whose voice, which column.
     """
 
     pages: int = 0
@@ -83,6 +85,17 @@ class Report:
     empty_pages: list[int] = field(default_factory=list)
     picture_pages: list[int] = field(default_factory=list)
     failed_pages: dict[int, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def leave_out(self, kind: Kind, page: int | None, text: str) -> None:
+        """Count a paragraph among what is left out; the page that it stands on may be unknown."""
+        removed = self.removed.setdefault(kind, Removed())
+        removed.lines += text.count("\n") + 1
+        removed.words += count_words(text)
+        if page is not None and removed.pages[-1:] != [page]:
+            removed.pages.append(page)
+        if len(removed.samples) < _SAMPLES:
+            removed.samples.append((page or 0, " ".join(text[:200].split())))
 
     def as_json(self) -> str:
         """The report as a JSON object, ending in a newline."""
@@ -152,10 +165,13 @@ def table_lines(report: Report) -> list[str]:
         lines.append("left out:")
     for kind, removed in sorted(report.removed.items()):
         page, sample = removed.samples[0]
-        where = f"{len(removed.pages):,} {'page' if len(removed.pages) == 1 else 'pages'}"
-        lines.append(
-            f"  {kind.value:<14}{removed.words:>7,} words on {where:<11} p. {page}: {_cut(sample, 40)}"
+        on = (
+            f"on {len(removed.pages):,} {'page' if len(removed.pages) == 1 else 'pages'}"
+            if removed.pages
+            else ""
         )
+        where = f"p. {page}: " if page else ""
+        lines.append(f"  {kind.value:<14}{removed.words:>7,} words {on:<14} {where}{_cut(sample, 40)}")
     repairs = Counter(
         {
             "hyphens joined": report.hyphens_joined,
@@ -167,6 +183,7 @@ def table_lines(report: Report) -> list[str]:
     )
     if done := [f"{count:,} {what}" for what, count in repairs.items() if count]:
         lines.append(", ".join(done))
+    lines += report.notes
     if report.empty_pages:
         lines.append(f"no text on {_pages(report.empty_pages)}")
     for page, reason in report.failed_pages.items():

@@ -6,14 +6,15 @@ import re
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
-from mckennabot.errors import InputError
+from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.book import Book
 from mckennabot.extract.books.characters import SOFT_HYPHEN, repair
 from mckennabot.extract.documents.blocks import Block, Source
 from mckennabot.extract.documents.divisions import Division, divide
 from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.kinds import Kind, kept_kinds
-from mckennabot.extract.report import Chapter, Removed, Report
+from mckennabot.extract.report import Chapter, Report
+from mckennabot.extract.speakers import part_voices
 from mckennabot.system.processes import Call, Died
 
 SECONDS = 40.0
@@ -28,36 +29,37 @@ def extract_document(path: Path, settings: ExtractSettings) -> Book:
     """
     read = find_reader(path)
     assert read is not None
-    reading = Call(lambda: shape(read(path), settings), SECONDS)
+    reading = Call(lambda: shape(read(path, settings), settings), SECONDS)
     try:
         book: Book = reading.result()
     except Died as died:
         raise InputError(f"cannot read the file: {died}", path=path) from died
-    except InputError as error:
-        raise InputError(error.what, path=path, hint=error.hint) from error
+    except (InputError, UsageError) as error:
+        raise type(error)(error.what, path=path, hint=error.hint) from error
     return book
 
 
 def shape(source: Source, settings: ExtractSettings) -> Book:
     """Leave out what does not belong to a book's text, and part it into segments."""
-    report = Report(pages=source.places, failed_pages=dict(source.failed))
+    report = Report(pages=source.places, failed_pages=dict(source.failed), notes=list(source.said))
     blocks = [block for block in source.blocks if _repair(block, report)]
     _mark_gutenberg(blocks)
     _mark_notes(blocks, source.notes)
     report.note_marks = source.marks
     _restore_tables(blocks)
     blocks, starts = divide(blocks, source.toc, source.marks)
+    _part_voices(blocks, settings.speaker, report)
     kept = kept_kinds(settings.keep) | {Kind.BODY, Kind.HEADING}
     segments: list[list[str]] = []
     place = 0
     for number, block in enumerate(blocks):
         if block.kind not in kept:
-            _count_removed(report, block)
+            report.leave_out(block.kind, block.place, block.text)
             continue
         division = starts.get(number)
         begins = {
-            "chapter": division is not None and division.chapter,
-            "section": division is not None,
+            "chapter": block.opens or (division is not None and division.chapter),
+            "section": block.opens or division is not None,
             "page": block.place != place,
             "none": False,
         }[settings.segment]
@@ -132,6 +134,20 @@ def _restore_tables(blocks: list[Block]) -> None:
             block.kind = Kind.BODY if block.kind == Kind.TABLE else block.kind
 
 
+def _part_voices(blocks: list[Block], speaker: str | None, report: Report) -> None:
+    """Set the kind of what others say where one voice is kept, and take labels out where they go."""
+    text = [block for block in blocks if block.kind in (Kind.BODY, Kind.HEADING)]
+    voices = part_voices(
+        [block.text for block in text], [block.kind == Kind.HEADING for block in text], speaker
+    )
+    for block, said, kind in zip(text, voices.texts, voices.kinds, strict=True):
+        block.text = said
+        block.kind = block.kind if kind is None else kind
+    report.notes += voices.said
+    if voices.stamps:
+        report.notes.append(f"{voices.stamps:,} time stamps removed")
+
+
 _MOST_NOTE_WORDS = 1000
 """What is longer is no note, though a note's mark should lead to it."""
 
@@ -161,13 +177,3 @@ def _count(report: Report, block: Block, division: Division | None) -> None:
         chapter.last_page = block.place
         chapter.words += block.words
         chapter.paragraphs += 1
-
-
-def _count_removed(report: Report, block: Block) -> None:
-    removed = report.removed.setdefault(block.kind, Removed())
-    removed.lines += block.text.count("\n") + 1
-    removed.words += block.words
-    if not removed.pages or removed.pages[-1] != block.place:
-        removed.pages.append(block.place)
-    if len(removed.samples) < 5:
-        removed.samples.append((block.place, " ".join(block.text[:200].split())))

@@ -23,6 +23,7 @@ class Block:
         place: number of the document of an EPUB that it stands in, from 1; 1 in other sources.
         ids: names by which links lead here, as ``file#id``.
         linked: whether all of it is links to other places in the book.
+        opens: whether a text of its own begins here, such as a row of a table.
         targets: where its links lead, as ``file#id`` or ``file``.
     """
 
@@ -33,6 +34,7 @@ class Block:
     ids: frozenset[str] = frozenset()
     linked: bool = False
     targets: frozenset[str] = frozenset()
+    opens: bool = False
 
     @property
     def words(self) -> int:

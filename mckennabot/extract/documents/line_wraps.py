@@ -35,7 +35,7 @@ def margin(chunks: Iterable[Sequence[str]]) -> int:
     Args:
         chunks: lines without an empty one between them, stripped.
     """
-    several = [lines for lines in chunks if len(lines) > 1]
+    several = [lines for lines in chunks if len(lines) > 1 and not _messages(lines)]
     widths = sorted(columns(line) for lines in several for line in lines)
     if not widths:
         return 0
@@ -83,14 +83,20 @@ def texts(lines: Sequence[str]) -> list[list[str]] | None:
     Messages of a chat begin with a time or a name, and go on in lines that have neither. Quotations and
     tweets are long, or end sentences.
     """
-    firsts = [n for n, line in enumerate(lines) if _STAMP.match(line)]
-    if len(firsts) < max(2, 0.5 * len(lines)):
-        firsts = [n for n, line in enumerate(lines) if _LABEL.match(line)]
-    if len(firsts) >= max(2, 0.5 * len(lines)) and firsts[0] == 0:
+    if firsts := _messages(lines):
         return [list(lines[a:b]) for a, b in pairwise([*firsts, len(lines)])]
     if max(map(columns, lines)) > LONG or (len(lines) > 2 and _are_sentences(lines)):
         return [[line] for line in lines]
     return None
+
+
+def _messages(lines: Sequence[str]) -> list[int]:
+    """Places of the lines that begin with a time or a name, where those are half of the lines or more."""
+    for start in (_STAMP, _LABEL):
+        firsts = [n for n, line in enumerate(lines) if start.match(line)]
+        if len(firsts) >= max(2, 0.5 * len(lines)) and firsts[0] == 0:
+            return firsts
+    return []
 
 
 def is_prose(lines: Sequence[str]) -> bool:

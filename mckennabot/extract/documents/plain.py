@@ -16,6 +16,7 @@ from mckennabot.extract.documents.line_wraps import joined, margin, texts
 from mckennabot.extract.documents.ranks import is_bare_number
 from mckennabot.extract.documents.web import read_html
 from mckennabot.extract.kinds import Kind
+from mckennabot.extract.speakers import label_lines, label_of
 
 _HEADING_WORDS = 30
 # Italics and bold as Project Gutenberg's volunteers type them.
@@ -36,7 +37,8 @@ def read_text(data: bytes) -> list[Block]:
     text = decode_file(data)
     lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
     width = margin(_between_empty(lines))
-    chunks = list(islice(_chunks(lines, width), MAX_BLOCKS + 1))
+    spoken = label_lines([line.strip() for line in lines])
+    chunks = list(islice(_chunks(lines, width, spoken), MAX_BLOCKS + 1))
     if len(chunks) > MAX_BLOCKS:
         raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
     notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
@@ -120,14 +122,17 @@ _MARKDOWN_NOTE = re.compile(r"\[\^(\w{1,40})\]:\s*")
 
 # "**Name: ** speech", as editors export it: CommonMark does not take such stars for marks.
 _INNER_BLANK = re.compile(
-    r"(?<![*_\\\w])(\*\*|__)(?=\S)((?:(?!\1)[^\n`])*?\S)[ \t]+\1(?![*_])|"
-    r"(?<![*_\\\w])(\*\*|__)[ \t]+(\S(?:(?!\3)[^\n`])*?)[ \t]*\3(?![*_\w])"
+    r"(?P<code>`[^`\n]*`)|"
+    r"(?<![*_\\\w])(?P<mark>\*\*|__)(?=\S)(?P<words>(?:(?!(?P=mark))[^\n`])*?\S)[ \t]+(?P=mark)(?![*_])|"
+    r"(?<![*_\\\w])(?P<open>\*\*|__)[ \t]+(?P<inner>\S(?:(?:(?!(?P=open))[^\n`])*?\S)?)(?P=open)(?![*_\w])"
 )
 
 
 def _outside(match: re.Match[str]) -> str:
     """Emphasis with the blank that stood inside it behind it."""
-    mark, words = (match[1], match[2]) if match[1] else (match[3], match[4])
+    if match["code"]:
+        return match[0]
+    mark, words = match["mark"] or match["open"], match["words"] or match["inner"]
     return f"{mark}{words}{mark} "
 
 
@@ -135,21 +140,21 @@ def _hard_breaks(match: re.Match[str]) -> str:
     return "\\\n".join(line[2:].strip() for line in match[0].splitlines()) + "\n"
 
 
-def _chunks(lines: list[str], width: int) -> Iterator[tuple[int, list[str]]]:
+def _chunks(lines: list[str], width: int, spoken: frozenset[int]) -> Iterator[tuple[int, list[str]]]:
     """Paragraphs as lines, each with the number of empty lines above it."""
     breaks = sum(bool(a) and not b for a, b in pairwise(lines))
     dense = sum(map(bool, lines)) > _DENSE * (breaks + 1)
     above, chunk = 0, list[str]()
-    for line in [*lines, ""]:
-        if line:
-            chunk.append(line)
-            continue
-        if chunk:
+    for place, line in enumerate([*lines, ""]):
+        if chunk and (not line or place in spoken):
             for part in _parts(chunk, width, dense):
                 yield above, part
                 above = 0
             chunk = []
-        above += 1
+        if line:
+            chunk.append(line)
+        else:
+            above += 1
 
 
 def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
@@ -162,6 +167,9 @@ def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
     """
     stripped = [line.strip() for line in chunk]
     if not width:
+        label = label_of(stripped[0])
+        if label and label.speech and not label.time:
+            return [[line] for line in chunk]  # a speech's paragraphs, a line each
         if dense and len(chunk) > _DENSE:
             return texts(stripped) or [[line] for line in chunk]
         return (texts(stripped) if len(chunk) > 1 else None) or [chunk]

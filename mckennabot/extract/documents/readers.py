@@ -6,14 +6,17 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
-from mckennabot.extract.documents.blocks import Source
-from mckennabot.sniff import HEAD, sniff
+from mckennabot.extract.documents.blocks import Block, Source
+from mckennabot.sniff import HEAD, NAMES, sniff
+from mckennabot.tables import SUFFIXES as TABLES
+from mckennabot.tables import read_table
 
 MAX_BYTES = 32 << 20
 """Of a text or HTML file: War and Peace takes four million."""
 
-Reader = Callable[[Path], Source]
+Reader = Callable[[Path, ExtractSettings], Source]
 
 
 def find_reader(path: Path) -> Reader | None:
@@ -48,7 +51,8 @@ def _head(path: Path, size: int) -> bytes:
 
 
 def _whole(read: Callable[[bytes], Source]) -> Reader:
-    def read_file(path: Path) -> Source:
+    def read_file(path: Path, settings: ExtractSettings) -> Source:
+        del settings
         data = _head(path, MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book")
@@ -67,8 +71,13 @@ def _html(data: bytes) -> Source:
 def _text(data: bytes) -> Source:
     from mckennabot.extract.documents.plain import read_text
 
-    if re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html)\b", data[:1000], re.IGNORECASE):
+    kind = sniff(data[:HEAD])
+    if kind == "html":
         return _html(data)
+    if kind == "captions":
+        return _captions(data)
+    if kind in ("pdf", "epub", "docx"):
+        raise InputError(f"{NAMES[kind]}, by its content", hint=f"Give it its own suffix: .{kind}.")
     return Source(read_text(data), [], frozenset(), 0, 1, {})
 
 
@@ -78,17 +87,52 @@ def _markdown(data: bytes) -> Source:
     return Source(read_markdown(data), [], frozenset(), 0, 1, {})
 
 
-def _epub(path: Path) -> Source:
+def _captions(data: bytes) -> Source:
+    from mckennabot.extract.documents.captions import read_captions
+
+    return Source(read_captions(data), [], frozenset(), 0, 1, {})
+
+
+def _epub(path: Path, settings: ExtractSettings) -> Source:
     from mckennabot.extract.documents.epub import read_epub
 
+    del settings
     return read_epub(path)
+
+
+def _word(path: Path, settings: ExtractSettings) -> Source:
+    from mckennabot.extract.documents.word import read_word
+
+    del settings
+    return read_word(path)
+
+
+def _table(path: Path, settings: ExtractSettings) -> Source:
+    """A text to a row, each one a text of its own."""
+    from mckennabot.extract.documents.decode import decode_file
+
+    data = _head(path, MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            f"larger than {MAX_BYTES >> 20} MB", hint="finetune reads tables of any size itself."
+        )
+    table = read_table(decode_file(data), path.suffix.lower(), settings.column)
+    blocks = [
+        Block(paragraph, place=row, opens=number == 0)
+        for row, text in enumerate(table.texts, 1)
+        for number, paragraph in enumerate(re.split(r"\n[^\S\n]*\n\s*", text))
+    ]
+    return Source(blocks, [], frozenset(), 0, len(table.texts), {}, (table.chosen(),))
 
 
 READERS: dict[str, Reader] = {
     ".epub": _epub,
+    ".docx": _word,
     **dict.fromkeys((".html", ".htm", ".xhtml"), _whole(_html)),
     ".txt": _whole(_text),
     **dict.fromkeys((".md", ".markdown"), _whole(_markdown)),
+    **dict.fromkeys((".vtt", ".srt", ".sbv"), _whole(_captions)),
+    **dict.fromkeys(TABLES, _table),
 }
 """What reads a source, by its suffix in lower case."""
-_BY_CONTENT = {"epub": ".epub", "html": ".html"}
+_BY_CONTENT = {"epub": ".epub", "docx": ".docx", "html": ".html", "captions": ".vtt", "json": ".json"}
