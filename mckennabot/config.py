@@ -275,6 +275,12 @@ class FinetuneSettings(Settings):
     """How a corpus becomes a run."""
 
     steps: int = setting(1000, "Train until the run has this many steps in all.", low=1)
+    minutes: float | None = setting(
+        None,
+        "Stop when the run has had this many minutes, if that comes first; the best step is kept.",
+        above=0,
+        unset="no limit",
+    )
     model: str | None = setting(
         None,
         "Start from 124M, 355M, 774M, 1558M, a model's directory, or tiny: random weights and a vocabulary "

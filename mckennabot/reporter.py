@@ -14,23 +14,43 @@ The library never prints. It takes a `Reporter`, and whoever calls it decides wh
 from __future__ import annotations
 
 import html
+import shutil
 import sys
+import textwrap
 import time
 from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from mckennabot.errors import MckennabotError
-from mckennabot.system.terminal import is_terminal, printable, takes_colour
+from mckennabot.system.terminal import in_words, is_terminal, printable, sparkline, takes_colour
 
 SECONDS_BETWEEN_LINES = 10.0
 """How often a log that is no terminal gets a line about the progress of one thing."""
+LABEL = 10
+"""Columns that the labels of a summary take."""
+WIDEST = 100
+"""Columns beyond which lines are tiring to read."""
 
 
 class Bar(Protocol):
     """The progress of one thing, as a context manager."""
 
-    def at(self, done: int, note: str = "") -> None:
-        """`done` of the total is done; `note` says how it goes, such as the loss."""
+    def at(
+        self,
+        done: int,
+        note: str = "",
+        *,
+        value: tuple[str, float] | None = None,
+        left: float | None = None,
+    ) -> None:
+        """Show that `done` of the total is done.
+
+        Args:
+            done: how many.
+            note: says how it goes.
+            value: the name and value of a number whose course is worth seeing, such as the loss.
+            left: seconds to the end, where the caller knows better than a bar can.
+        """
         ...
 
     def expect(self, total: int, known: int = 0) -> None:
@@ -53,6 +73,10 @@ class Reporter(Protocol):
 
     def say(self, text: str) -> None:
         """Say what was chosen, found or finished; one line or several."""
+        ...
+
+    def row(self, label: str, text: str) -> None:
+        """Say one row of a summary: a label of a word, and what there is to say about it beside it."""
         ...
 
     def answer(self, text: str) -> None:
@@ -86,7 +110,14 @@ class Reporter(Protocol):
 class _NoBar:
     """A bar that shows nothing."""
 
-    def at(self, done: int, note: str = "") -> None:
+    def at(
+        self,
+        done: int,
+        note: str = "",
+        *,
+        value: tuple[str, float] | None = None,
+        left: float | None = None,
+    ) -> None:
         """Show nothing."""
 
     def expect(self, total: int, known: int = 0) -> None:
@@ -108,6 +139,9 @@ class Silent:
     """Says nothing, warnings neither."""
 
     def say(self, text: str) -> None:
+        """Say nothing."""
+
+    def row(self, label: str, text: str) -> None:
         """Say nothing."""
 
     def answer(self, text: str) -> None:
@@ -146,6 +180,13 @@ class Console:
         """See `Reporter`."""
         if not self._quiet:
             self.write(text)
+
+    def row(self, label: str, text: str) -> None:
+        """See `Reporter`."""
+        if not self._quiet:
+            width = _columns(self.stream) - LABEL
+            lines = [part for line in text.split("\n") for part in _wrapped(line, width)]
+            self.write(("\n" + " " * LABEL).join(lines), f"{label:<{LABEL}}", "1")
 
     def answer(self, text: str) -> None:
         """See `Reporter`."""
@@ -196,6 +237,15 @@ class Console:
         self._bars += count
 
 
+def _columns(stream: TextIO) -> int:
+    """How wide a line may be: as the terminal is, up to `WIDEST`; in a file anything goes."""
+    return min(shutil.get_terminal_size().columns, WIDEST) if is_terminal(stream) else sys.maxsize
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    return textwrap.wrap(line, max(width, 30), break_long_words=False, break_on_hyphens=False) or [""]
+
+
 class _TerminalBar(_NoBar):
     """A bar that tqdm draws."""
 
@@ -206,9 +256,17 @@ class _TerminalBar(_NoBar):
             """The bar, without tqdm's thread: the processes that read pages are forked while it shows."""
 
             monitor_interval = 0
+            left: float | None = None
+
+            @property
+            def format_dict(self) -> Any:
+                """What the bar's line is made of; the time left is the caller's where it gave one."""
+                known: dict[str, Any] = dict(super().format_dict)
+                return known | {"left": None if self.left is None else self.format_interval(self.left)}
 
         pace = "{rate_fmt}, " if unit == "B" else ""
         self._console = console
+        self._values: list[float] = []
         self._bar: Any = Drawn(
             total=total,
             initial=done,
@@ -222,7 +280,21 @@ class _TerminalBar(_NoBar):
         )
         console.opened(1)
 
-    def at(self, done: int, note: str = "") -> None:
+    def at(
+        self,
+        done: int,
+        note: str = "",
+        *,
+        value: tuple[str, float] | None = None,
+        left: float | None = None,
+    ) -> None:
+        if left is not None:
+            self._bar.left = left
+            self._bar.bar_format = self._bar.bar_format.replace("{remaining}", "{left}")
+        if value is not None:
+            self._values.append(value[1])
+            course = sparkline(self._values, self._console.stream)
+            note = ", ".join(filter(None, (f"{_value(value)} {course}".rstrip(), note)))
         if note:
             self._bar.set_postfix_str(printable(note), refresh=False)
         self._bar.update(done - self._bar.n)
@@ -247,14 +319,32 @@ class _LogBar(_NoBar):
         self._name = name
         self._last = time.monotonic()
 
-    def at(self, done: int, note: str = "") -> None:
+    def at(
+        self,
+        done: int,
+        note: str = "",
+        *,
+        value: tuple[str, float] | None = None,
+        left: float | None = None,
+    ) -> None:
         now = time.monotonic()
         if done == self._total or now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
+            note = _with_value(note, value, None if done == self._total else left)
             self._console.say(_progress_line(self._name, done, self._total, self._unit, note))
 
     def expect(self, total: int, known: int = 0) -> None:
         self._total = total
+
+
+def _value(value: tuple[str, float]) -> str:
+    return f"{value[0]} {value[1]:.3f}"
+
+
+def _with_value(note: str, value: tuple[str, float] | None, left: float | None) -> str:
+    """A note in a place without a bar: the value, then the note, then the time left."""
+    parts = [_value(value) if value else "", note, f"{in_words(left)} left" if left is not None else ""]
+    return ", ".join(filter(None, parts))
 
 
 def _progress_line(name: str, done: int, total: int | None, unit: str, note: str) -> str:
@@ -280,6 +370,10 @@ class Notebook:
     def say(self, text: str) -> None:
         """See `Reporter`."""
         print(text, flush=True)
+
+    def row(self, label: str, text: str) -> None:
+        """See `Reporter`."""
+        self.say(f"{label:<{LABEL}}" + ("\n" + " " * LABEL).join(text.split("\n")))
 
     def answer(self, text: str) -> None:
         """See `Reporter`."""
@@ -316,11 +410,18 @@ class _NotebookBar(_NoBar):
         self._last = 0.0
         self._shown: Any = display(self._html(done, ""), display_id=True)
 
-    def at(self, done: int, note: str = "") -> None:
+    def at(
+        self,
+        done: int,
+        note: str = "",
+        *,
+        value: tuple[str, float] | None = None,
+        left: float | None = None,
+    ) -> None:
         now = time.monotonic()
         if done == self._total or now - self._last >= 0.2:
             self._last = now
-            self._shown.update(self._html(done, note))
+            self._shown.update(self._html(done, _with_value(note, value, left)))
 
     def expect(self, total: int, known: int = 0) -> None:
         self._total = total

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mckennabot.reporter import Console, Silent, automatic
-from mckennabot.system.terminal import printable, quoted, shown
+from mckennabot.system.terminal import SPARKLINE, printable, quoted, shown, sparkline
 
 
 class Terminal(io.StringIO):
@@ -125,3 +125,59 @@ def test_silence() -> None:
     with reporter.bar(1, "page") as bar:
         bar.at(1)
     assert automatic() is not None
+
+
+def test_a_bar_shows_a_values_course_and_the_time_left_that_it_is_told(terminal: Terminal) -> None:
+    with Console(stream=terminal).bar(30, "step") as bar:
+        for step in range(1, 25):
+            bar.at(step, "900 tokens/s", value=("loss", 5 - step / 10), left=95)
+    last = terminal.getvalue().rsplit("\r", 1)[1]
+    assert "<01:35" in last
+    assert "loss 2.600 █" in last
+    assert "▁, 900 tokens/s" in last
+
+
+def test_a_log_says_the_time_left_in_words_and_has_no_sparkline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mckennabot.reporter.SECONDS_BETWEEN_LINES", 0)
+    log = io.StringIO()
+    with Console(stream=log).bar(3, "step") as bar:
+        for step in (1, 2, 3):
+            bar.at(step, "900 tokens/s", value=("loss", 5.0 - step), left=95 * (3 - step))
+    assert log.getvalue().splitlines() == [
+        "step 1/3  loss 4.000, 900 tokens/s, 3 min 10 s left",
+        "step 2/3  loss 3.000, 900 tokens/s, 1 min 35 s left",
+        "step 3/3  loss 2.000, 900 tokens/s",
+    ]
+
+
+@pytest.mark.parametrize(("term", "encoding"), [("dumb", "utf-8"), ("xterm", "ascii"), ("xterm", "latin-1")])
+def test_no_sparkline_where_it_cannot_be_shown(
+    term: str, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    assert sparkline([1, 2, 3], stream) == ""
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=200))
+def test_a_sparkline_is_as_long_as_it_may_be_and_marks_its_ends(values: list[float]) -> None:
+    line = sparkline(values)
+    assert len(line) == min(len(values), SPARKLINE)
+    assert set(line) <= set("▁▂▃▄▅▆▇█")
+
+
+def test_rows_stand_aligned_and_wrap_beside_their_label(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    console = Console(stream=terminal)
+    console.row("Plan", "a model of thirty million parameters, sixty steps")
+    console.row("", "then the report")
+    assert terminal.getvalue().splitlines() == [
+        "\x1b[1mPlan      \x1b[0ma model of thirty million",
+        "          parameters, sixty steps",
+        "\x1b[1m          \x1b[0mthen the report",
+    ]
+    log = io.StringIO()
+    Console(stream=log).row("Plan", "word " * 40)
+    assert log.getvalue().count("\n") == 1

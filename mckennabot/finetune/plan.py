@@ -10,6 +10,7 @@ from mckennabot.finetune.data import Windows
 from mckennabot.finetune.launch import build, read_data
 from mckennabot.finetune.prepare import Plan
 from mckennabot.models.weights import parameters
+from mckennabot.system.terminal import in_words
 
 TIMED_STEPS = 3
 
@@ -30,7 +31,7 @@ def dry_run(plan: Plan) -> str:
         pace = "not measured: it would not fit"
     else:
         seconds = _seconds_per_step(plan, windows, per_step)
-        pace = f"{seconds:.2f} s a step: {_duration(seconds * settings.steps)} for {settings.steps:,} steps"
+        pace = f"{seconds:.2f} s a step: {in_words(seconds * settings.steps)} for {settings.steps:,} steps"
     rows = [
         ("corpus", f"{len(plan.tokens):,} tokens, {len(data.held_out):,} of them held out"),
         ("windows", f"{windows.per_epoch:,} of {windows.block} tokens an epoch"),
@@ -60,9 +61,3 @@ def _seconds_per_step(plan: Plan, windows: Windows, per_step: int) -> float:
         float(engine.train(windows.batch(step * per_step, per_step), 0.0, step + 1))
         times.append(time.perf_counter() - began)
     return sorted(times[1:])[TIMED_STEPS // 2]
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

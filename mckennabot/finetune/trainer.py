@@ -17,6 +17,7 @@ from mckennabot.finetune.engines.engine import Engine, OutOfDeviceMemory
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
+from mckennabot.finetune.pace import Pace
 from mckennabot.finetune.runs.record import Onlooker
 from mckennabot.reporter import Reporter
 
@@ -92,11 +93,13 @@ class Trainer:
         self._interruption = interruption
         self._stop = False  # whether a process was interrupted, as all of them know it
         self._unread: list[_Unread] = []
+        self._pace = Pace(settings, state.step, state.seconds)
+        self._late = False  # whether the time is over, as all processes know it
         self._clock = 0.0
         self._saved = state.step
 
     def train(self) -> None:
-        """Go on to the run's last step, or to the end of patience.
+        """Go on to the run's last step, or to the end of patience or of the time.
 
         Raises:
             Interrupted: by a signal, after saving.
@@ -107,10 +110,12 @@ class Trainer:
         self._interruption.defer()
         self._bar = self._reporter.bar(settings.steps, "step", done=state.step)
         self._clock = time.perf_counter()
+        self._late = self._time_is_over()
         try:
-            while state.step < settings.steps and not self._out_of_patience():
+            while state.step < settings.steps and not self._late and not self._out_of_patience():
                 self._step()
-                last = state.step == settings.steps
+                self._late = self._time_is_over()
+                last = state.step == settings.steps or self._late
                 if self._due(settings.eval_every, last) and self._validation[2]:
                     self._validate()
                 if settings.sample_every and self._due(settings.sample_every, last):
@@ -166,6 +171,13 @@ class Trainer:
             f"out of memory: {smaller[-1]} instead of {size} sequences at a time from here on, accumulated."
         )
 
+    def _time_is_over(self) -> bool:
+        if self._settings.minutes is None:
+            return False
+        late = self._pace.late
+        # Clocks differ; processes have to stop after the same step.
+        return bool(self._engine.anywhere(late)) if self._job.processes > 1 else late
+
     def _due(self, every: int, last: bool) -> bool:
         return last or (every > 0 and self._state.step % every == 0)
 
@@ -195,7 +207,10 @@ class Trainer:
                 "tokens_per_second": round(tokens / taken, 1),
             }
             self._record.step(line)
-            self._bar.at(step, f"loss {loss:.3f}, {tokens / taken:,.0f} tokens/s")
+            self._pace.stepped(taken)
+            self._bar.at(
+                step, f"{tokens / taken:,.0f} tokens/s", value=("loss", loss), left=self._pace.left(step)
+            )
 
     def _not_finite(self, step: int) -> None:
         self._record.point_to_best(self._state)
@@ -222,6 +237,7 @@ class Trainer:
             state.best_step, state.best_loss, state.stale = state.step, loss, 0
         else:
             state.stale += 1
+        self._pace.validated(time.perf_counter() - self._clock)
         self._reporter.say(
             f"step {state.step}: validation loss {loss:.4f}, perplexity {perplexity:,.1f}"
             + ("" if state.stale == 0 else f" (best: {state.best_loss:.4f} at step {state.best_step})")
@@ -238,6 +254,7 @@ class Trainer:
         length = min(sample.LENGTH, context - len(prefix))
         drawn = sample.sample(self._engine, prefix, length, end, [self._settings.seed, step])
         self._reporter.say(self._record.sample(step, opening, drawn))
+        self._pace.sampled(time.perf_counter() - self._clock)
         self._clock = time.perf_counter()
 
     def _save(self) -> None:
@@ -246,6 +263,7 @@ class Trainer:
         self._read_losses()
         self._record.save(self._state, self._engine.weights(), self._engine.moments())
         self._saved = self._state.step
+        self._pace.saved(time.perf_counter() - self._clock)
         self._clock = time.perf_counter()
 
     def _finish(self) -> None:
@@ -258,6 +276,8 @@ class Trainer:
             self._reporter.say(
                 f"Stopped at step {state.step}: no better for {state.stale} validations (--patience)."
             )
+        elif self._late:
+            self._reporter.say(f"Stopped at step {state.step}: its time is over (--minutes).")
         if state.best_step is not None:
             self._reporter.say(f"Best: step {state.best_step}, validation loss {state.best_loss:.4f}.")
 

@@ -14,10 +14,12 @@ pipes get the text as it is.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import select
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -68,3 +70,49 @@ def is_waiting(terminal: TextIO, seconds: float) -> bool:
 def takes_colour(stream: TextIO) -> bool:
     """Whether to use colours: on terminals, unless NO_COLOR is set or the terminal is a dumb one."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+SPARKLINE = 12
+"""Characters of a sparkline; more leave a terminal of 80 columns no room for the bar."""
+
+
+def sparkline(values: Sequence[float], stream: TextIO | None = None) -> str:
+    """The course of a number in a few characters, each the mean of its part of the values.
+
+    Args:
+        values: in their order.
+        stream: where it is to be shown; "" if that has no such characters, or takes no more than letters.
+
+    >>> sparkline([8, 7, 6, 5, 4, 3, 2, 1])
+    '█▇▆▅▄▃▂▁'
+    """
+    if len(values) < 2 or (stream is not None and not _shows_blocks(stream)):
+        return ""
+    count = min(len(values), SPARKLINE)
+    cuts = [len(values) * i // count for i in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(cuts)]
+    low, high = min(means), max(means)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def _shows_blocks(stream: TextIO) -> bool:
+    if os.environ.get("TERM") == "dumb":
+        return False
+    try:
+        _BLOCKS.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def in_words(seconds: float) -> str:
+    """A length of time as people say it.
+
+    >>> in_words(7.4), in_words(95), in_words(3700)
+    ('7 s', '1 min 35 s', '1 h 1 min')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
