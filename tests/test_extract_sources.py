@@ -731,3 +731,33 @@ def test_words_of_law_in_a_first_chapter_are_its_text(tmp_path: Path) -> None:
     path = make_epub(tmp_path / "book.epub", documents)
     first = [[f"Of {n} keys", "Hooks", LONG, legal, "Doors", LONG] for n in range(2)]
     assert segments(path) == [*first, *([f"Of {n} keys", LONG] for n in range(2, 5))]
+
+
+def test_chapters_below_parts_that_say_something_are_texts(tmp_path: Path) -> None:
+    documents, nav = {}, ""
+    for part in ("Light", "Water"):
+        documents[f"{part}.xhtml"] = f"<h1>{part}</h1><p>{LONG}</p>"
+        inner = ""
+        for chapter in ("Lamp", "Oil", "Rain"):
+            name = f"{part}{chapter}.xhtml"
+            documents[name] = f"<h2>{chapter} of {part}</h2><p>{LONG}</p><p>{LONG}</p>"
+            inner += f'<li><a href="{name}">{chapter} of {part}</a></li>'
+        nav += f'<li><a href="{part}.xhtml">{part}</a><ol>{inner}</ol></li>'
+    documents["OEBPS/nav.xhtml"] = XHTML.format(f'<nav epub:type="toc"><ol>{nav}</ol></nav>')
+    item = '<item id="nav" href="nav.xhtml" properties="nav" media-type="application/xhtml+xml"/>'
+    path = make_epub(tmp_path / "book.epub", documents, extra=item)
+    titles = [
+        f"{chapter}{part}"
+        for part in ("Light", "Water")
+        for chapter in ("", "Lamp of ", "Oil of ", "Rain of ")
+    ]
+    assert [segment[0] for segment in segments(path)] == titles
+
+
+def test_nothing_that_is_nested_too_deep_is_lost(tmp_path: Path) -> None:
+    assert from_text(tmp_path, "> " * 40 + "quoted words\n\nmore", ".md") == [["quoted words", "more"]]
+    items = "\n".join("  " * n + f"- item {n}" for n in range(900))
+    assert from_text(tmp_path, items, ".md") == [[f"item {n}" for n in range(900)]]
+    assert from_text(tmp_path, "- " * 3000 + "\n\nwords after it", ".md") == [["words after it"]]
+    deep = "<div>" * 3000 + "inside" + "</div>" * 3000 + "<p>after <b>it</b></p>"
+    assert from_html(tmp_path, deep) == [["inside", "after it"]]

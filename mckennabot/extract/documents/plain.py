@@ -100,10 +100,10 @@ def read_markdown(data: bytes) -> list[Block]:
     front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
     if front:
         text = text[front.end() :]
-    text = _INNER_BLANK.sub(_outside, text)
+    text = _TOO_DEEP.sub("", _INNER_BLANK.sub(_outside, text))
     text = _LINE_BLOCK.sub(_hard_breaks, text)
     text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
-    html = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(text)
+    html = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable(["table", "strikethrough"]).render(text)
     blocks = read_html(html).blocks
     notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
     for block in blocks:
@@ -120,6 +120,13 @@ _NOTE_DEFINITION = re.compile(r"^( {0,3})\[\^(\w{1,40})\]:", re.MULTILINE)
 _MARKDOWN_NOTE = re.compile(r"\[\^(\w{1,40})\]:\s*")
 
 
+_NESTING = 100
+"""Levels of lists and quotations that Markdown is read to, two for each list."""
+# Quotations and lists in each other, deeper than people write: they would be dropped, words and all.
+_TOO_DEEP = re.compile(
+    r"^(?:[ \t]*(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))[ \t]*){12,}|^[ \t]{48,}(?=(?:[-*+]|\d{1,9}[.)])[ \t])",
+    re.MULTILINE,
+)
 # "**Name: ** speech", as editors export it: CommonMark does not take such stars for marks.
 _INNER_BLANK = re.compile(
     r"(?P<code>`[^`\n]*`)|"

@@ -15,6 +15,8 @@ from mckennabot.extract.kinds import Kind
 
 ENOUGH = 30
 """Words of text that make a chapter of what follows a heading."""
+_CHAPTER = 80
+"""Words below which a document of its own is a section rather than a chapter."""
 
 
 class Heading(NamedTuple):
@@ -27,6 +29,7 @@ class Heading(NamedTuple):
         own: words up to the next heading of any rank.
         longest: words of the longest paragraph among them.
         words: words up to the next heading of its rank or a higher one.
+        opens: whether a document of the source begins with it.
     """
 
     number: int
@@ -35,12 +38,14 @@ class Heading(NamedTuple):
     own: int
     longest: int
     words: int
+    opens: bool
 
 
 def find_headings(blocks: Sequence[Block]) -> list[Heading]:
     """The headings of a document's text, in order."""
     found: list[Heading] = []
     total = own = longest = 0
+    first = {block.place: n for n, block in reversed(list(enumerate(blocks))) if block.kind == Kind.BODY}
     following: list[tuple[int, int]] = []  # ranks and totals of the headings that end what stands above
     for number in reversed(range(len(blocks))):
         block = blocks[number]
@@ -53,7 +58,8 @@ def find_headings(blocks: Sequence[Block]) -> list[Heading]:
             following.pop()
         words = total - (following[-1][1] if following else 0)
         following.append((block.level, total))
-        found.append(Heading(number, block.level, block.text, own, longest, words))
+        opens = len(first) > 1 and first[block.place] == number
+        found.append(Heading(number, block.level, block.text, own, longest, words, opens))
         own = longest = 0
     return found[::-1]
 
@@ -76,8 +82,21 @@ def chapter_level(headings: Sequence[Heading]) -> int:
         if len(ranked) < 2 or _are_parts(ranked, headings):
             continue
         if median(heading.words for heading in ranked) >= ENOUGH:
-            return level
+            return _below_parts(ranked, headings) or level
     return levels[0] if levels else 1
+
+
+def _below_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> int:
+    """The rank below, if its headings are chapters of parts that say something themselves; else 0.
+
+    Each chapter is a document of its own then, and there are more of them than parts.
+    """
+    below = min((h.level for h in headings if h.level > ranked[0].level), default=0)
+    chapters = [h for h in headings if h.level == below]
+    if len(chapters) <= len(ranked) or any(is_numbered(heading.title) for heading in ranked):
+        return 0
+    whole = sum(h.opens and h.words >= _CHAPTER for h in chapters)
+    return below if whole >= 0.8 * len(chapters) else 0
 
 
 def _are_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> bool:

@@ -55,9 +55,23 @@ def without_prolog(text: str) -> str:
 
 def parse(data: bytes | str) -> Element | None:
     """The tree of an HTML document, whatever is wrong with it; None where there is nothing in it."""
+    text = without_prolog(data if isinstance(data, str) else decode(data))
+    tree, too_deep = _parsed(text)
+    if too_deep:  # the parser drops all that follows; what is nested so is no layout that matters
+        tree, _ = _parsed(_INLINE.sub("", _NESTING.sub("<p>", text)))
+    return tree
+
+
+_NESTING = re.compile(
+    r"</?(?:div|section|article|center|blockquote|ul|ol|li|dl|dd|table|tbody|tr|td)\b[^<>]*>", re.IGNORECASE
+)
+_INLINE = re.compile(r"</?(?:span|font|b|i|em|strong|u|small|big|a)\b[^<>]*>", re.IGNORECASE)
+
+
+def _parsed(text: str) -> tuple[Element | None, bool]:
+    """The tree of a document, and whether it is nested deeper than the parser goes."""
     from lxml import etree
 
-    text = without_prolog(data if isinstance(data, str) else decode(data))
     parser = etree.HTMLParser(
         encoding="utf-8", remove_comments=True, remove_pis=True, no_network=True, huge_tree=True
     )
@@ -65,10 +79,10 @@ def parse(data: bytes | str) -> Element | None:
         tree = etree.fromstring(text.encode("utf-8", "replace"), parser)
     except (etree.XMLSyntaxError, ValueError):
         tree = None
-    last = parser.error_log.last_error
-    if last is not None and last.type == etree.ErrorTypes.ERR_NO_MEMORY:
+    kinds = {error.type for error in parser.error_log}
+    if etree.ErrorTypes.ERR_NO_MEMORY in kinds:
         raise MemoryError  # rather than a part of the tree
-    return tree
+    return tree, etree.ErrorTypes.ERR_RESOURCE_LIMIT in kinds
 
 
 class Document(NamedTuple):
