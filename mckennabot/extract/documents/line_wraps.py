@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from statistics import fmean, pstdev
 
 from mckennabot.extract.books.counting import is_wide
 
@@ -16,12 +17,14 @@ LONG = 100
 """Columns beyond which a line that no margin ended is a paragraph, and no line of verse."""
 _NARROW, _WIDEST = 40, 200
 """Columns between which people wrap text; narrower lines are verse, broader ones paragraphs."""
+_UNEVEN = 0.5
+"""Spread of the lengths of lines, as a share of their mean, above which they are no verse."""
 _ENDED = re.compile(r"[.!?…。！？؟।:;][\"'”’»)\]*_」』]*$")
 _STAMP = re.compile(
-    r"[\[(]?(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s+)?\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?[\])]?(?:\s|$)",
+    r"[\u200e\u200f]?[\[(]?(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s+)?\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?[\])]?(?:\s|$)",
     re.IGNORECASE,
 )
-_LABEL = re.compile(r"[^\W\d_a-z][^:\n]{0,30}:\s+\S")
+_LABEL = re.compile(r"[^\W\d_a-z][^:\n]{0,30}:\s+\S|[\w.@-]{2,20}:\s+\S|<[^<>\s]{1,20}>\s+\S")
 
 
 def columns(text: str) -> int:
@@ -85,9 +88,16 @@ def texts(lines: Sequence[str]) -> list[list[str]] | None:
     """
     if firsts := _messages(lines):
         return [list(lines[a:b]) for a, b in pairwise([*firsts, len(lines)])]
-    if max(map(columns, lines)) > LONG or (len(lines) > 2 and _are_sentences(lines)):
+    widths = [columns(line) for line in lines]
+    uneven = len(lines) > 4 and (max(widths) > 80 or pstdev(widths) > _UNEVEN * fmean(widths))
+    if max(widths) > LONG or uneven or (len(lines) > 2 and _are_sentences(lines)):
         return [[line] for line in lines]
     return None
+
+
+def had_room(above: str, line: str, width: int) -> bool:
+    """Whether a line was ended on purpose: the first word of the next had room before the margin."""
+    return not above or columns(above) + _gap(above, line) + columns(_first_word(line)) <= width
 
 
 def _messages(lines: Sequence[str]) -> list[int]:

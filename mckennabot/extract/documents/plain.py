@@ -12,7 +12,7 @@ from mckennabot.extract.books.numerals import number
 from mckennabot.extract.books.titles import describe, title_kind
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode_file
-from mckennabot.extract.documents.line_wraps import joined, margin, texts
+from mckennabot.extract.documents.line_wraps import had_room, joined, margin, texts
 from mckennabot.extract.documents.ranks import is_bare_number
 from mckennabot.extract.documents.web import read_html
 from mckennabot.extract.kinds import Kind
@@ -153,7 +153,8 @@ def _chunks(lines: list[str], width: int, spoken: frozenset[int]) -> Iterator[tu
     dense = sum(map(bool, lines)) > _DENSE * (breaks + 1)
     above, chunk = 0, list[str]()
     for place, line in enumerate([*lines, ""]):
-        if chunk and (not line or place in spoken):
+        begins = place in spoken and (not width or had_room(lines[place - 1].strip(), line.strip(), width))
+        if chunk and (not line or begins):
             for part in _parts(chunk, width, dense):
                 yield above, part
                 above = 0
