@@ -148,7 +148,7 @@ def _find_base(corpus: Corpus, settings: FinetuneSettings, reporter: Reporter) -
     if name is not None and (Path(name) / "hparams.json").is_file():
         return name, ModelDir(Path(name))
     if name is not None and Path(name).is_file():
-        return name, open_bundle(Path(name))
+        return name, open_bundle(Path(name), reporter)
     base = settings.checkpoints / wanted
     if (base / "hparams.json").is_file():
         return wanted, ModelDir(base)

@@ -67,7 +67,7 @@ def find_source(settings: GenerateSettings, reporter: Reporter | None = None) ->
         ModelError: they are not there; or a place on the dial was asked for, and the run's base is not there.
         UsageError: gpt-2-simple was asked for another voice than that of the run as trained.
     """
-    source = _as_trained(settings)
+    source = _as_trained(settings, reporter)
     if settings.engine == "gpt-2-simple":
         if settings.voice not in (None, AS_TRAINED):
             raise UsageError("gpt-2-simple samples from a run as trained", hint="Leave out --voice.")
@@ -83,11 +83,12 @@ def find_source(settings: GenerateSettings, reporter: Reporter | None = None) ->
         return source
 
 
-def _as_trained(settings: GenerateSettings) -> Source:
+def _as_trained(settings: GenerateSettings, reporter: Reporter | None) -> Source:
     name = settings.model or settings.run
     if name == small.NAME and not any((place / name).exists() for place in (settings.checkpoints, Path())):
         small.unpack(settings.checkpoints)
-    model = find_model(settings.checkpoints, name) if name else latest_run(settings.checkpoints)
+    checkpoints = settings.checkpoints
+    model = find_model(checkpoints, name, reporter) if name else latest_run(checkpoints)
     return Source(model, model.weights(settings.checkpoint))
 
 

@@ -38,7 +38,9 @@ from mckennabot.models.checkpoint import BASE_WEIGHTS, Hparams, ModelDir
 from mckennabot.models.weights import shapes, write_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
-from mckennabot.system.files import replacing_directory, write_error
+from mckennabot.reporter import Reporter
+from mckennabot.system.files import replacing_directory, write_atomic, write_error
+from mckennabot.system.terminal import shown
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
 SUFFIX = ".voice"
@@ -80,15 +82,15 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^\w.+ -]", "-", name).lstrip(". -")[:100].rstrip() or "voice"
 
 
-def open_bundle(path: Path) -> ModelDir:
-    """The model in a bundle, unpacked where it has not been yet.
+def open_bundle(path: Path, reporter: Reporter | None = None) -> ModelDir:
+    """The model in a bundle, unpacked where it has not been yet, which `reporter` is told of.
 
     Raises:
         ModelError: it is no bundle, or a damaged or hostile one; nothing is unpacked then.
         ResourceError, UsageError: the cache directory is full or cannot be written to.
     """
     with _reading(path) as file:
-        home = _cache() / _digest(file)[:32]
+        home = _cache() / _digest(path, file)[:32]
         with zipfile.ZipFile(file) as archive:
             entries = _entries(archive)
             manifest = _manifest(archive, entries)
@@ -96,6 +98,8 @@ def open_bundle(path: Path) -> ModelDir:
             if not place.is_dir():
                 with _only_one(home):
                     if not place.is_dir():
+                        if reporter:
+                            reporter.say(f"Unpacking {shown(path)}, once")
                         _unpack(archive, entries, manifest, place)
     return ModelDir(place)
 
@@ -131,10 +135,21 @@ class _Bounded(io.BufferedReader):
         return data
 
 
-def _digest(file: io.BufferedReader) -> str:
+def _digest(path: Path, file: io.BufferedReader) -> str:
+    """SHA-256 of a bundle, remembered until somebody writes to it: reading all of it takes long."""
+    known = _cache() / "known" / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    status = os.fstat(file.fileno())
+    stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        record = json.loads(known.read_text(encoding="utf-8"))
+        if record["stamp"] == stamp:
+            return str(record["digest"])
     digest = hashlib.sha256()
     while block := file.read(BLOCK):
         digest.update(block)
+    with contextlib.suppress(OSError, MckennabotError):  # where it cannot be kept, it is read again
+        known.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(known, json.dumps({"stamp": stamp, "digest": digest.hexdigest()}))
     return digest.hexdigest()
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.errors import ModelError, UsageError
+from mckennabot.reporter import Reporter
 from mckennabot.system.files import write_atomic, write_error
 
 BASE_WEIGHTS = "model.ckpt"
@@ -187,8 +188,8 @@ class ModelDir:
 MAKE_HINT = "Train one with: mckennabot finetune --model tiny"
 
 
-def find_model(checkpoints: Path, name: str) -> ModelDir:
-    """The base model or run called `name`: a directory in `checkpoints`, or a path, or a bundle's path.
+def find_model(checkpoints: Path, name: str, reporter: Reporter | None = None) -> ModelDir:
+    """The base model or run called `name`: a directory or bundle in `checkpoints`, or the path of one.
 
     Raises:
         ModelError: it is not there; the message lists what is.
@@ -199,7 +200,7 @@ def find_model(checkpoints: Path, name: str) -> ModelDir:
         if path.is_file():
             from mckennabot.models.bundle import open_bundle
 
-            return open_bundle(path)
+            return open_bundle(path, reporter)
     there = ", ".join(model.name for model in models(checkpoints)) or "nothing"
     raise ModelError(f"no model {name!r} in {checkpoints} (there: {there})", hint=MAKE_HINT)
 

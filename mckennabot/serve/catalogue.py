@@ -153,7 +153,7 @@ class Catalogue:
             Refusal: there is none.
         """
         try:
-            return find_model(self._checkpoints, self.entry(name).name)
+            return find_model(self._checkpoints, self.entry(name).name, self._reporter)
         except MckennabotError as error:
             raise Refusal(503, f"The model {name!r} cannot be opened: {error.what}.") from error
 
