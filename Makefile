@@ -32,7 +32,7 @@ generate: $(READY)
 	$(BIN)/mckennabot generate --run $(RUN) --prefix "$(PREFIX)"
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -14,6 +14,7 @@ The library never prints. It takes a `Reporter`, and whoever calls it decides wh
 from __future__ import annotations
 
 import html
+import importlib
 import shutil
 import sys
 import textwrap
@@ -401,14 +402,13 @@ class _NotebookBar(_NoBar):
     """An HTML progress element that changes in its place."""
 
     def __init__(self, total: int | None, unit: str, name: str, done: int) -> None:
-        from IPython.display import HTML, display
-
-        self._make = HTML
+        ipython: Any = importlib.import_module("IPython.display")
+        self._make = ipython.HTML
         self._total = total
         self._unit = unit
         self._name = name
         self._last = 0.0
-        self._shown: Any = display(self._html(done, ""), display_id=True)
+        self._shown: Any = ipython.display(self._html(done, ""), display_id=True)
 
     def at(
         self,

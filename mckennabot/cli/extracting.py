@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +112,9 @@ class Run:
 
         if error := self._outputs.refused.get(source):
             raise error
+        begun = time.perf_counter()
         book = self._read(source)
+        self._request.reporter.detail(f"{shown(source)} was read in {time.perf_counter() - begun:.1f} s")
         if source in self._outputs.texts:
             outcome = self._outputs.write(source, corpus.render(book.segments))
         else:

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from mckennabot.cli.options import PATH, from_settings, reporting
-from mckennabot.config import CORPUS_DIR, FinetuneSettings
+from mckennabot.config import CHECKPOINTS, CORPUS_DIR, FinetuneSettings
 from mckennabot.corpus import EXTRACT_HINT
 from mckennabot.errors import InputError
 from mckennabot.reporter import Reporter
+from mckennabot.system.terminal import quoted, shown
 
 EPILOG = """
 \b
@@ -46,4 +47,8 @@ def finetune(corpus: tuple[Path, ...], reporter: Reporter, **options: Any) -> No
         if settings.dry_run:
             click.echo(stage.plan(files, settings))
         else:
-            stage.finetune(files, settings, reporter=reporter)
+            path = stage.finetune(files, settings, reporter=reporter)
+            elsewhere = settings.checkpoints != CHECKPOINTS
+            where = f" --checkpoints {quoted(settings.checkpoints)}" if elsewhere else ""
+            reporter.say(f"The run is in {shown(path)}")
+            reporter.say(f"Next: mckennabot generate --run {quoted(settings.run)}{where}")

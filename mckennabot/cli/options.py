@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
+import platform
+import time
 import typing
 from collections.abc import Callable
 from dataclasses import Field, dataclass, fields
@@ -12,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from mckennabot import __version__
 from mckennabot.config import Option, Settings, flag, option_of, types_of, without_none
 from mckennabot.reporter import Console
 from mckennabot.system.terminal import shown
@@ -133,6 +136,12 @@ def reporting(function: F) -> F:
         reporter = session.reporter()
         if session.config is not None and ctx.info_name in session.sections:
             reporter.say(f"Settings from {shown(session.config)}")
-        return function(*args, reporter=reporter, **options)
+        reporter.detail(
+            f"mckennabot {__version__}, Python {platform.python_version()}, {platform.platform()}"
+        )
+        begun = time.perf_counter()
+        done = function(*args, reporter=reporter, **options)
+        reporter.detail(f"{ctx.info_name} took {time.perf_counter() - begun:.1f} s")
+        return done
 
     return typing.cast("F", verbose(quiet(command)))

@@ -45,10 +45,15 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
             reporter.say(f"{run.name} has its {state.step} steps already; --steps N with a larger N goes on.")
             Start.tell(job, None)
             return run
-    if job.processes == 1 and settings.devices in (None, 1):
-        dtype = precision.choose(settings.precision)
-        if advice := memory.advice(plan.hparams, settings, dtype, memory.free()):
-            reporter.warn(advice)
+    dtype = precision.choose(settings.precision)
+    reporter.detail(
+        f"{plan.origin}: {plan.hparams}; {len(plan.tokens):,} tokens; "
+        f"{job.processes} x {settings.devices} devices ({precision.device()}), {dtype}; "
+        f"{settings.batch_size} x {settings.accumulate} sequences of {settings.block_size} tokens a step"
+    )
+    alone = job.processes == 1 and settings.devices in (None, 1)
+    if alone and (advice := memory.advice(plan.hparams, settings, dtype, memory.free())):
+        reporter.warn(advice)
     start = Start(plan.hparams, settings, state, plan.tokenizer.eot, plan.tokens)
     Start.tell(job, start)
     values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from mckennabot.generate.ctranslate2_engine import (
     Sampling,
     choose_precision,
     choose_threads,
+    device,
 )
 from mckennabot.generate.source import Source
 from mckennabot.generate.text import Text
@@ -264,6 +266,12 @@ def _open_engine(
             assert changed.seed is not None
             engine.load(directory(source.at(changed.voice)), changed.seed)
 
-        engine = CTranslate2Engine(directory(source), precision, tokens, settings.seed, choose_threads(size))
+        threads, begun = choose_threads(size), time.perf_counter()
+        engine = CTranslate2Engine(directory(source), precision, tokens, settings.seed, threads)
+        taken = time.perf_counter() - begun
+        reporter.detail(
+            f"loaded {size:,} parameters in {taken:.2f} s: {precision} on {device()}, "
+            f"{threads or 'OMP_NUM_THREADS'} threads"
+        )
         stack.enter_context(engine)
         yield engine, turn

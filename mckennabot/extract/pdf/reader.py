@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import BinaryIO, Generic, TypeVar
 
-from mckennabot.errors import InputError
+from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.page import Contents, RawPage, Reading
 from mckennabot.extract.pdf.scan import is_picture, letters
 from mckennabot.system.processes import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
@@ -76,7 +76,9 @@ def read_pages(
         first, last = span or (1, len(contents.labels))
         numbers = range(max(1, first), min(last, len(contents.labels)) + 1)
         if not numbers:
-            raise InputError(f"no pages {first}-{last}: the document has {len(contents.labels)}", path=path)
+            raise UsageError(
+                f"--pages begins at {first}, and the document ends at {len(contents.labels)}", path=path
+            )
         crew = _Crew(normal, contents, transform, jobs, numbers, progress)
         return _gather(crew.read(), contents, numbers)
 

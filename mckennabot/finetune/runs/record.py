@@ -140,9 +140,10 @@ class Record(Onlooker):
         compared = "the corpus"
         if len(self._corpus) > COMPARED_TOKENS:
             compared += f"'s first {COMPARED_TOKENS:,} tokens"
-        short = " ".join((before + text).split())
+        short, given = " ".join(text.split()), " ".join(before.split())
+        after = f" goes on from “{'…' * (len(given) > 60)}{given[-60:]}” with" if given else " writes"
         return (
-            f"step {step} writes: {short[:300]}{'…' if len(short) > 300 else ''}\n"
+            f"step {step}{after}: {short[:300]}{'…' * (len(short) > 300)}\n"
             f"  copied from {compared}: longest run {copied.longest} words, {copied.share:.0%} of 8-grams"
         )
 
