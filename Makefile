@@ -18,7 +18,7 @@ RUN    ?= demo
 STEPS  ?= 300
 PREFIX ?= The machine
 
-.PHONY: demo test lint bench bench-extract bench-train bench-generate clean extract finetune generate
+.PHONY: demo test lint bench bench-extract bench-train bench-generate bench-serve clean extract finetune generate
 
 demo: extract finetune generate
 
@@ -39,7 +39,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: bench-extract bench-generate bench-train
+bench: bench-extract bench-generate bench-serve bench-train
 
 # The peers have an environment of their own: CTranslate2 imports torch wherever it finds it.
 bench-extract: $(PEERS)
@@ -47,6 +47,9 @@ bench-extract: $(PEERS)
 
 bench-generate: $(PEERS)
 	$(BIN)/python scripts/bench_generate.py --hf-python $(PEERBIN)/python
+
+bench-serve: $(PEERS)
+	$(BIN)/python scripts/bench_serve.py --peer-python $(PEERBIN)/python
 
 bench-train: $(PEERS)
 	$(BIN)/python scripts/bench_train.py --hf-python $(PEERBIN)/python

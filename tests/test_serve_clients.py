@@ -185,6 +185,17 @@ def test_a_seed_gives_the_same_text_whatever_else_runs(server: Server, client: A
     assert [choice.text for choice in complete(client, **{**asked, "seed": 8}).choices] != alone
 
 
+def test_a_long_text_keeps_nobody_waiting_with_a_seed_or_without(client: Any) -> None:
+    for seed in (None, 3):
+        asked = {"max_tokens": 50_000, "min_tokens": 50_000, "temperature": 1, "stream": True}
+        with complete(client, seed=seed, **asked) as long:
+            next(iter(long))
+            for other in (None, 4):
+                began = time.monotonic()
+                complete(client, seed=other)
+                assert time.monotonic() - began < 5
+
+
 def test_texts_go_on_past_the_window(client: Any) -> None:
     reply = complete(client, max_tokens=4 * WINDOW, min_tokens=4 * WINDOW, temperature=1, n=2)
     assert reply.usage.completion_tokens == 8 * WINDOW

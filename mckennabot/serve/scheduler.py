@@ -5,22 +5,26 @@ can be are sampled together. CTranslate2 takes no text into a batch that runs. W
 is therefore broken off after a while, and sampled on in the company of those that have come: what that
 costs, reading the texts again, is never more than a third of the time.
 
-A request with a seed has an engine of its own, and its batches are not broken off: then its texts depend
-on nothing that goes on beside it.
+A request with a seed has an engine of its own, and its batches are not broken off but held between two
+tokens: so its texts depend on nothing that goes on beside it, and it does not keep the others waiting.
 """
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from mckennabot.generate.ctranslate2_engine import Step
+from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Step
 from mckennabot.generate.sampler import LENGTH_SPREAD
 from mckennabot.generate.window import room
 from mckennabot.serve.sampling import Job, Row
 
 MAX_BATCH = 32
+SLICE = 0.25
+"""Seconds for which a batch that was held goes on before it is held again."""
 DISTRIBUTION_BYTES = 256 << 20
 """What CTranslate2 may keep of all tokens' probabilities in one batch."""
 
@@ -34,6 +38,7 @@ class Scheduler:
         self._closed = False
         self._arrived = False
         self._turn = 0
+        self._held: list[Strand] = []
         self._thread = threading.Thread(target=self._work, name="sampling", daemon=True)
         self._thread.start()
 
@@ -77,6 +82,8 @@ class Scheduler:
                     job.tell(error)
                     job.cancelled = True
             del batch  # so that nothing holds a model that nobody samples from
+            self._let_go()
+        self._let_go()
 
     def _next(self) -> list[Row]:
         """Wait for texts; those of the next batch. Nothing means the end."""
@@ -95,15 +102,38 @@ class Scheduler:
                 row.served = self._turn
             return batch
 
-    def _sample(self, batch: Sequence[Row]) -> None:
+    def _sample(self, batch: list[Row]) -> None:
         """Sample on until the texts are complete, their window is full, or others have waited long enough."""
         job = batch[0].job
+        if job.asked.seed is None:
+            turn = _Turn(len(batch), self._others_wait)
+            self._run(batch, job.loaded.engine(), turn.over)
+            return
+        strand = next((strand for strand in self._held if strand.job is job), None)
+        if strand is None:
+            if job.engine is None:
+                job.engine = job.loaded.engine(job.asked.seed)
+            strand = Strand(job, batch, self._run, self._others_wait)
+        else:
+            self._held.remove(strand)
+        if not strand.go_on():
+            self._held.append(strand)
+        for row in strand.batch:
+            row.served = self._turn
+
+    def _let_go(self) -> None:
+        """Let batches end that nobody waits for any more."""
+        for strand in [strand for strand in self._held if strand.job.cancelled]:
+            with contextlib.suppress(Exception):
+                strand.go_on()
+            self._held.remove(strand)
+
+    def _run(self, batch: Sequence[Row], engine: CTranslate2Engine, over: Callable[[int], bool]) -> None:
+        """Sample a batch until it is complete, its window is full, or `over` says so of each row."""
+        job = batch[0].job
         asked, loaded = job.asked, job.loaded
-        if asked.seed is not None and job.engine is None:
-            job.engine = loaded.engine(asked.seed)
-        engine = job.engine or loaded.engine()
         for row in batch:
-            if row.job.asked.echo and row.job.asked.top is not None and not row.text.tokens:
+            if row.job.asked.echo and asked.top is not None and not row.text.tokens:
                 row.read_prompt(engine)
         if not asked.max_tokens:
             for row in batch:
@@ -115,11 +145,10 @@ class Scheduler:
         )
         if asked.top is not None:
             most = max(1, min(most, DISTRIBUTION_BYTES // (4 * loaded.tokenizer.size * len(batch))))
-        turn = _Turn(len(batch), self._others_wait if asked.seed is None else lambda: False)
 
         def take(step: Step) -> bool:
             complete = batch[step.row].take(step)
-            return turn.over(step.row) or complete
+            return over(step.row) or complete
 
         engine.run(
             prompts,
@@ -135,14 +164,70 @@ class Scheduler:
         return self._arrived or any(row.served != self._turn and not row.job.cancelled for row in self._rows)
 
 
+class Strand:
+    """A batch in a thread of its own, which is held between two tokens without any effect on them.
+
+    Args:
+        job: whose texts they are; it has an engine of its own.
+        batch: the texts.
+        run: samples them, with the engine and what is asked after each token.
+        others_wait: whether the batch is to be held.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        batch: list[Row],
+        run: Callable[[Sequence[Row], CTranslate2Engine, Callable[[int], bool]], None],
+        others_wait: Callable[[], bool],
+    ) -> None:
+        self.job = job
+        self.batch = batch
+        self._others_wait = others_wait
+        self._turn = _Turn(len(batch), others_wait)
+        self._may_go = threading.Semaphore(0)
+        self._news: queue.SimpleQueue[bool | BaseException] = queue.SimpleQueue()
+        threading.Thread(target=self._work, args=(run,), name="sampling with a seed", daemon=True).start()
+
+    def go_on(self) -> bool:
+        """Sample on until it is the others' turn; whether the batch has ended.
+
+        Raises:
+            Exception: what went wrong.
+        """
+        self._may_go.release()
+        news = self._news.get()
+        if isinstance(news, BaseException):
+            raise news
+        return news
+
+    def _work(self, run: Callable[[Sequence[Row], CTranslate2Engine, Callable[[int], bool]], None]) -> None:
+        self._may_go.acquire()
+        assert self.job.engine is not None
+        try:
+            run(self.batch, self.job.engine, self._hold)
+        except BaseException as error:
+            self._news.put(error)
+        else:
+            self._news.put(True)
+
+    def _hold(self, row: int) -> bool:
+        """Wait, in CTranslate2's thread, while it is the others' turn; the batch is never broken off."""
+        if not self.job.cancelled and self._turn.over(row):
+            self._news.put(False)
+            self._may_go.acquire()
+            self._turn = _Turn(0, self._others_wait)
+        return False
+
+
 class _Turn:
     """How long a batch may run while others wait: three times as long as it took to read its texts."""
 
-    def __init__(self, rows: int, others_wait: Callable[[], bool]) -> None:
-        self._unread = set(range(rows))
+    def __init__(self, unread: int, others_wait: Callable[[], bool]) -> None:
+        self._unread = set(range(unread))
         self._others_wait = others_wait
         self._began = time.monotonic()
-        self._end = float("inf")
+        self._end = float("inf") if unread else self._began + SLICE
 
     def over(self, row: int) -> bool:
         """Whether it is the others' turn, asked when a row has a new token."""
