@@ -28,6 +28,7 @@ from mckennabot.extract.steps.line_numbers import mark_line_numbers
 from mckennabot.extract.steps.matter import mark_gutenberg, mark_listings, mark_matter
 from mckennabot.extract.steps.measure import Measure, set_edges, take_measure
 from mckennabot.extract.steps.paragraphs import Paragraph, make_paragraphs
+from mckennabot.extract.steps.scans import steady_sizes
 from mckennabot.extract.steps.sections import Section
 from mckennabot.extract.steps.sheets import number_sheets, split_sheets, uncrop
 
@@ -124,6 +125,10 @@ def _sheets(draft: Draft) -> None:
 
 def _letters(draft: Draft) -> None:
     restore_letters(draft.pages)
+
+
+def _sizes(draft: Draft) -> None:
+    steady_sizes(draft.pages)
 
 
 def _line_numbers(draft: Draft) -> None:
@@ -238,6 +243,12 @@ STEPS = (
         why="Every later step reads words; ligatures of private use would be holes in them.",
     ),
     Step(
+        _sizes,
+        needs=("book pages",),
+        sets=("line.size",),
+        why="The sizes of recognised text follow each line's ink; all that compares sizes comes after.",
+    ),
+    Step(
         _line_numbers,
         needs=("line.text", "line.row", "book pages"),
         sets=("line numbers",),
@@ -245,7 +256,7 @@ STEPS = (
     ),
     Step(
         _furniture,
-        needs=("line numbers", "line.text", "line.row"),
+        needs=("line numbers", "line.text", "line.row", "line.size"),
         sets=(Kind.HEAD, Kind.FOLIO),
         why="Since a running head over two columns would hide the gutter, and while rows are whole.",
     ),

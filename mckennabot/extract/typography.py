@@ -41,6 +41,9 @@ _SENTENCE_END = re.compile(
     r"[.!?:\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][\"'\u2019\u201d\u00bb\u300d\u300f)\]]*$|[\u201d\u00bb\u300d\"]$"
     r"|\u2014[\"\u201d\u2019']?$"
 )
+_FIXED = re.compile(
+    r"mono|courier|typewriter|consol|menlo|cmtt|ectt|sftt|lmtt|inconsolata|code", re.IGNORECASE
+)
 _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
 
 
@@ -48,6 +51,12 @@ _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
 def is_bold(font: str) -> bool:
     """Whether a font's name says that it is bold."""
     return bool(_BOLD.search(font))
+
+
+@lru_cache(maxsize=1024)
+def is_fixed_pitch(font: str) -> bool:
+    """Whether a font's name says that all its characters are equally wide, as code is set."""
+    return bool(_FIXED.search(font))
 
 
 def same_size(first: float, second: float) -> bool:

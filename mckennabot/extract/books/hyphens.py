@@ -49,6 +49,8 @@ class Hyphens:
 
     def join(self, first: str, second: str) -> str:
         """Two pieces of a paragraph as one text, with a space or a word made whole between them."""
+        if _continues_address(first, second):
+            return first + second
         cut = first.endswith(("-", SOFT_HYPHEN))
         match = _CUT.search(first[-_LONGEST:]) if cut else None
         following = _FIRST.match(second) if cut else None
@@ -85,6 +87,8 @@ class Hyphens:
         """Whether the hyphen belongs to the word."""
         if rest[0].isupper() and not stem.isupper():
             return True
+        if rest.islower() and ((len(stem) > 1 and stem.isupper()) or any(c.isdigit() for c in stem)):
+            return True  # an abbreviation: FM-radio, p2p-network
         is_name = stem[0].isupper() and not stem.isupper() and not self._is_word(stem.lower())
         stem, rest = stem.lower(), rest.lower()
         whole, hyphenated = self._occurs(stem + rest), self._occurs(f"{stem}-{rest}")
@@ -98,7 +102,7 @@ class Hyphens:
             return True
         if self._language == "fr" and head in _FRENCH_PRONOUNS:
             return not self._is_word(last + head, RARE)
-        if is_name or self._language in _SOLID_COMPOUNDS:
+        if is_name or not self._known or self._language in _SOLID_COMPOUNDS:
             return False
         shortest = min(len(last), len(head))
         if self._is_word(last + head) and (
@@ -174,6 +178,26 @@ def _is_linked(stem: str, last: str, rest: str) -> bool:
         or rest[1:2] == "-"
         or ("-" in stem and len(last) < 4)
     )
+
+
+_ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)[^\s<>\"\u201c\u201d]*$", re.IGNORECASE)
+_ADDRESS_GOES_ON = re.compile(r"[^\s]*[./_=&?#%~+\d-][^\s]*[^\s.,;:!?)]")
+_DOMAIN = re.compile(r"(?:com|org|net|edu|gov|info|html?|pdf|php|txt|py|[a-z]{2})(?:/\S*)?(?=[\s.,;:)]|$)")
+
+
+def _continues_address(first: str, second: str) -> bool:
+    """Whether an address of the web at the end of a line goes on in the next one."""
+    end = first[-400:]
+    if "://" not in end and "www." not in end.lower():
+        return False
+    address = _ADDRESS.search(end)
+    if not address or not second:
+        return False
+    if second[0] in "/?#=&%~_":
+        return True
+    if address[0][-1] == ".":
+        return bool(_DOMAIN.match(second))
+    return address[0][-1] in "/-_=&?#%~+" and bool(_ADDRESS_GOES_ON.match(second))
 
 
 def _close(first: str, second: str) -> bool:

@@ -19,8 +19,8 @@ from mckennabot.extract.typography import (
 )
 
 _NUMBERED = re.compile(
-    r"(?:fig(?:ure)?s?|plate|map|illustration|table|abb(?:ildung)?|tab(?:elle|leau)?|figura|tabla|tabella)\b\.?"
-    r"\s*(?:\d+|[ivxl]+|[a-z]\d*)(?:[.-]\d+)*\s*(?:[.:\u2013\u2014|]|$)",
+    r"(?:fig(?:ure|ur)?s?|plate|map|illustration|table|abb(?:ildung)?|tab(?:elle|leau|ell)?|figura|tabla|tabella|tabell|figuur|kuva|taulukko|obr(?:ázek)?|rys(?:unek)?|рис(?:унок)?|таблица|图|圖|図|表)\b\.?"
+    r"\s*(?:\d+|[ivxl]+|[a-z]\d*)(?:[.-]\d+)*\s*(?:[.:\u2013\u2014|](?!\d)|$)",
     re.IGNORECASE,
 )
 _TABLE_ROWS = 3

@@ -10,7 +10,7 @@ from mckennabot.extract.books.characters import raised_figures
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
-from mckennabot.extract.typography import SMALL_PRINT
+from mckennabot.extract.typography import SMALL_PRINT, is_fixed_pitch
 
 _BEGINS = re.compile(
     r"\d{1,3}(?=[\s.)\]]|[^\W\d]|[\"'\u2018\u201c]|$)|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4}|[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
@@ -36,20 +36,24 @@ def mark_footnotes(pages: list[Page], measure: Measure) -> int:
     """
     marks = 0
     running_on = False
+    expected = ""
     for page in pages:
         found: set[str] = set()
+        bracketed: set[str] = set()
         body = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
         for column in _columns(body):
-            notes = _notes(column, page, measure, running_on)
+            notes = _notes(column, page, measure, running_on, expected)
             for line in notes:
                 line.take_for(Kind.FOOTNOTE, "footnotes: at the foot, small or under a rule")
                 if mark := _mark(line):
                     found.add(mark.strip("[]()"))
+                    expected = str(int(bare) + 1) if (bare := mark.strip("[]()")).isdecimal() else ""
+                    bracketed |= {mark.strip("[]()")} if mark[0] in "[(" else set()
             running_on = bool(notes) and not re.search(r"[.!?\"'\u201d\u2019)\]]$", notes[-1].text)
         text = [line for line in body if line.kind == Kind.BODY]
         _raise_powers(text, found)
         if found:
-            marks += sum(_strip_marks(line, found) for line in text)
+            marks += sum(_strip_marks(line, found, bracketed) for line in text)
     return marks
 
 
@@ -88,8 +92,8 @@ def _columns(lines: list[Line]) -> Iterator[list[Line]]:
         yield list(column)
 
 
-def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool) -> list[Line]:
-    """The lines of a column that are footnotes."""
+def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool, follows: str) -> list[Line]:
+    """The lines of a column that are footnotes; one with the mark `follows` would follow on the last."""
     start = len(column)
     while start and column[start - 1].size < SMALL_PRINT * measure.size:
         start -= 1
@@ -107,7 +111,20 @@ def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool) -
     first = next((n for n in range(start, len(column)) if _mark(column[n])), None)
     if first is None:
         return column[start:] if running_on and ruled is not None else []
-    return column[first:]
+    marked = {mark.strip("[]()") for line in column[first:] if (mark := _mark(line))}
+    proven = ruled is not None or follows in marked or _lead_to(marked, column[:first])
+    # Code that begins with a number or a #, or a list in small type, is no note.
+    return column[first:] if proven and not is_fixed_pitch(column[first].font) else []
+
+
+def _lead_to(marks: set[str], lines: list[Line]) -> bool:
+    """Whether one of these marks stands in the text."""
+    return any(
+        any(mark in marks for _, mark in line.marks)
+        or any(found[0].strip(" []()") in marks for found in _INLINE_MARK.finditer(line.text))
+        or any(mark in line.text for mark in marks if not mark.isalnum())
+        for line in lines
+    )
 
 
 def _page_of_notes(column: list[Line], ruled: int | None) -> list[Line]:
@@ -137,13 +154,17 @@ def _mark(line: Line) -> str:
     return match[0] if match else ""
 
 
-def _strip_marks(line: Line, found: set[str]) -> int:
-    """Take out of a line the marks of this page's notes that are not raised, and count the raised ones."""
+def _strip_marks(line: Line, found: set[str], bracketed: set[str]) -> int:
+    """Take out of a line the marks of this page's notes that are not raised, and count the raised ones.
+
+    Marks in brackets lead to notes in brackets only: "(1)" in a text counts its reasons.
+    """
     count = len(line.marks)
 
     def drop(match: re.Match[str]) -> str:
         nonlocal count
-        if match[0].strip(" []()") not in found:
+        mark = match[0].strip(" []()")
+        if mark not in (bracketed if match[0].lstrip()[0] in "[(" else found):
             return match[0]
         count += 1
         return ""

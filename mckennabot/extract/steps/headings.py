@@ -114,8 +114,8 @@ def _goes_on(flow: Sequence[Line], start: int, at: int, measure: Measure) -> boo
 
 def _begins_another(first: Line, above: Line, line: Line) -> bool:
     """Whether a line close under a heading is another one: numbered, or set otherwise at another edge."""
-    if is_numbered_chapter(line.text) and not describe(first.text)[0]:
-        return True  # under the title of the book
+    if is_numbered_chapter(line.text) and describe(first.text)[0] in ("", "named", "part"):
+        return True  # under the title of the book, which may be an Introduction to something, or of a part
     numbered = bool(_SUBDIVISION.match(line.text))
     if (line.size, line.font) == (above.size, above.font):
         return numbered and bool(_SUBDIVISION.match(first.text))
