@@ -30,6 +30,7 @@ class Line:
         initial: the drop cap that belongs before the text.
         angle: reading direction against the rest of the page, in degrees.
         gaps: wide gaps inside it, once pieces of a row have been put together.
+        maths: share of its glyphs that are from fonts of mathematical signs.
         kind: what it was taken for.
         why: the step that decided its kind, and its reason; "" while nothing has.
         opens: whether a paragraph begins with it.
@@ -52,6 +53,7 @@ class Line:
     initial: str = ""
     angle: int = 0
     gaps: int = 0
+    maths: float = 0.0
     kind: Kind = Kind.BODY
     why: str = ""
     opens: bool = False
@@ -83,6 +85,7 @@ class Page:
         lines: from top to bottom; lines of one row from left to right.
         uncropped: all of its lines, where some lie outside the page as it is shown.
         images, rules: boxes of pictures, and of thin horizontal lines.
+        drawings: boxes of diagrams.
         repaired: characters taken apart or dropped.
         unknown: glyphs without a known character.
     """
@@ -97,5 +100,6 @@ class Page:
     rules: list[Box] = field(default_factory=list)
     repaired: int = 0
     unknown: int = 0
+    drawings: list[Box] = field(default_factory=list)
     mirrored: bool = False
     uncropped: list[Line] = field(default_factory=list)

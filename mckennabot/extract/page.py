@@ -46,6 +46,7 @@ class RawPage:
         glyphs: everything that is text and lies on the page, an invisible layer of OCR included.
         images: boxes of pictures.
         rules: boxes of thin horizontal lines, such as stand above footnotes.
+        drawings: boxes around lines and curves that stand together.
         outside: all glyphs, with those beside the page, where there are any: a printer's slug, or text that
             a wrong crop box hides.
         cut: whether it holds more than any page of a book does, and the rest was left unread.
@@ -58,6 +59,7 @@ class RawPage:
     glyphs: list[Glyph]
     images: list[Box]
     rules: list[Box]
+    drawings: list[Box] = field(default_factory=list)
     outside: list[Glyph] = field(default_factory=list)
     cut: bool = False
 

@@ -44,6 +44,10 @@ _SENTENCE_END = re.compile(
 _FIXED = re.compile(
     r"mono|courier|typewriter|consol|menlo|cmtt|ectt|sftt|lmtt|inconsolata|code", re.IGNORECASE
 )
+_MATHS = re.compile(
+    r"cmmi|cmsy|cmex|cmbsy|cmmib|msam|msbm|eufm|rsfs|stmary|math|mtsy|mtmi|mtex|(tx|px)(mi|sy|ex)",
+    re.IGNORECASE,
+)
 _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
 
 
@@ -57,6 +61,12 @@ def is_bold(font: str) -> bool:
 def is_fixed_pitch(font: str) -> bool:
     """Whether a font's name says that all its characters are equally wide, as code is set."""
     return bool(_FIXED.search(font))
+
+
+@lru_cache(maxsize=1024)
+def is_mathematical(font: str) -> bool:
+    """Whether a font's name says that it holds variables and signs of formulas."""
+    return bool(_MATHS.search(font))
 
 
 def same_size(first: float, second: float) -> bool:

@@ -164,6 +164,7 @@ def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
                 last.text = f"{last.text} {line.initial}{line.text}"
             if line.x0 - last.x1 > 1.5 * line.size:
                 last.gaps += 1
+            last.maths = max(last.maths, line.maths)
             if line.x1 - line.x0 > last.x1 - last.x0:
                 last.size, last.font = line.size, line.font
             last.x1 = line.x1

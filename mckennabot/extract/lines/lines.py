@@ -13,6 +13,7 @@ from mckennabot.extract.lines.rows import Ink, is_beside, rows_of, upright
 from mckennabot.extract.lines.words import Fragment, fragments
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.page import Box, Glyph, RawPage
+from mckennabot.extract.typography import is_mathematical
 
 
 def page_lines(raw: RawPage) -> Page:
@@ -37,6 +38,7 @@ def _page(raw: RawPage, glyphs: list[Glyph]) -> Page:
         raw.width if turned else raw.height,
         main,
         images=[_turn(box, main, raw) for box in raw.images],
+        drawings=[_turn(box, main, raw) for box in raw.drawings],
         rules=[_turn(box, main, raw) for box in raw.rules] if main in (0, 180) else [],
     )
     page.mirrored = runs_right_to_left("".join([glyph.text for glyph in by_angle.get(main, ())]))
@@ -60,6 +62,7 @@ def _page(raw: RawPage, glyphs: list[Glyph]) -> Page:
 def _mirror(page: Page) -> None:
     """Turn a page that is read from right to left round, so that its lines begin on the left."""
     page.images = [(page.width - x1, y0, page.width - x0, y1) for x0, y0, x1, y1 in page.images]
+    page.drawings = [(page.width - x1, y0, page.width - x0, y1) for x0, y0, x1, y1 in page.drawings]
     page.rules = [(page.width - x1, y0, page.width - x0, y1) for x0, y0, x1, y1 in page.rules]
     for line in page.lines:
         if not line.angle:
@@ -69,6 +72,7 @@ def _mirror(page: Page) -> None:
 
 def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
     size, font = _face(fragment.faces)
+    maths = sum(count for (_, name), count in fragment.faces.items() if is_mathematical(name))
     return Line(
         fragment.text,
         fragment.x0,
@@ -82,6 +86,7 @@ def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
         fragment.space,
         fragment.marks,
         angle=angle,
+        maths=maths / sum(fragment.faces.values()) if maths else 0.0,
     )
 
 

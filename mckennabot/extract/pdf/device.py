@@ -21,6 +21,7 @@ MAX_STRING = 30_000  # bytes
 INVISIBLE = 3  # rendering mode of text that is there to be found and copied
 RULE_THICKNESS = 3.0  # points; anything thicker is a bar or a box
 RULE_LENGTH = 18.0
+MAX_STROKES = 5_000
 
 
 class PageFull(Exception):  # noqa: N818 - an end, not an error
@@ -31,7 +32,9 @@ class PageDevice(PDFDevice):
     """Receives one page's drawing operations, in page space (points, y downwards).
 
     Attributes:
-        glyphs, hidden, images, rules: as in `RawPage`; `hidden` is what is drawn invisibly.
+        glyphs, images, rules: as in `RawPage`.
+        hidden: glyphs that are drawn invisibly.
+        strokes: boxes of paths that are no horizontal rules.
     """
 
     def __init__(self) -> None:
@@ -44,6 +47,7 @@ class PageDevice(PDFDevice):
         self.hidden: list[Glyph] = []
         self.images: list[Box] = []
         self.rules: list[Box] = []
+        self.strokes: list[Box] = []
         self._tags: list[tuple[str | None, int]] = []
         self._operators = 0
 
@@ -173,22 +177,23 @@ class PageDevice(PDFDevice):
             self.images.append(_shown_box(self.ctm, (0, 0, 1, 1)))
 
     def paint_path(self, gstate: Any, stroke: bool, fill: bool, evenodd: bool, path: Sequence[Any]) -> None:
-        """Keep a path that is a thin horizontal rule."""
-        if self.ctm is None or len(path) > 64:
+        """Keep a path that is a thin horizontal rule; of any other, where it is."""
+        if self.ctm is None:
             return
         points: list[tuple[float, float]] = []
+        curved = False
         for segment in [*path, ("m",)]:
             if segment[0] == "m" and len(points) > 1:
                 x0, y0 = map(min, zip(*points, strict=True))
                 x1, y1 = map(max, zip(*points, strict=True))
-                if y1 - y0 <= RULE_THICKNESS and x1 - x0 >= RULE_LENGTH:
+                if not curved and y1 - y0 <= RULE_THICKNESS and x1 - x0 >= RULE_LENGTH:
                     self.rules.append((x0, y0, x1, y1))
+                elif y1 - y0 > RULE_THICKNESS and len(self.strokes) < MAX_STROKES:
+                    self.strokes.append((x0, y0, x1, y1))
             if segment[0] == "m":
-                points = []
-            if segment[0] not in "mlh":
-                return
-            if len(segment) == 3:
-                points.append(apply_matrix_pt(self.ctm, segment[1:]))
+                points, curved = [], False
+            curved = curved or segment[0] == "c"
+            points += [apply_matrix_pt(self.ctm, segment[n : n + 2]) for n in range(1, len(segment) - 1, 2)]
 
 
 def _direction(x: float, y: float, sign: int) -> int:

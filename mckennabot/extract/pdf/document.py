@@ -13,6 +13,7 @@ from pdfminer.pdftypes import dict_value, int_value, list_value, resolve1
 
 from mckennabot.extract.page import Contents, OutlineEntry, RawPage
 from mckennabot.extract.pdf.device import PageDevice, PageFull
+from mckennabot.extract.pdf.drawings import drawings
 from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
@@ -80,6 +81,7 @@ class Document:
             outside=[] if len(inside) == len(glyphs) else glyphs,
             images=device.images,
             rules=device.rules,
+            drawings=drawings(device.strokes),
             cut=cut,
         )
 

@@ -16,7 +16,7 @@ from mckennabot.extract.pdf.streams import data_of
 
 MAX_DEPTH = 24
 FORM_WEIGHT = 100  # operators that cost as much as running a form
-MAX_PATH = 64  # segments of a path that may be a rule
+MAX_PATH = 64  # segments of a path that say enough of where it is
 
 
 class PageInterpreter(PDFPageInterpreter):
@@ -55,7 +55,7 @@ class PageInterpreter(PDFPageInterpreter):
     # Paths, of which only thin rules matter
 
     def do_l(self, x: Any, y: Any) -> None:
-        """A line; one more in a long path can make no rule of it."""
+        """A line."""
         if len(self.curpath) < MAX_PATH:
             super().do_l(x, y)
 
@@ -64,9 +64,14 @@ class PageInterpreter(PDFPageInterpreter):
         if len(self.curpath) < MAX_PATH:
             super().do_re(x, y, w, h)
 
-    def do_c(self) -> None:  # type: ignore[override]
-        """A curve: what has one is no rule."""
-        self.curpath = [("c",)]
+    def do_c(self, x1: Any, y1: Any, x2: Any, y2: Any, x3: Any, y3: Any) -> None:
+        """A curve."""
+        if len(self.curpath) < MAX_PATH:
+            super().do_c(x1, y1, x2, y2, x3, y3)
+
+    def do_v(self, x2: Any, y2: Any, x3: Any, y3: Any) -> None:
+        """A curve with one of its two points in between; which, does not matter here."""
+        self.do_c(x2, y2, x2, y2, x3, y3)
 
     # Text
 
@@ -153,7 +158,7 @@ def _operators(names: str) -> dict[bytes, tuple[int, Any]]:
 
 OPERATORS = _operators(
     "q Q cm BT ET Tc Tw Tz TL Tf Tr Ts Td TD Tm T* TJ Tj ' \" BDC BMC EMC EI Do "
-    "m l c h re S s f f* B B* b b* n"
+    "m l c v h re S s f f* B B* b b* n"
 )
 OPERATORS[b"F"] = OPERATORS[b"f"]
-OPERATORS[b"v"] = OPERATORS[b"y"] = OPERATORS[b"c"]
+OPERATORS[b"y"] = OPERATORS[b"v"]

@@ -14,6 +14,7 @@ from mckennabot.extract.typography import (
     SMALL_PRINT,
     ends_short,
     is_centred_below,
+    is_fixed_pitch,
     neighbours,
     same_size,
 )
@@ -25,6 +26,39 @@ _NUMBERED = re.compile(
 )
 _TABLE_ROWS = 3
 _CAPTION_LINES = 6
+_FIGURE = re.compile(r"[=+\u2212-]?\d[\d.,]*|[=+\u2212-]")
+_FIGURES_LEAST = 9
+"""Figures of a table without rules: the smallest magic square has as many."""
+_ROW_STEP = 2.0
+"""Leadings between its rows at most."""
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_FUNCTIONS = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "log",
+        "exp",
+        "lim",
+        "max",
+        "min",
+        "mod",
+        "sup",
+        "inf",
+        "det",
+        "const",
+    ]
+)
+_MATHS_SHARE = 0.2
+"""Share of a formula's glyphs that are from fonts of mathematical signs; figures and brackets are not."""
+_PIECES = 4
+"""Tokens of a numerator or the like that stands on a row of its own."""
+_LETTERING_WORDS = 12
+"""Words of a line inside a diagram: the figures along an axis; a box around text has longer ones."""
+_LETTERING_WIDTH = 0.85
+"""Share of the column that such a line takes: letters in a wide diagram."""
 
 
 def mark_captions(pages: list[Page], measure: Measure) -> None:
@@ -34,7 +68,11 @@ def mark_captions(pages: list[Page], measure: Measure) -> None:
     everywhere: Counter[_Style] = Counter()
     for page in pages:
         body = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
+        _mark_lettering(page, body, measure)
+        body = [line for line in body if line.kind == Kind.BODY]
         _mark_tables(page, body, measure)
+        _mark_figures(body, measure)
+        _mark_formulas(body, measure)
         for block in _blocks([line for line in body if line.kind == Kind.BODY], measure):
             style = _style(block)
             everywhere[style] += 1
@@ -146,6 +184,26 @@ def _is_small_print(block: list[Line], measure: Measure) -> bool:
     )
 
 
+def _mark_lettering(page: Page, body: list[Line], measure: Measure) -> None:
+    """Short lines inside a drawing, or right at its edge, if no line of text runs through it."""
+    reach = 1.2 * measure.size
+    for x0, y0, x1, y1 in page.drawings:
+        inside = [
+            line
+            for line in body
+            if x0 - reach < 0.5 * (line.x0 + line.x1) < x1 + reach
+            and y0 - 0.5 * reach < line.y - 0.3 * line.size < y1 + 0.5 * reach
+        ]
+        if inside and all(_is_lettering(line) for line in inside):
+            _set(inside, Kind.CAPTION, "captions: lettering of a drawing")
+
+
+def _is_lettering(line: Line) -> bool:
+    return len(line.text.split()) <= _LETTERING_WORDS and (
+        line.x1 - line.x0 < _LETTERING_WIDTH * (line.right - line.left)
+    )
+
+
 def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
     """Runs of rows with wide gaps, between rules or under a numbered caption."""
     step = 2 * measure.line_distance(measure.size)
@@ -164,6 +222,45 @@ def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
         if ruled or (before is not None and _NUMBERED.match(before.text)):
             inside = [line for line in body if line.column == rows[0].column and top < line.y < bottom]
             _set([*rows, *inside], Kind.TABLE, "captions: rows of cells, ruled or under a caption")
+
+
+def _mark_figures(body: list[Line], measure: Measure) -> None:
+    """Rows of figures without rules, as magic squares and tables of results are."""
+    step = _ROW_STEP * measure.line_distance(measure.size)
+    run: list[Line] = []
+    for line in [*body, None]:
+        if line is not None and line.kind == Kind.BODY and all(map(_FIGURE.fullmatch, line.text.split())):
+            near = not run or (line.column == run[-1].column and line.y - run[-1].y < step)
+            if near and not is_fixed_pitch(line.font):
+                run.append(line)
+                continue
+        if len(run) >= _TABLE_ROWS and sum(len(row.text.split()) for row in run) >= _FIGURES_LEAST:
+            _set(run, Kind.TABLE, "captions: rows of figures")
+        run = []
+
+
+def _mark_formulas(body: list[Line], measure: Measure) -> None:
+    """Formulas on lines of their own, and the pieces above and below them: they come out in shreds."""
+    near = measure.line_distance(measure.size)
+    shown = [line for line in body if line.kind == Kind.BODY and _is_formula(line)]
+    pieces = [line for line in body if line.kind == Kind.BODY and not _WORD.search(line.text)]
+    while shown:
+        _set(shown, Kind.TABLE, "captions: a formula on lines of its own")
+        beside = [line for line in pieces if line.kind == Kind.BODY and len(line.text.split()) <= _PIECES]
+        shown = [
+            line
+            for line in beside
+            if any(
+                abs(line.y - other.y) < near and line.x0 < other.x1 + near and line.x1 > other.x0 - near
+                for other in shown
+            )
+        ]
+
+
+def _is_formula(line: Line) -> bool:
+    """Whether a line holds a formula and no words, and stands in from the edge, as displayed ones do."""
+    words = [word for word in _WORD.findall(line.text) if word not in _FUNCTIONS]
+    return line.maths >= _MATHS_SHARE and not words and line.x0 - line.left > line.size
 
 
 def _set(lines: list[Line], kind: Kind, why: str) -> None:

@@ -20,6 +20,8 @@ _ORNAMENTS = " *\u2217\u2042\u2022\u00b7~#+\u25c6\u25c7\u2766\u2767\u273b\u00a7\
 
 _FEW = 4
 """Lines whose ends may agree by chance."""
+_NARROWED = 3.0
+"""Ems by which a picture beside the text narrows it at least."""
 _JUSTIFIED = 0.4
 """Share of lines whose ends agree in a justified quotation; the last of each paragraph is short."""
 
@@ -48,6 +50,7 @@ class _Run:
         inset: whether its left edge stands off its column's.
         verse: whether its lines are lines of verse.
         hanging: whether its paragraphs begin at the left edge and go on to the right of it.
+        narrow: lines that are full, though short, since a picture stands beside them.
     """
 
     lines: list[Line]
@@ -56,6 +59,7 @@ class _Run:
     inset: bool = False
     verse: bool = False
     hanging: bool = False
+    narrow: frozenset[Line] = frozenset()
 
 
 def make_paragraphs(
@@ -217,6 +221,8 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
         widest = max(line.x1 for line in lines)
         margin = first.right - (left - first.left)
         run.right = min(first.right, max(widest, min(margin, first.right)))
+    if measure.justified:
+        run.narrow = _narrow(lines, run)
     pairs = list(pairwise(lines))
     short = [_short(a, b, run) for a, b in pairs]
     run.verse = first.kind == Kind.BODY and _is_verse(lines, short, run, measure)
@@ -229,6 +235,15 @@ def _run(lines: list[Line], inset: bool, measure: Measure) -> _Run:
     if inset and not run.verse:
         run.right = min(first.right, _end_edge(lines))
     return run
+
+
+def _narrow(lines: list[Line], run: _Run) -> frozenset[Line]:
+    """Lines of justified text that end early where the line above or below ends, too."""
+    found: set[Line] = set()
+    for a, b in pairwise(lines):
+        if abs(a.x1 - b.x1) < 0.5 * FLUSH * a.size and run.right - a.x1 > _NARROWED * a.size:
+            found |= {a, b}
+    return frozenset(found)
 
 
 def _end_edge(lines: list[Line]) -> float:
@@ -245,7 +260,7 @@ def _end_edge(lines: list[Line]) -> float:
 
 
 def _short(a: Line, b: Line, run: _Run) -> bool:
-    return a.x1 + a.space + b.head < run.right - FULL * a.size
+    return a not in run.narrow and a.x1 + a.space + b.head < run.right - FULL * a.size
 
 
 def _is_verse(lines: list[Line], short: list[bool], run: _Run, measure: Measure) -> bool:

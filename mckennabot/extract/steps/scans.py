@@ -16,7 +16,7 @@ _COVERED = 0.7
 _WOBBLE = 0.3
 """Share by which sizes on one page may differ from its usual one, and mean nothing."""
 _UNSTEADY = 0.06
-"""Share of the lines next to each other, at the usual distance, that differ in size on scans; else none do."""
+"""Share of the lines next to each other, at the usual distance, that differ in size on a scan."""
 
 
 def steady_sizes(pages: list[Page]) -> None:

@@ -79,6 +79,7 @@ def _half(page: Page, number: int, second: bool) -> Page:
         width=middle,
         lines=[line for line in page.lines if (line.x0 >= middle) == second],
         images=_inside(page.images, start, middle),
+        drawings=_inside(page.drawings, start, middle),
         rules=_inside(page.rules, start, middle),
         repaired=0 if second else page.repaired,
         unknown=0 if second else page.unknown,
