@@ -33,7 +33,7 @@ DESCRIPTOR = (
 
 
 def text_of(page: RawPage) -> str:
-    return "".join(glyph.text for glyph in page.glyphs)
+    return "".join(glyph.text for glyph in page.outside or page.glyphs)
 
 
 def read(path: Path, data: bytes, jobs: int = 2) -> Reading[str]:

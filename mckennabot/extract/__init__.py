@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -23,10 +24,16 @@ from mckennabot.extract.book import Book
 from mckennabot.extract.documents import extract_document
 from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.lines.lines import page_lines
+from mckennabot.extract.model import Page
+from mckennabot.extract.page import Reading
 from mckennabot.extract.pdf.reader import read_pages
 from mckennabot.extract.pdf.scan import check_text, searchable
 from mckennabot.extract.pipeline import shape
 from mckennabot.system.inputs import check_file
+from mckennabot.system.processes import Call, Died
+
+SHAPE_SECONDS, SHAPE_SECONDS_PER_PAGE = 20.0, 0.1
+"""Of the processor's time for putting a book together; a page of a book takes three milliseconds."""
 
 __all__ = ["Book", "extract_book"]
 
@@ -60,7 +67,7 @@ def extract_book(
             progress=progress,
         )
     check_text(reading, source)
-    book = shape(reading.pages, reading.outline, settings)
+    book = _shaped(reading, settings, source)
     if not any(paragraph.strip() for segment in book.segments for paragraph in segment):
         raise InputError(
             "no text is left of the document",
@@ -70,6 +77,16 @@ def extract_book(
     book = _one_voice(book, settings)
     book.report.failed_pages = reading.failed
     book.report.picture_pages = reading.pictures
+    return book
+
+
+def _shaped(reading: Reading[Page], settings: ExtractSettings, source: Path) -> Book:
+    """Put the pages together in a process with bounds of its own: nobody can trust a page's layout."""
+    seconds = SHAPE_SECONDS + SHAPE_SECONDS_PER_PAGE * len(reading.pages)
+    try:
+        book: Book = Call(partial(shape, reading.pages, reading.outline, settings), seconds).result()
+    except Died as died:
+        raise InputError(f"the pages cannot be put together: {died}", path=source) from died
     return book
 
 

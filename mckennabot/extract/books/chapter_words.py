@@ -13,7 +13,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from mckennabot.extract.books.numerals import number, spelled
+from mckennabot.extract.books.numerals import number, roman, spelled
 
 _ENDING = 4
 """Letters that may follow a number's stem."""
@@ -383,6 +383,8 @@ def heading_words(text: str) -> tuple[str, int | None] | None:
         return found
     if match := _WORD_FIRST.match(folded):
         value = _number_in(folded[match.end() :], _languages(match))
+        if value is None and match[0] in _TELLING:
+            value = _misread(text)
         if value is not None or match[0] in _TELLING:
             return match.lastgroup or "chapter", value
     if _NAMED_FIRST.match(folded):
@@ -394,6 +396,19 @@ def heading_words(text: str) -> tuple[str, int | None] | None:
         if value is not None and (not rest or not rest[0].islower()):
             return kind, value
     return None
+
+
+_MISREAD = str.maketrans("lT1|!JL", "IIIIIII")
+
+
+def _misread(text: str) -> int | None:
+    """The roman number behind a heading's first word, as a recognised scan may have it.
+
+    >>> _misread("CHAPTER IT"), _misread("Chapter VIL."), _misread("Letter it came")
+    (2, 7, None)
+    """
+    token = re.match(r"\W*\w+\W+([IVXLCTJl1|!]{1,6})(?=\W|$)", text)
+    return roman(token[1].translate(_MISREAD)) if token else None
 
 
 def _languages(match: re.Match[str]) -> list[str]:

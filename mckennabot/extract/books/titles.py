@@ -37,6 +37,9 @@ def is_numbered_chapter(text: str) -> bool:
 # Patterns of whole titles, by kind; the first kind that fits counts.
 _TITLES = {
     Kind.CONTENTS: (
+        r"innhold(sfortegnelse)?|indhold(sfortegnelse)?|innehåll(sförteckning)?|sisällys(luettelo)?",
+        r"tartalom(jegyzék)?|içindekiler|cuprins|содержание|оглавление|зміст|съдържание|περιεχόμενα",
+        r"תוכן( ה?עניינים)?|المحتويات|فهرس( المحتويات)?|目录|目錄|目次|차례|목차",
         r"((table|list) of )?(contents|illustrations|plates|figures|maps|tables|photographs)",
         r"(a |the )?list of (the )?(illustrations|plates|figures|maps|tables|photographs)",
         r"inhalt(sverzeichnis|sübersicht)?|verzeichnis der abbildungen|abbildungsverzeichnis",
@@ -44,6 +47,8 @@ _TITLES = {
         r"[íi]ndice( general)?|sum[áa]rio|sommario|inhoud(sopgave)?|spis treści|obsah",
     ),
     Kind.INDEX: (
+        r"stikkord(register)?|indeks|sakregister|personregister|hakemisto|rejstřík|skorowidz|dizin|ευρετήριο",
+        r"указатель|предметный указатель|именной указатель|покажчик|מפתח|索引|색인|찾아보기",
         r"(\w+ )?index(es)?|index (of|des|der) [\w ]{3,30}|a [\w ]{3,20} index",
         r"(personen|sach|namen|stich)?(wort)?register",
     ),
@@ -60,11 +65,22 @@ _TITLES = {
         r"glossary|errata|colophon|back ?matter|advertisements?|permissions|acknowledge?ments",
         r"about the (author|editor|translator|publisher)s?|(other (books|works)|also) (by|from) .{2,40}",
         r"list of (subscribers|works)|(picture |photo |illustration |text )credits",
+        r"notater|noter|sluttnoter|fotnoter|kilder|litteratur(liste)?|bibliografi|takk( til .{2,30})?",
+        r"tak( til .{2,30})?|anteckningar|tack( till .{2,30})?|källor|viitteet|lähteet|kiitokset",
+        r"przypisy|bibliografia|podziękowania|poznámky|literatura|poděkování|jegyzetek|irodalom",
+        r"köszönetnyilvánítás|notlar|kaynakça|teşekkür(ler)?|noten|dankwoord|literatuur|bibliografie",
+        r"agradecimentos|σημειώσεις|βιβλιογραφία|ευχαριστίες|примечания|литература|библиография",
+        r"благодарности|примітки|література|бележки|הערות|תודות|ביבליוגרפיה|ملاحظات|هوامش|المراجع|شكر",
+        r"注释|註釋|注釋|注|参考文献|參考文獻|致谢|致謝|謝辞|주석|참고문헌|감사의 말",
         r"anmerkungen|fußnoten|literatur(verzeichnis)?|bibliograph?ie|glossar|danksagung",
         r"notes (de|du|des) .{2,30}|remerciements|bibliograf[íi]a|notas|note|glosario|agradecimientos",
     ),
 }
 _TITLE_KINDS = {kind: re.compile("|".join(patterns), re.IGNORECASE) for kind, patterns in _TITLES.items()}
+
+
+_LEADING_NUMBER = re.compile(r"^\d{1,3}[.:)]?\s+")
+"""Of a section, as in "18. Notes"."""
 
 
 def title_kind(text: str) -> Kind | None:
@@ -74,4 +90,5 @@ def title_kind(text: str) -> Kind | None:
     ('contents', None)
     """
     bare = text.replace("\u2019", "'").strip(" .:*\u2014-")
+    bare = _LEADING_NUMBER.sub("", bare)
     return next((kind for kind, pattern in _TITLE_KINDS.items() if pattern.fullmatch(bare)), None)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from heapq import heappop, heappush
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from pdfminer.psparser import PSLiteral
 
@@ -40,7 +45,7 @@ class CMap:
 
     def decode(self, string: bytes) -> Iterator[int]:
         """The codes in a string."""
-        spaces = sorted(self.spaces) or [TWO_BYTES]
+        spaces = self._in_turn
         shortest = spaces[0][0]
         at = 0
         while at < len(string):
@@ -59,17 +64,35 @@ class CMap:
             return chr(code) if code < 0x110000 else ""
         if code in self.texts:
             return self.texts[code]
-        for first, last, target in self.runs:
-            if first <= code <= last:
-                return _nth(target, code - first)
-        return ""
+        found = _range_of(code, self._sorted_runs, self._run_starts)
+        return _nth(found[2], code - found[0]) if found else ""
 
     def glyph(self, code: int) -> int:
         """The glyph of a code; 0, the one for what is missing, if it has none."""
-        for _, first, last, glyph in self.glyphs:
-            if first <= code <= last:
-                return glyph + code - first
-        return 0
+        found = _range_of(code, self._sorted_glyphs, self._glyph_starts)
+        return found[2] + code - found[0] if found else 0
+
+    # Each is made when the first code is looked up; by then the CMap has been read to its end.
+
+    @cached_property
+    def _in_turn(self) -> list[tuple[int, int, int]]:
+        return sorted(self.spaces) or [TWO_BYTES]
+
+    @cached_property
+    def _sorted_runs(self) -> list[tuple[int, int, Any]]:
+        return _apart(self.runs)
+
+    @cached_property
+    def _run_starts(self) -> list[int]:
+        return [first for first, _, _ in self._sorted_runs]
+
+    @cached_property
+    def _sorted_glyphs(self) -> list[tuple[int, int, Any]]:
+        return _apart([(first, last, glyph) for _, first, last, glyph in self.glyphs])
+
+    @cached_property
+    def _glyph_starts(self) -> list[int]:
+        return [first for first, _, _ in self._sorted_glyphs]
 
 
 IDENTITY = CMap(identity=True)
@@ -102,6 +125,48 @@ def parse_cmap(data: bytes) -> CMap:
         if len(cmap.texts) + len(cmap.runs) + len(cmap.glyphs) > MAX_CODES:
             break
     return cmap
+
+
+def _apart(ranges: list[tuple[int, int, Any]]) -> list[tuple[int, int, Any]]:
+    """Ranges in the order of their codes; of two that overlap, the one that the CMap names first counts."""
+    if any(b[0] <= a[1] for a, b in pairwise(sorted(ranges, key=itemgetter(0)))):
+        return list(_without_overlaps(ranges))
+    return sorted(ranges, key=itemgetter(0))
+
+
+def _without_overlaps(ranges: list[tuple[int, int, Any]]) -> Iterator[tuple[int, int, Any]]:
+    """The same, cut where they overlap: at each code the earliest of the ranges that have it."""
+    events = sorted({edge for first, last, _ in ranges for edge in (first, last + 1)})
+    waiting = sorted(enumerate(ranges), key=lambda item: item[1][0])
+    under: list[tuple[int, int]] = []  # (place in the CMap, last code) of the ranges that are under way
+    at = 0
+    for start, stop in pairwise(events):
+        while at < len(waiting) and waiting[at][1][0] <= start:
+            heappush(under, (waiting[at][0], waiting[at][1][1]))
+            at += 1
+        while under and under[0][1] < start:
+            heappop(under)
+        if under:
+            first, _, target = ranges[under[0][0]]
+            yield start, stop - 1, (_Shifted(target, start - first) if start > first else target)
+
+
+class _Shifted(NamedTuple):
+    """The target of a range whose beginning another range has taken."""
+
+    target: Any
+    by: int
+
+
+def _range_of(
+    code: int, ranges: list[tuple[int, int, Any]], starts: list[int]
+) -> tuple[int, int, Any] | None:
+    """The range that holds a code, counted from where its target begins."""
+    at = bisect_right(starts, code) - 1
+    if at < 0 or ranges[at][1] < code:
+        return None
+    first, last, target = ranges[at]
+    return (first - target.by, last, target.target) if isinstance(target, _Shifted) else (first, last, target)
 
 
 def _inside(part: bytes, first: int, last: int) -> bool:

@@ -18,6 +18,7 @@ from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
 from mckennabot.extract.pdf.layers import one_layer
+from mckennabot.extract.pdf.streams import bound_pdfminer
 
 
 class Document:
@@ -29,6 +30,7 @@ class Document:
     """
 
     def __init__(self, file: BinaryIO, contents: Contents) -> None:
+        bound_pdfminer()
         self._contents = contents
         document = PDFDocument(PDFParser(file))
         self._pages: list[Any] = list(list_value(dict_value(document.catalog.get("Pages")).get("Kids")))

@@ -90,5 +90,9 @@ def _predicted(data: bytes, parameters: Any) -> bytes:
     return apply_png_predictor(predictor, colors, columns, bits, data)
 
 
-# pdfminer decodes fonts and CMaps by itself, without limits; there, too, these hold.
-PDFStream.get_data = data_of  # type: ignore[assignment,method-assign]
+def bound_pdfminer() -> None:
+    """Make pdfminer decode by `data_of` what it decodes itself, fonts and CMaps, within the same limits.
+
+    This changes pdfminer for the whole process, so only processes that do nothing but read pages call it.
+    """
+    PDFStream.get_data = data_of  # type: ignore[assignment,method-assign]
