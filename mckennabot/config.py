@@ -283,10 +283,10 @@ class FinetuneSettings(Settings):
     )
     model: str | None = setting(
         None,
-        "Start from 124M, 355M, 774M, 1558M, a model's directory, or tiny: random weights and a vocabulary "
-        "learnt from the corpus.",
+        "Start from 124M, 355M, 774M, 1558M, small (which comes with the package), a model's directory, or "
+        "tiny: random weights and a vocabulary learnt from the corpus.",
         metavar="NAME|PATH",
-        unset="what the run began with, else 124M, else tiny",
+        unset="what the run began with, else 124M, else small for English, else tiny",
     )
     run: str = setting("run1", "Name the run.", metavar="NAME")
     checkpoints: Path = setting(CHECKPOINTS, "Keep base models and runs in this directory.")
@@ -303,7 +303,10 @@ class FinetuneSettings(Settings):
     )
     accumulate: int = setting(1, "Add up the gradients of this many batches for each step.", low=1)
     learning_rate: float | None = setting(
-        None, "Raise the learning rate to this peak.", above=0, unset="0.0001; tiny: 0.0015"
+        None,
+        "Raise the learning rate to this peak.",
+        above=0,
+        unset="0.0001 for OpenAI's models, less for smaller weights; tiny: 0.0015",
     )
     warmup: int = setting(
         20, "Raise the learning rate over this many steps; after them it falls with their square root.", low=0
@@ -315,7 +318,12 @@ class FinetuneSettings(Settings):
         "auto", "Multiply matrices in this precision; weights stay float32."
     )
     val_fraction: float = setting(0.05, "Hold out this share of the corpus for validation.", low=0, high=0.9)
-    eval_every: int = setting(100, "Validate after every so many steps; 0 only at the end.", low=0)
+    eval_every: int | None = setting(
+        None,
+        "Validate after every so many steps; 0 only at the end.",
+        low=0,
+        unset="twice an epoch: 10 to 100 steps",
+    )
     save_every: int = setting(100, "Save after every so many steps; 0 only at the end.", low=0)
     sample_every: int = setting(200, "Sample a text after every so many steps; 0 never.", low=0)
     patience: int = setting(5, "Stop after this many validations without improvement; 0 never.", low=0)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from mckennabot.finetune.engines.model import GPT2
     from mckennabot.finetune.trainer import Data
 
+FEW_TOKENS = 2000
+"""A model learns fewer than this by heart before it learns anything from them."""
+
 INDEXED_TOKENS = 4_000_000
 """Corpora up to this size get an index for ``generate --originality``; it grows with the corpus."""
 
@@ -63,8 +66,12 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
 
     engine.restore(job.tell(moments or ()))
     data = read_data(start)
-    if not len(data.held_out):
+    if not settings.val_fraction:
+        reporter.say("Nothing is held out (--val-fraction 0): no validation.")
+    elif not len(data.held_out):
         reporter.say("The corpus is too small to hold any of it out: no validation.")
+    if len(plan.tokens) < FEW_TOKENS:
+        reporter.warn(f"a corpus of {len(plan.tokens):,} tokens will only be recited.")
     if not plan.continues:
 
         def write_tiny(new: ModelDir) -> None:

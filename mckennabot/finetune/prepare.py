@@ -20,6 +20,7 @@ from mckennabot.models import dial, small
 from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.models.download import fetch
+from mckennabot.models.weights import matrix_scale
 from mckennabot.reporter import Reporter
 from mckennabot.tokenizer import Tokenizer
 
@@ -35,6 +36,14 @@ TINY_BATCH, TINY_RATE = 4, 1.5e-3
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
 
 BASE_BATCH, BASE_RATE = 1, 1e-4
+BASE_SCALE = 0.14
+"""Root mean square of GPT-2's matrices, for which `BASE_RATE` is meant.
+
+An Adam step moves every weight by about the rate, so what matters is the rate's share of the weights: those
+of `small`, trained by Muon with weight decay, are 17 times smaller, and GPT-2's rate wrecks it.
+"""
+EVALUATE_EVERY = (10, 100)
+"""Steps between validations, at least and at most; between them it is half an epoch."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,10 @@ def prepare(
     tokens = encode_corpus(corpus, tokenizer)
     for note in corpus.notes:
         reporter.say(note)
-    whole = _complete(settings, origin, hparams, reporter)
+    if settings.learning_rate is None:
+        before = run.run_info().get("settings", {}).get("learning_rate") if continues else None
+        settings = dataclasses.replace(settings, learning_rate=before or _good_rate(base, hparams, origin))
+    whole = _complete(settings, origin, hparams, len(tokens) // processes, reporter)
     remembered = run.run_info().get("base") if continues else base and dial.remember(origin, base)
     info = {
         "model": origin,
@@ -240,21 +252,29 @@ def _say_what_changed(run: Run, info: dict[str, Any], reporter: Reporter) -> Non
             )
 
 
+def _good_rate(base: ModelDir | None, hparams: Hparams, origin: str) -> float:
+    """The learning rate that is the same share of these weights as `BASE_RATE` is of GPT-2's."""
+    if origin == TINY:
+        return TINY_RATE
+    if base is None:  # a run of gpt-2-simple's own goes on
+        return BASE_RATE
+    share = matrix_scale(base.weights(), hparams) / BASE_SCALE
+    return float(f"{BASE_RATE * min(1.0, share or 1.0):.2g}")
+
+
 def _complete(
-    settings: FinetuneSettings, origin: str, hparams: Hparams, reporter: Reporter
+    settings: FinetuneSettings, origin: str, hparams: Hparams, tokens: int, reporter: Reporter
 ) -> FinetuneSettings:
-    batch, rate = (TINY_BATCH, TINY_RATE) if origin == TINY else (BASE_BATCH, BASE_RATE)
-    batch, devices = _share_out(settings, batch, reporter)
+    """The settings with nothing left to choose, for a corpus of so many tokens in one process."""
+    batch, devices = _share_out(settings, TINY_BATCH if origin == TINY else BASE_BATCH, reporter)
     block = settings.block_size or hparams.n_ctx
     if block > hparams.n_ctx:
         raise UsageError(f"--block-size {block} is more than the model's {hparams.n_ctx} positions")
+    epoch = tokens // (min(block, tokens) * batch * settings.accumulate)
+    least, most = EVALUATE_EVERY
+    every = min(most, max(least, epoch // 2)) if settings.eval_every is None else settings.eval_every
     return dataclasses.replace(
-        settings,
-        model=origin,
-        batch_size=batch,
-        devices=devices,
-        learning_rate=settings.learning_rate or rate,
-        block_size=block,
+        settings, model=origin, batch_size=batch, devices=devices, block_size=block, eval_every=every
     )
 
 

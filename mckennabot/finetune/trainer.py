@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,10 +20,20 @@ from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
 from mckennabot.finetune.pace import Pace
 from mckennabot.finetune.runs.record import Onlooker
+from mckennabot.models.dial import AS_TRAINED
 from mckennabot.reporter import Reporter
 
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation looks at, spread evenly; more say little and cost much."""
+
+DIAL_PLACES = (0.0, 0.25, 0.5, 0.75, 1.25)
+"""Where on the dial held-out text is measured when training is done, beside 1."""
+
+DIAL_TOKENS = 256
+"""Fewer held-out tokens than this cannot tell places on the dial apart."""
+
+DIAL_GRAIN = 0.05
+"""The dial's places are rounded to this: a finer difference is not heard."""
 
 DECAY = 300
 """Steps after the warm-up in which the learning rate falls to 1/sqrt(2) of its peak."""
@@ -35,6 +46,23 @@ def learning_rate(peak: float, warmup: int, step: int) -> float:
     been meant to be that long.
     """
     return peak * min(1.0, step / max(1, warmup)) / math.sqrt(1 + max(0, step - warmup) / DECAY)
+
+
+def lowest(curve: Sequence[tuple[float, float]]) -> float:
+    """Where a curve of evenly spaced places is lowest, by the parabola around its lowest place.
+
+    >>> lowest([(0.5, 3.2), (0.75, 3.0), (1.0, 3.1)])
+    0.8
+    >>> lowest([(0.5, 3.0), (0.75, 3.1), (1.0, 3.2)])
+    0.5
+    """
+    at = min(range(len(curve)), key=lambda i: curve[i][1])
+    if at in (0, len(curve) - 1):
+        return curve[at][0]
+    (left, a), (middle, b), (right, c) = curve[at - 1 : at + 2]
+    bend = a - 2 * b + c
+    found = middle + (right - left) / 4 * (a - c) / bend if bend > 0 else middle
+    return round(round(found / DIAL_GRAIN) * DIAL_GRAIN, 2)
 
 
 @dataclass(frozen=True)
@@ -116,7 +144,7 @@ class Trainer:
                 self._step()
                 self._late = self._time_is_over()
                 last = state.step == settings.steps or self._late
-                if self._due(settings.eval_every, last) and self._validation[2]:
+                if self._due(settings.eval_every or 0, last) and self._validation[2]:
                     self._validate()
                 if settings.sample_every and self._due(settings.sample_every, last):
                     self._sample()
@@ -220,8 +248,8 @@ class Trainer:
             hint="Lower --learning-rate, or use --precision float32.",
         )
 
-    def _validate(self) -> None:
-        self._read_losses()
+    def _held_out_loss(self) -> float:
+        """Nats per token of the engine's weights on the held-out windows, the same in every process."""
         tokens, targets, count = self._validation
         size = self._engine.micro_batch
         mine = np.array_split(np.arange(len(tokens)), self._job.processes)[self._job.rank]
@@ -229,8 +257,13 @@ class Trainer:
             self._engine.evaluate(tokens[rows], targets[rows])
             for rows in np.split(mine, range(size, len(mine), size))
         )
-        loss = total / count
+        return total / count
+
+    def _validate(self) -> None:
+        self._read_losses()
+        loss = self._held_out_loss()
         perplexity = math.exp(min(loss, 700))
+        said = f"{perplexity:,.1f}" if perplexity < 1e6 else "more than a million"
         state = self._state
         self._record.amend(state.step, val_loss=loss, val_perplexity=perplexity)
         if state.best_loss is None or loss < state.best_loss:
@@ -239,7 +272,7 @@ class Trainer:
             state.stale += 1
         self._pace.validated(time.perf_counter() - self._clock)
         self._reporter.say(
-            f"step {state.step}: validation loss {loss:.4f}, perplexity {perplexity:,.1f}"
+            f"step {state.step}: validation loss {loss:.4f}, perplexity {said}"
             + ("" if state.stale == 0 else f" (best: {state.best_loss:.4f} at step {state.best_step})")
         )
         self._clock = time.perf_counter()  # which counts training only
@@ -274,12 +307,39 @@ class Trainer:
         self._bar.close()
         if self._out_of_patience():
             self._reporter.say(
-                f"Stopped at step {state.step}: no better for {state.stale} validations (--patience)."
+                f"Stopped at step {state.step}: no better for {state.stale} validations (--patience); "
+                f"the other {self._settings.steps - state.step:,} steps are not needed."
             )
         elif self._late:
             self._reporter.say(f"Stopped at step {state.step}: its time is over (--minutes).")
         if state.best_step is not None:
             self._reporter.say(f"Best: step {state.best_step}, validation loss {state.best_loss:.4f}.")
+            if state.best_loss is not None and state.best_loss > math.log(self._engine.model.hparams.n_vocab):
+                self._reporter.warn("that is worse than guessing; start over with a lower --learning-rate.")
+            self._turn_dial()
+
+    def _turn_dial(self) -> None:
+        """Find out where between the base and the best step held-out text is predicted best."""
+        state = self._state
+        assert state.best_loss is not None
+        losses = {AS_TRAINED: state.best_loss}
+        if self._validation[2] < DIAL_TOKENS:
+            return
+        for voice in DIAL_PLACES:
+            if not self._engine.load(self._job.tell(self._record.at_voice(voice))):
+                return
+            losses[voice] = self._held_out_loss()
+        curve = sorted(losses.items())
+        voice = lowest(curve[1:])  # where the author is heard at all
+        self._record.keep_voice(state, voice, [(place, round(loss, 4)) for place, loss in curve])
+        better = "" if voice == AS_TRAINED else "; generate uses it, and --voice 1 the run as trained"
+        self._reporter.say(
+            f"Voice: {voice:g} is best on the held-out text, the base there {losses[0]:.4f}{better}."
+        )
+        if losses[0] <= min(loss for _, loss in curve[1:]):
+            self._reporter.warn(
+                "the base model predicts the held-out text as well: too little was learnt to hear."
+            )
 
 
 class _Unread(NamedTuple):

@@ -68,6 +68,9 @@ class Engine(Protocol):
     def weights(self) -> Iterator[tuple[str, Any]]:
         """The variables by name, each whole, one after another; in a job, all processes have to read on."""
 
+    def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
+        """Put other weights in the place of the model's own; whether there were any."""
+
     def moments(self) -> Iterator[tuple[str, Any]]:
         """As `weights`: Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
 

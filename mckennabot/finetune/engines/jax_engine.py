@@ -122,6 +122,11 @@ class JaxStep:
         for name, value in self.model.params.items():
             yield name, self._mesh.whole(value)
 
+    def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
+        """See `engine.Engine`."""
+        names = [self.model.variables[name].assign(self._mesh.cut(value)) for name, value in weights]
+        return bool(names)
+
     def moments(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
         for name, value in self._moments.items():

@@ -97,6 +97,11 @@ class TensorFlowStep:
         """See `engine.Engine`."""
         yield from self.model.params.items()
 
+    def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
+        """See `engine.Engine`."""
+        names = [self.model.variables[name].assign(value) for name, value in weights]
+        return bool(names)
+
     def moments(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
         yield from self._moments.items()

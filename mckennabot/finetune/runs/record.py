@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mckennabot.errors import ModelError
 from mckennabot.finetune.copied import COMPARED_TOKENS, Words
 from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Tokens
@@ -19,6 +20,7 @@ from mckennabot.finetune.runs import figure
 from mckennabot.finetune.runs.metrics import Metrics
 from mckennabot.finetune.runs.run import Run, State
 from mckennabot.finetune.runs.tensorboard import Events
+from mckennabot.models.dial import Dial, find_base
 from mckennabot.system.files import write_atomic, write_error
 from mckennabot.tokenizer import Tokenizer
 
@@ -70,6 +72,13 @@ class Onlooker:
 
     def point_to_best(self, state: State) -> None:
         """Make the best weights that are still there those that everyone loads."""
+
+    def at_voice(self, voice: float) -> Tensors:
+        """Yield the variables of the best step at a place on the dial; none where the run has no base."""
+        yield from ()
+
+    def keep_voice(self, state: State, voice: float, curve: Sequence[tuple[float, float]]) -> None:
+        """Write the dial's best place into run.json, and the losses along it."""
 
     def flush(self) -> None:
         """Write the last step's line."""
@@ -168,6 +177,19 @@ class Record(Onlooker):
         """See `Onlooker`."""
         if state.best_step is not None and state.best_step in self.run.steps():
             self.run.point_to(f"model-{state.best_step}")
+
+    def at_voice(self, voice: float) -> Tensors:
+        """See `Onlooker`."""
+        try:
+            base = find_base(self.run)
+        except ModelError:  # such as a tiny model, which begins with none
+            return
+        yield from Dial(base, voice).weights(self.run.weights("best"), self.run.hparams())
+
+    def keep_voice(self, state: State, voice: float, curve: Sequence[tuple[float, float]]) -> None:
+        """See `Onlooker`."""
+        self._info = {**self._info, "voice": voice, "voice_curve": [list(place) for place in curve]}
+        self.run.write_info({**self._info, "best_step": state.best_step, "best_loss": state.best_loss})
 
     def flush(self) -> None:
         """See `Onlooker`."""
