@@ -71,7 +71,7 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
     elif not len(data.held_out):
         reporter.say("The corpus is too small to hold any of it out: no validation.")
     if len(plan.tokens) < FEW_TOKENS:
-        reporter.warn(f"a corpus of {len(plan.tokens):,} tokens will only be recited.")
+        reporter.say(f"A corpus of {len(plan.tokens):,} tokens is so small that it will only be recited.")
     if not plan.continues:
 
         def write_tiny(new: ModelDir) -> None:

@@ -68,7 +68,7 @@ class Pace:
         settings = self._settings
         seconds = (settings.steps - step) * statistics.median(self._steps)
         for every, took in (
-            (settings.eval_every, self._validation),
+            (settings.eval_every or 0, self._validation),
             (settings.sample_every, self._sample),
             (settings.save_every, self._save),
         ):
