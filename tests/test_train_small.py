@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.train_small import Plan, Recipe, load_half, pieces, save_half, schedule
+from mckennabot.export.huggingface import tensor_name
+from mckennabot.models.checkpoint import Hparams
+from mckennabot.models.weights import shapes
+from scripts.train_small import Plan, Recipe, load_half, pieces, rescale, save_half, schedule
+from tests import numpy_gpt2
 from tests.conftest import needs_jax
 
 
@@ -45,6 +49,22 @@ def test_weights_shared_out_over_files_are_the_same_again(tmp_path: Path) -> Non
     assert again.keys() == weights.keys()
     for name, value in weights.items():
         np.testing.assert_array_equal(again[name], value)
+
+
+def test_larger_matrices_are_the_same_model() -> None:
+    rng = np.random.default_rng(0)
+    sizes = shapes(Hparams(n_vocab=40, n_ctx=16, n_embd=24, n_head=3, n_layer=2))
+    weights = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in sizes.items()}
+
+    def logits(tensors: dict[str, np.ndarray]) -> np.ndarray:
+        renamed = {
+            tensor_name(name): value[0] if name.endswith("/w") else value for name, value in tensors.items()
+        }
+        return numpy_gpt2.logits(renamed, 3, [5, 6, 7, 30])  # type: ignore[no-any-return]
+
+    before, after = logits(weights), logits(rescale(weights, 4.0))
+    np.testing.assert_allclose(after, before, atol=1e-3)
+    assert np.abs(before).max() > 1
 
 
 @needs_jax
