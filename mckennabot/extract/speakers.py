@@ -16,12 +16,16 @@ from mckennabot.errors import UsageError
 from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.kinds import Kind
 
+_GAP = r"\s{0,24}"
 _TIME = r"[\[(]?(?:\d{1,2}:)?\d{1,2}:\d\d(?:[.,]\d{1,3})?[\])]?"
-_STAMP = re.compile(rf"(?:{_TIME}|[\[(]?\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{2,4}},?\s+{_TIME})\s*[-–—]?\s*")
-_COLON = re.compile(
-    rf"(?P<name>[^:：\n]{{1,40}}?)\s*(?P<time>{_TIME})?\s*[:：](?=\s|$)\s*(?P<speech>.*)", re.DOTALL
+_STAMP = re.compile(
+    rf"(?:{_TIME}|[\[(]?\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{2,4}},?\s{{1,4}}{_TIME}){_GAP}[-–—]?{_GAP}"
 )
-_TIMED = re.compile(rf"(?P<name>[^:：\n\d]{{2,40}}?)[,\s]\s*(?P<time>{_TIME})\s*(?P<speech>.*)", re.DOTALL)
+_COLON = re.compile(
+    rf"(?P<name>[^:：\n]{{1,40}}?){_GAP}(?P<time>{_TIME})?{_GAP}[:：](?=\s|$|[*_])[*_]*\s*(?P<speech>.*)",
+    re.DOTALL,
+)
+_TIMED = re.compile(rf"(?P<name>[^:：\n\d]{{2,40}}?)[,\s]{_GAP}(?P<time>{_TIME})\s*(?P<speech>.*)", re.DOTALL)
 _ROLES = re.compile(
     r"(?:unidentified |male |female |new )?(?:audience(?: member)?|interviewer|moderator|host|guest|speaker|"
     r"questioner|man|woman|voice|narrator|announcer|question|answer|student|caller|q|a|all|both|everyone)"
@@ -39,6 +43,8 @@ _SOUND_INSIDE = re.compile(
     re.IGNORECASE,
 )
 _NO_NAME = re.compile(r"[!?;\"“”«»/=<>]|\.{2}")
+_BEGINNING = 120
+"""Characters that a label takes at most, with what stands before it."""
 _NAME_WORDS = 5
 _LABELS = 3
 """Labels that make a transcript."""
@@ -85,6 +91,8 @@ def label_of(text: str) -> Label | None:
     >>> label_of("Anna Moor  10:25\nThe lamp was out.").time, label_of("And so: nothing") is None
     ('10:25', True)
     """
+    if ":" not in text[:_BEGINNING] and "：" not in text[:_BEGINNING]:
+        return None
     stamp = _STAMP.match(text)
     rest = text[stamp.end() :] if stamp else text
     first, _, below = rest.partition("\n")

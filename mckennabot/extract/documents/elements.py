@@ -184,12 +184,17 @@ def find_numbers(tree: Element) -> frozenset[Element]:
 
 def _stands_in_text(element: Element) -> bool:
     """Whether an element is only a part of its paragraph, and that is no heading and no cell."""
-    above = element.getparent()
-    while above is not None and local(above.tag) not in PARAGRAPHS:
-        above = above.getparent()
-    if above is None or re.fullmatch(r"h[1-6]|hgroup|td|th|tr|nav|dt", local(above.tag)):
-        return False
-    return text_of(above) != text_of(element)
+    alone = True
+    above = element
+    while above is not None and (above is element or local(above.tag) not in PARAGRAPHS):
+        below, above = above, above.getparent()
+        beside = below.getprevious() is not None or below.getnext() is not None
+        said = (below.tail or "").strip() or (above is not None and (above.text or "").strip())
+        alone = alone and not beside and not said
+    return above is not None and not alone and not _NO_PLACE.fullmatch(local(above.tag))
+
+
+_NO_PLACE = re.compile(r"h[1-6]|hgroup|td|th|tr|nav|dt")
 
 
 def _is_table(table: Element) -> bool:

@@ -114,8 +114,12 @@ def is_prose(lines: Sequence[str]) -> bool:
     if len(lines) < 2 or sum(bool(_ENDED.search(line)) for line in lines) < 0.8 * len(lines):
         return False
     widths = [columns(line) for line in lines]
+    if fmean(widths) > 1.4 * LONG:
+        return True
+    if pstdev(widths) < 0.3 * fmean(widths):  # verse has lines of one length
+        return False
     spoken = sum(line.startswith(("“", '"', "«", "„", "—", "–", "「", "『")) for line in lines)
-    return max(widths) > LONG or sum(widths) > 60 * len(widths) or 2 * spoken > len(lines) > 2
+    return max(widths) > LONG or fmean(widths) > 60 or 2 * spoken > len(lines) > 2
 
 
 def _are_sentences(lines: Sequence[str]) -> bool:

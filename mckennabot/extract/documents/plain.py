@@ -124,7 +124,7 @@ _NESTING = 100
 """Levels of lists and quotations that Markdown is read to, two for each list."""
 # Quotations and lists in each other, deeper than people write: they would be dropped, words and all.
 _TOO_DEEP = re.compile(
-    r"^(?:[ \t]*(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))[ \t]*){12,}|^[ \t]{48,}(?=(?:[-*+]|\d{1,9}[.)])[ \t])",
+    r"^(?:[ \t]*(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))){12,}[ \t]*|^[ \t]{48,}(?=(?:[-*+]|\d{1,9}[.)])[ \t])",
     re.MULTILINE,
 )
 # "**Name: ** speech", as editors export it: CommonMark does not take such stars for marks.

@@ -34,8 +34,8 @@ _HEADING = re.compile(r"h([1-6])")
 _CONTAINERS = 4
 """Elements around a paragraph whose names lead to it."""
 _ITALIC = ("i", "em", "var", "cite")
-_NEAR = 8
-"""Pieces of a paragraph that are looked at before raised figures."""
+_NEAR, _NEAR_LETTERS = 8, 80
+"""Pieces of a paragraph, and letters, that are looked at before raised figures."""
 _STEP_WORDS = 15
 """Words of a paragraph that does no more than lead to another page."""
 _MARK = "\ue000"
@@ -258,7 +258,7 @@ class _Walker:
     def _take_figures(self, element: Element) -> bool:
         """Take raised figures without a link: a power becomes part of the word, a note's mark goes."""
         figures = text_of(element)
-        before = "".join(self._text[-_NEAR:])
+        before = "".join(piece[-_NEAR_LETTERS:] for piece in self._text[-_NEAR:])[-_NEAR_LETTERS:]
         if not FIGURES.fullmatch(figures) or not before.strip() or len(element) or self._level:
             return False
         italic = self._italic_from == len(self._text) - 1
