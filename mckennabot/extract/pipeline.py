@@ -258,7 +258,7 @@ STEPS = (
         _furniture,
         needs=("line numbers", "line.text", "line.row", "line.size"),
         sets=(Kind.HEAD, Kind.FOLIO),
-        why="Since a running head over two columns would hide the gutter, and while rows are whole.",
+        why="A running head over two columns would hide the gutter; and rows are whole only now.",
     ),
     Step(
         _columns,
