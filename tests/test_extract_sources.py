@@ -675,6 +675,8 @@ def test_gutenbergs_end_counts_though_the_licence_is_longer_than_the_poem(tmp_pa
         ("**Ida Berg: ** Out.\n\n** Ben:** So?", ["Ida Berg: Out.", "Ben: So?"]),
         ("2 ** 3 ** 4 and __ a __ b", ["2 ** 3 ** 4 and __ a __ b"]),
         ("`**a **` stays", ["**a ** stays"]),
+        ("*Ida: * Out.\n\n**Ben:**So?\n\n**艾达：**出去。", ["Ida: Out.", "Ben: So?", "艾达：出去。"]),
+        ("**bold**ly and 2**3**4", ["boldly and 234"]),
     ],
 )
 def test_blanks_inside_stars(tmp_path: Path, markdown: str, expected: list[str]) -> None:

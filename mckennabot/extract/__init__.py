@@ -1,13 +1,15 @@
 """A book in PDF or another format -> segments of clean paragraphs.
 
-sources     the files to read; contain: processes for work on files that nobody can trust
+sources     the files to read                          outputs   where everything goes, checked before reading
 page        what reading a PDF hands on for each page: glyphs, pictures, rules
 pdf/        reads a PDF's pages side by side, each as a `page`
-layout/     glyphs -> lines, in the processes that read; lines -> what each is -> paragraphs and chapters
-documents/  EPUB, HTML, Markdown and text -> blocks -> the same paragraphs and chapters
-book        a PDF's pages in order: lines -> segments, and a report
-inspect     pages as pictures, for people who would rather look than read
-apart, library, ledger        many books, side by side, here or on a cluster
+lines/      glyphs -> lines, in the processes that read
+steps/      lines -> what each is -> paragraphs and chapters, in the order of `pipeline`
+documents/  EPUB, Word, HTML, Markdown, text, captions, tables -> blocks -> the same paragraphs and chapters
+books/      what is known about books, whatever file they come in
+speakers    who says what in a talk, whatever file it comes in
+report, accounts, inspection   what was found and left out: for people, for programs, as pictures
+worker, library, ledger        many books, side by side, here or on a cluster
 """
 
 from __future__ import annotations

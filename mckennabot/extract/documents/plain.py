@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby, islice, pairwise
 
 from mckennabot.errors import InputError
-from mckennabot.extract.books.counting import count_words
+from mckennabot.extract.books.counting import count_words, is_wide
 from mckennabot.extract.books.numerals import number
 from mckennabot.extract.books.titles import describe, title_kind
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
@@ -100,7 +100,8 @@ def read_markdown(data: bytes) -> list[Block]:
     front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
     if front:
         text = text[front.end() :]
-    text = _TOO_DEEP.sub("", _INNER_BLANK.sub(_outside, text))
+    text = _FLANKED.sub(_apart, _INNER_BLANK.sub(_outside, text))
+    text = _TOO_DEEP.sub("", text)
     text = _LINE_BLOCK.sub(_hard_breaks, text)
     text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
     html = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable(["table", "strikethrough"]).render(text)
@@ -129,7 +130,7 @@ _TOO_DEEP = re.compile(
 )
 # "**Name: ** speech", as editors export it: CommonMark does not take such stars for marks.
 _INNER_BLANK = re.compile(
-    r"(?P<code>`[^`\n]*`)|"
+    r"(?P<code>`[^`\n]*`)|(?:(?<=\n)|(?<![\s\S]))\*(?P<label>[^\s*][^*\n`]{0,40}:)[ \t]+\*(?![*\w])|"
     r"(?<![*_\\\w])(?P<mark>\*\*|__)(?=\S)(?P<words>(?:(?!(?P=mark))[^\n`])*?\S)[ \t]+(?P=mark)(?![*_])|"
     r"(?<![*_\\\w])(?P<open>\*\*|__)[ \t]+(?P<inner>\S(?:(?:(?!(?P=open))[^\n`])*?\S)?)(?P=open)(?![*_\w])"
 )
@@ -139,8 +140,19 @@ def _outside(match: re.Match[str]) -> str:
     """Emphasis with the blank that stood inside it behind it."""
     if match["code"]:
         return match[0]
+    if match["label"]:
+        return f"*{match['label']}* "
     mark, words = match["mark"] or match["open"], match["words"] or match["inner"]
     return f"{mark}{words}{mark} "
+
+
+# "**Name:**speech": stars between a sign and a letter are no marks to CommonMark either.
+_FLANKED = re.compile(r"(?<![*\\`\w])(\*\*)([^\s*][^*\n`]*?[^\w\s*`\\])\1(?=[^\W_])")
+
+
+def _apart(match: re.Match[str]) -> str:
+    """The words without stars, and a blank behind them where the script has blanks."""
+    return match[2] if is_wide(match[2][-1]) else f"{match[2]} "
 
 
 def _hard_breaks(match: re.Match[str]) -> str:
