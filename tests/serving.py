@@ -21,7 +21,7 @@ from mckennabot.models.dial import remember
 from mckennabot.originality import Index
 from tests.conftest import ROOT
 
-PATIENCE = 60
+PATIENCE = 120
 
 
 class Server:

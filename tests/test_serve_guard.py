@@ -30,13 +30,13 @@ ASKED = {"model": "run1", "prompt": "The sea", "max_tokens": 4}
 @pytest.fixture(scope="module")
 def server(served: Path) -> Iterator[Server]:
     with serving(served) as started:
-        requests.post(f"{started.url}/v1/completions", json=ASKED, timeout=60).raise_for_status()
+        requests.post(f"{started.url}/v1/completions", json=ASKED, timeout=120).raise_for_status()
         yield started
 
 
 def post(server: Server, path: str = "/v1/completions", **changes: Any) -> requests.Response:
     """Post a completion, unless asked otherwise."""
-    return requests.post(server.url + path, **{"json": ASKED, "timeout": 60, **changes})
+    return requests.post(server.url + path, **{"json": ASKED, "timeout": 120, **changes})
 
 
 def raw(server: Server, data: bytes, *, half_close: bool = False, seconds: float = 20) -> bytes:
@@ -344,7 +344,7 @@ def test_two_thousand_requests_take_no_more_memory(server: Server) -> None:
                 asked: dict[str, Any] = {**ASKED, "stream": i % 3 == 0}
                 if i % 20 == 0:
                     asked |= {"seed": i, "logprobs": 3}
-                session.post(f"{server.url}/v1/completions", json=asked, timeout=60).raise_for_status()
+                session.post(f"{server.url}/v1/completions", json=asked, timeout=120).raise_for_status()
 
     def crowd(count: int) -> None:
         threads = [threading.Thread(target=ask, args=(count // 4,)) for _ in range(4)]

@@ -22,7 +22,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
 from mckennabot.serve.page import page  # noqa: E402
-from tests.serving import Server, serving  # noqa: E402
+from tests.serving import PATIENCE, Server, serving  # noqa: E402
 
 CHROME = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -94,7 +94,7 @@ class Page:
         script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))"
         self.driver.execute_script(script, self.get(name), value)
 
-    def until(self, condition: Callable[[], Any], seconds: float = 30) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         """Wait for something to be so."""
         deadline = time.monotonic() + seconds
         while not (found := condition()):
@@ -165,7 +165,7 @@ def test_base_and_voice_stand_side_by_side(written: Page) -> None:
     written.set("length", 10)
     written.type("The sea")
     written.get("compare").click()
-    written.until(lambda: not written.busy and written.status.startswith("Choose"), 120)
+    written.until(lambda: not written.busy and written.status.startswith("Choose"))
     titles = [title.text for title in written.driver.find_elements(By.CSS_SELECTOR, ".take h2")]
     assert titles == ["Base model", "Voice 1"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -188,7 +189,8 @@ class Job:
     def tell(self, update: Update | Exception) -> None:
         """Hand something on to the request, from any thread."""
         if not self.cancelled:
-            self._loop.call_soon_threadsafe(self._updates.put_nowait, update)
+            with contextlib.suppress(RuntimeError):  # the server has stopped
+                self._loop.call_soon_threadsafe(self._updates.put_nowait, update)
 
     async def next(self) -> Update:
         """What comes next of any of its texts.

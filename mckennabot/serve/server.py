@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -108,11 +109,17 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         listening = socket.create_server(address[:2], family=family, backlog=256)
     except OSError as error:
         raise UsageError(
-            f"cannot listen on {host}:{port} ({error.strerror})",
+            f"cannot listen on {host}:{port} ({_reason(error)})",
             hint="Choose another --port; --port 0 takes a free one.",
         ) from error
     with listening:
         yield listening
+
+
+def _reason(error: OSError) -> str:
+    """The system's words alone; asyncio and socket add their own."""
+    known = error.errno is not None and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno) if known and error.errno else str(error.strerror)
 
 
 def _with_small(settings: ServeSettings, reporter: Reporter) -> Catalogue:
