@@ -43,7 +43,9 @@ for that, name the file with `--config`.
 
 def page() -> str:
     """The whole page."""
-    commands = [("mckennabot", [])] + [(f"mckennabot {name}", [name]) for name in cli.commands]
+    commands: list[tuple[str, list[str]]] = [("mckennabot", [])] + [
+        (f"mckennabot {name}", [name]) for name in cli.commands
+    ]
     parts = [f"\n## {title}\n\n```text\n{_help(argv)}\n```\n" for title, argv in commands]
     return HEAD + "".join(parts)
 

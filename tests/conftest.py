@@ -34,11 +34,11 @@ class Cli:
             "TF_CPP_MIN_LOG_LEVEL": "3",
         }
 
-    def argv(self, *args: str | Path) -> list[str]:
+    def argv(self, *args: object) -> list[str]:
         return [sys.executable, "-m", "mckennabot", *map(str, args)]
 
     def __call__(
-        self, *args: str | Path, code: int = 0, stdin: str | None = None, env: dict[str, str] | None = None
+        self, *args: object, code: int = 0, stdin: str | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command, require its exit code, and never a traceback."""
         done = self._run(self.argv(*args), stdin, {**self.env, **(env or {})})
@@ -68,7 +68,7 @@ class Cli:
             check=False,
         )
 
-    def start(self, *args: str | Path) -> subprocess.Popen[bytes] | warm.Command:
+    def start(self, *args: object) -> Any:
         """A command in the background, for tests that send it signals."""
         return subprocess.Popen(
             self.argv(*args), cwd=self.cwd, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -87,7 +87,7 @@ class WarmCli(Cli):
     ) -> subprocess.CompletedProcess[str]:
         return self._server.run(argv, self.cwd, env, stdin or "")
 
-    def start(self, *args: str | Path) -> warm.Command:
+    def start(self, *args: object) -> Any:
         """A command in the background."""
         return warm.Command(self._server, self.argv(*args), self.cwd, self.env)
 

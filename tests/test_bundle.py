@@ -16,7 +16,6 @@ import pytest
 from mckennabot.config import ExportSettings
 from mckennabot.errors import ModelError, ResourceError
 from mckennabot.export import export
-from mckennabot.models import bundle
 from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.weights import read_weights
@@ -292,6 +291,8 @@ def test_names_twice_links_and_a_list_of_names_without_end_are_refused(voice: Pa
 
 
 def test_a_disk_too_small_is_said_before_it_is_filled(voice: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
+    monkeypatch.setattr(
+        "mckennabot.models.bundle.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1)
+    )
     with pytest.raises(ResourceError, match="GB"):
         open_bundle(voice)

@@ -19,7 +19,7 @@ import pytest
 
 from mckennabot.errors import MckennabotError, ModelError, ResourceError, UsageError
 from mckennabot.models.checkpoint import BASE_FILES, ModelDir
-from mckennabot.models.download import fetch, transfer
+from mckennabot.models.download import fetch
 from tests import server as faults
 from tests.conftest import ROOT, Cli
 from tests.server import Fault, Server
@@ -50,7 +50,7 @@ def aside() -> Iterator[Fetch]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses between tries take no time, and are listed."""
     pauses: list[float] = []
-    monkeypatch.setattr(transfer.time, "sleep", pauses.append)
+    monkeypatch.setattr("mckennabot.models.download.transfer.time.sleep", pauses.append)
     return pauses
 
 

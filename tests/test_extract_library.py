@@ -19,6 +19,7 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, ResourceError
 from mckennabot.extract import library
 from mckennabot.extract.library import Local, Outcome, read_all
+from mckennabot.extract.worker import Task
 from tests.conftest import ROOT, Cli
 from tests.pdfs import book, line
 
@@ -142,10 +143,10 @@ class Everywhere:
     def slots(self) -> int:
         return self._slots
 
-    def task(self, source: Path) -> library.Task:
-        return library.Task(source, ExtractSettings())
+    def task(self, source: Path) -> Task:
+        return Task(source, ExtractSettings())
 
-    def submit(self, task: library.Task, avoid: str | None = None) -> Future[Outcome]:
+    def submit(self, task: Task, avoid: str | None = None) -> Future[Outcome]:
         self.futures.append(Future())
         return self.futures[-1]
 

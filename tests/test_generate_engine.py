@@ -97,7 +97,7 @@ def test_a_seed_begins_the_random_numbers_anew(engine: CTranslate2Engine) -> Non
 def test_a_caller_that_goes_away_stops_the_work(engine: CTranslate2Engine) -> None:
     steps = engine.sample([[3]], FREE, most=60, least=0, on_token=lambda *step: (step, False))
     next(steps)
-    steps.close()
+    steps.close()  # type: ignore[attr-defined]
     assert len(sample(engine, [[3]], FREE, 5)[0]) == 5
 
 

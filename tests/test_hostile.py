@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mckennabot.extract.page import RawPage
+from mckennabot.extract.page import RawPage, Reading
 from mckennabot.extract.pdf import reader
-from mckennabot.extract.pdf.reader import Reading, read_pages
+from mckennabot.extract.pdf.reader import read_pages
 from mckennabot.system import processes as contain
 from tests.conftest import SHARED, Cli
 from tests.pdfs import book, line, pdf, stream

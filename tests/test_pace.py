@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mckennabot.config import FinetuneSettings
-from mckennabot.finetune import pace
 from mckennabot.finetune.pace import Pace
 from mckennabot.models.checkpoint import ModelDir
 
@@ -21,7 +20,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pace.time, "perf_counter", clock)
+    monkeypatch.setattr("mckennabot.finetune.pace.time.perf_counter", clock)
     return clock
 
 

@@ -235,7 +235,7 @@ def test_a_thousand_hostile_requests_leave_it_well(server: Server) -> None:
             socket.create_connection(("127.0.0.1", server.port), timeout=5) as connected,
             contextlib.suppress(OSError),
         ):
-            connected.sendall(shapes[i % len(shapes)]())
+            connected.sendall(shapes[i % len(shapes)]())  # type: ignore[no-untyped-call]
             if rng.random() < 0.5:
                 connected.shutdown(socket.SHUT_WR)
             if rng.random() < 0.3:
