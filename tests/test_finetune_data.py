@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,17 @@ def test_what_is_no_text_is_told_apart_and_how_to_make_a_corpus_of_it(
         encode_corpus([write(tmp_path / "a b.txt", content)], tokenizer)
     assert hint in str(caught.value)
     assert f"mckennabot extract '{tmp_path}/a b.txt'" in str(caught.value.hint)
+
+
+def test_what_is_no_file_is_refused_and_waited_for_by_nobody(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    os.mkfifo(tmp_path / "fifo.txt")
+    for path in (tmp_path / "fifo.txt", Path("/dev/zero")):
+        with pytest.raises(InputError, match="not a regular file"):
+            encode_corpus([path], tokenizer)
+    write(tmp_path / "a.txt", "The lamp.")
+    corpus = Corpus([tmp_path])
+    assert [path.name for path in corpus.files] == ["a.txt"]
+    assert "fifo.txt" in corpus.notes[0]
 
 
 def test_text_that_a_terminal_wrote_is_text(tmp_path: Path, tokenizer: Tokenizer) -> None:

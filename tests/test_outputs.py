@@ -141,6 +141,17 @@ def test_books_of_one_name_in_two_directories_are_both_kept(cli: Cli) -> None:
     }
 
 
+def test_two_forms_of_one_book_are_not_read_twice(cli: Cli) -> None:
+    library = cli.cwd / "library"
+    library.mkdir()
+    for suffix in ("md", "txt"):
+        (library / f"book.{suffix}").write_text("The lamp is out.\n", encoding="utf-8")
+    done = cli("extract", "library", "-o", "out/", code=3)
+    assert "library/book.txt" in done.stderr
+    assert "-o of its own" in done.stderr
+    assert [p.name for p in (cli.cwd / "out").glob("*.txt")] == ["book.txt"]
+
+
 def test_an_inspection_replaces_only_an_inspection(cli: Cli, pdf: Path) -> None:
     page = cli.cwd / "data" / "tale.html"
     cli("extract", pdf, "--inspect", "1")

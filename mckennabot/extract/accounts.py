@@ -35,7 +35,7 @@ def write_account(path: Path, content: Account | list[Account]) -> None:
         sys.stdout.write(text)
         return
     _make_room(path)
-    write_atomic(path.resolve(), text)
+    write_atomic(Path(os.path.realpath(path)), text)
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def account_list(path: Path | None, sources: Iterable[Path]) -> Iterator[Callabl
         return
     _make_room(path)
     stopped: BaseException | None = None
-    with replacing(path.resolve()) as temporary, temporary.open("w", encoding="utf-8") as file:
+    with replacing(Path(os.path.realpath(path))) as temporary, temporary.open("w", encoding="utf-8") as file:
         first = True
 
         def note(account: Account) -> None:

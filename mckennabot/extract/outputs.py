@@ -96,7 +96,7 @@ class Outputs:
                 else "Replace it with --force, or choose -o."
             )
             raise UsageError("there is another text already", path=target, hint=hint)
-        write_atomic(target.resolve(), text)  # through a link, not over it
+        write_atomic(Path(os.path.realpath(target)), text)  # through a link, not over it
         return shown(target)
 
     def _name_texts(self, directory: Path, suffix: str, unnamed: set[Path]) -> None:
@@ -104,7 +104,9 @@ class Outputs:
         for source in self.sources:
             stem = source.stem or source.name
             target = directory / f"{stem}{suffix}"
-            if target in taken and source in unnamed:  # a/talk.txt and b/talk.txt of one library
+            first = taken.get(target)
+            # Of one library, a/talk.txt and b/talk.txt are two talks; talk.epub and talk.pdf are one.
+            if first is not None and source in unnamed and first.parent != source.parent:
                 target = directory / f"{source.absolute().parent.name}-{stem}{suffix}"
             if target in taken:
                 self.refused[source] = UsageError(
