@@ -450,8 +450,18 @@ def test_a_line_that_is_only_a_mark_keeps_it() -> None:
 )
 def test_a_caption_is_no_sentence(text: str, kind: Kind) -> None:
     page = sheet(1, [*prose(60, 20), line(text, 340), *prose(370, 10)])
-    mark_captions([page], measured([page]))
+    pages = [page, *(sheet(n, prose(60, 30)) for n in (2, 3, 4))]
+    mark_captions(pages, measured(pages))
     assert page.lines[20].kind == kind
+
+
+def test_a_short_article_keeps_its_captions_and_its_title() -> None:
+    title, caption = line("On Lamps", 60, 150, size=18.0), line("Figure 2.1: The lamp.", 340)
+    page = sheet(1, [title, *prose(96, 20), caption, *prose(370, 10)])
+    measure = measured([page])
+    mark_captions([page], measure)
+    mark_matter(page.lines, [], measure)
+    assert set(kinds(page)) == {Kind.BODY}
 
 
 def test_letters_in_a_drawing_go_and_text_in_a_box_stays() -> None:

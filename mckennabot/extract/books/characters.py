@@ -115,7 +115,25 @@ def logical_order(pieces: list[str], right_to_left: bool) -> str:
     from bidi import get_display
 
     seen = "".join(piece[::-1] if len(piece) > 1 and has_right_to_left(piece) else piece for piece in pieces)
-    return str(get_display(seen, base_dir="R" if right_to_left else "L"))
+    read = str(get_display(seen, base_dir="R" if right_to_left else "L"))
+    # Some files name a bracket by its shape on the page, others by its sense; only one of them nests.
+    turned = read.translate(_TURNED)
+    return turned if not _nests(read) and _nests(turned) else read
+
+
+_TURNED = str.maketrans("()[]{}<>\u00ab\u00bb", ")(][}{><\u00bb\u00ab")
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
+
+
+def _nests(text: str) -> bool:
+    """Whether each bracket that opens is closed, and none is closed before."""
+    waiting: list[str] = []
+    for character in text:
+        if character in _CLOSED_BY:
+            waiting.append(_CLOSED_BY[character])
+        elif character in ")]}" and (not waiting or waiting.pop() != character):
+            return False
+    return not waiting
 
 
 def runs_right_to_left(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from mckennabot.extract.books.characters import runs_right_to_left
+from mckennabot.extract.lines.directions import as_placed
 from mckennabot.extract.lines.rows import Ink, is_beside, rows_of, upright
 from mckennabot.extract.lines.words import Fragment, fragments
 from mckennabot.extract.model import Line, Page
@@ -26,7 +27,7 @@ def page_lines(raw: RawPage) -> Page:
 
 def _page(raw: RawPage, glyphs: list[Glyph]) -> Page:
     by_angle: dict[int, list[Glyph]] = {}
-    for glyph in glyphs:
+    for glyph in as_placed(glyphs):
         by_angle.setdefault(glyph.angle, []).append(glyph)
     angles = sorted(by_angle, key=lambda angle: -sum(not g.text.isspace() for g in by_angle[angle]))
     main = angles[0] if angles else 0

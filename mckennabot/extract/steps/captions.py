@@ -11,6 +11,7 @@ from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.typography import (
     PARTED,
+    SHORT_DOCUMENT,
     SMALL_PRINT,
     ends_short,
     is_centred_below,
@@ -66,6 +67,7 @@ def mark_captions(pages: list[Page], measure: Measure) -> None:
     beside: list[list[Line]] = []
     near: Counter[_Style] = Counter()
     everywhere: Counter[_Style] = Counter()
+    short = len(pages) <= SHORT_DOCUMENT
     for page in pages:
         body = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
         _mark_lettering(page, body, measure)
@@ -74,6 +76,8 @@ def mark_captions(pages: list[Page], measure: Measure) -> None:
         _mark_figures(body, measure)
         _mark_formulas(body, measure)
         for block in _blocks([line for line in body if line.kind == Kind.BODY], measure):
+            if short:
+                continue
             style = _style(block)
             everywhere[style] += 1
             if _NUMBERED.match(block[0].text):

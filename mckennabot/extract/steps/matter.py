@@ -13,7 +13,7 @@ from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.steps.sections import Section
-from mckennabot.extract.typography import LARGER
+from mckennabot.extract.typography import LARGER, SHORT_DOCUMENT
 
 _LEADER = re.compile(r"(?:\.\s?|\u2026\s?|\u00b7\s?|_){3,}")
 _ENTRY = re.compile(r"(?:^|.*?[\s.\u2026\u00b7_\u2014-])(\d{1,4}|[ivxlcdm]{1,8})$", re.DOTALL)
@@ -105,9 +105,10 @@ def mark_matter(flow: Sequence[Line], sections: list[Section], measure: Measure)
     real = [
         section for section in top if not section.kind and section.words >= (20 if _is_named(section) else 60)
     ]
+    short = len({line.page for line in flow}) <= SHORT_DOCUMENT
     if real:
-        _mark_front(flow[: real[0].place])
-    else:
+        _mark_front(flow[: real[0].place], short)
+    elif not short:
         _mark_title(flow, measure)
 
 
@@ -178,11 +179,16 @@ def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> No
                 _mark(flow[section.place : stop], section.kind, _titled(section))
 
 
-def _mark_front(before: Sequence[Line]) -> None:
-    """Pages before the first section, unless they hold running text that no lawyer wrote."""
+def _mark_front(before: Sequence[Line], short: bool) -> None:
+    """Pages before the first section, unless they hold running text that no lawyer wrote.
+
+    Args:
+        before: lines above the first section.
+        short: whether this is no book, and only what lawyers wrote goes.
+    """
     for _, lines in groupby(before, lambda line: line.page):
         page = [line for line in lines if line.kind == Kind.BODY]
-        if _prose_lines(page) < 5 or is_legal(page):
+        if is_legal(page) or (not short and _prose_lines(page) < 5):
             _mark(page, Kind.FRONT, "matter: before the first chapter, without running text")
 
 
