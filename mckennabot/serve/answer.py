@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,7 @@ class Service:
         reporter: takes what whoever runs the server should know.
 
     Attributes:
+        loaders: wait for models, so that nothing else has to.
         closing: new requests are turned away.
     """
 
@@ -45,6 +47,7 @@ class Service:
         self.catalogue = catalogue
         self._reporter = reporter
         self.scheduler = Scheduler()
+        self.loaders = ThreadPoolExecutor(QUEUE, "loading")
         self.closing = False
         self._taken = 0
 
@@ -64,6 +67,11 @@ class Service:
 
     def __exit__(self, *_: object) -> None:
         self._taken -= 1
+
+    def close(self) -> None:
+        """End the threads; a conversion that runs ends with its process."""
+        self.loaders.shutdown(wait=False, cancel_futures=True)
+        self.scheduler.close()
 
     def refusal(self, error: Exception) -> Refusal:
         """What a client is told of an error; what it need not know goes to whoever runs the server."""
@@ -133,7 +141,8 @@ class Answer(Response):
         index = None
         if asked.originality or asked.max_copied:
             index = await asyncio.to_thread(catalogue.index, asked.model)
-        loaded = await asyncio.to_thread(catalogue.load, asked.model, asked.voice)
+        loop = asyncio.get_running_loop()
+        loaded = await loop.run_in_executor(self._service.loaders, catalogue.load, asked.model, asked.voice)
         prompts = await asyncio.to_thread(_encode, loaded, asked)
         if asked.stream:
             await self._stream(loaded, prompts, index, send)

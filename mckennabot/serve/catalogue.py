@@ -171,21 +171,32 @@ class Catalogue:
         if voice not in (None, AS_TRAINED) and entry.kind == "base":
             raise Refusal(400, f"{name!r} is a base model, which has no dial.", param="voice")
         settings = GenerateSettings(model=entry.name, voice=voice, checkpoints=self._checkpoints)
-        with self._loading:
+        try:
+            source = find_source(settings, self._reporter)
+        except MckennabotError as error:
+            status = 503 if voice is None else 400
+            raise Refusal(status, f"{error.what}.", param=None if voice is None else "voice") from error
+        if (loaded := self._in_memory(source)) is not None:
+            return loaded
+        with self._loading:  # one conversion at a time; who asks for what is in memory does not wait
+            if (loaded := self._in_memory(source)) is not None:
+                return loaded
             try:
-                source = find_source(settings, self._reporter)
+                loaded = Loaded(source, self._reporter)
             except MckennabotError as error:
-                status = 503 if voice is None else 400
-                raise Refusal(status, f"{error.what}.", param=None if voice is None else "voice") from error
-            if source not in self._loaded:
-                try:
-                    self._loaded[source] = Loaded(source, self._reporter)
-                except MckennabotError as error:
-                    raise Refusal(503, f"The model {name!r} cannot be loaded: {error.what}.") from error
-            self._loaded.move_to_end(source)
-            while len(self._loaded) > LOADED:
-                self._loaded.popitem(last=False)
-            return self._loaded[source]
+                raise Refusal(503, f"The model {name!r} cannot be loaded: {error.what}.") from error
+            with self._lock:
+                self._loaded[source] = loaded
+                while len(self._loaded) > LOADED:
+                    self._loaded.popitem(last=False)
+            return loaded
+
+    def _in_memory(self, source: Source) -> Loaded | None:
+        with self._lock:
+            loaded = self._loaded.get(source)
+            if loaded is not None:
+                self._loaded.move_to_end(source)
+            return loaded
 
     def index(self, name: str) -> Index:
         """The run's book, to compare texts with.

@@ -23,7 +23,7 @@ from mckennabot.generate.window import room
 from mckennabot.serve.sampling import Job, Row
 
 MAX_BATCH = 32
-SLICE = 0.25
+SLICE = 0.1
 """Seconds for which a batch that was held goes on before it is held again."""
 DISTRIBUTION_BYTES = 256 << 20
 """What CTranslate2 may keep of all tokens' probabilities in one batch."""

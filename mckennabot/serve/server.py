@@ -75,7 +75,7 @@ def serve(settings: ServeSettings, reporter: Reporter) -> None:
         try:
             _Server(config, service).run(sockets=[listening])
         finally:
-            service.scheduler.close()
+            service.close()
 
 
 class _Server(uvicorn.Server):
