@@ -97,6 +97,24 @@ def read_table(text: str, suffix: str, column: str | None = None) -> Table:
     return Table([text for text in texts if text], name, list(columns), header)
 
 
+def timed_rows(text: str, suffix: str) -> list[tuple[float, float, str]] | None:
+    """The rows of a table in which each text has a start and an end, as programs that hear speech write.
+
+    Returns:
+        Start and end in seconds, and the text; None where the table is another one.
+    """
+    try:
+        if suffix in (".json", ".jsonl", ".ndjson"):
+            rows = [row for row in _json_rows(text) if isinstance(row, dict)]
+        else:
+            columns, _ = _csv_columns(text)
+            rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        scale = 1000.0 if suffix == ".tsv" else 1.0  # Whisper's .tsv counts milliseconds
+        return [(float(r["start"]) / scale, float(r["end"]) / scale, str(r["text"])) for r in rows] or None
+    except (InputError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _csv_columns(text: str) -> tuple[dict[str, list[str]], bool]:
     csv.field_size_limit(sys.maxsize)
     try:

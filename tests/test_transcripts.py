@@ -146,6 +146,30 @@ def test_no_cut_of_a_caption_file_is_anything_but_text_or_one_clear_error(tmp_pa
             extract(tmp_path / "cut.srt", SUBTITLES[:at])
 
 
+def test_what_a_machine_transcribed_is_one_text(tmp_path: Path) -> None:
+    said = ["The keys were on the hook,", "and nobody had thought of them.", "Then it rained."]
+    rows = [
+        {"id": n, "start": 2.0 * n, "end": 2.0 * n + 2, "text": f" {text}"} for n, text in enumerate(said)
+    ]
+    rows[2] |= {"start": 20.0, "end": 22.0}
+    expected = [" ".join(said[:2]), said[2]]
+    content = json.dumps({"text": " ".join(said), "segments": rows, "language": "en"})
+    assert words(extract(tmp_path / "talk.json", content)) == expected
+    assert words(extract(tmp_path / "talk", content)) == expected
+    lines = [f"{1000 * r['start']:.0f}\t{1000 * r['end']:.0f}\t{r['text'].strip()}" for r in rows]
+    assert words(extract(tmp_path / "talk.tsv", "start\tend\ttext\n" + "\n".join(lines))) == expected
+
+
+def test_lines_below_times_are_captions(tmp_path: Path) -> None:
+    said = ("the keys were on the hook", "and nobody [Music]", "had thought of them", "at all")
+    text = "".join(
+        f"{time}\n{t}\n" for time, t in zip(("0:00", "0:04", "0:07", "1:02:03"), said, strict=True)
+    )
+    result = extract(tmp_path / "talk.txt", text)
+    assert " ".join(words(result)) == "the keys were on the hook and nobody had thought of them at all"
+    assert any("time stamps" in note for note in result.report.notes)
+
+
 # Speakers
 
 

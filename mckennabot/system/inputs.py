@@ -124,7 +124,7 @@ def _reason(path: Path, suffixes: Collection[str]) -> str:
     if path.name.startswith("."):
         return "hidden"
     if path.suffix.lower() not in suffixes:
-        return f"not {', '.join(sorted(suffixes))}"
+        return "of no kind that is read" if len(suffixes) > _NAMED else f"not {', '.join(sorted(suffixes))}"
     if _ABOUT.match(path.stem):
         return "about a project, no text of its own"
     try:

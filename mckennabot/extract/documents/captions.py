@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,13 +31,17 @@ _ENDED = re.compile(r"[.!?…。！？][\"”’»)\]]*$")
 
 _ABUTS = 0.25
 """Seconds between captions that roll on from each other."""
+_SURELY = 3
+"""Words that come again in captions that roll, however long it took."""
 _PAUSE, _LONG_PAUSE = 3.0, 8.0
 """Seconds of silence that part paragraphs: after a sentence, or anywhere."""
 _PARAGRAPH, _LONGEST = 150, 300
 """Words after which a paragraph ends at the next sentence, or pause; and where it ends without either."""
 
 
-class _Cue(NamedTuple):
+class Cue(NamedTuple):
+    """A caption: from when to when, in seconds, and its lines."""
+
     start: float
     end: float
     lines: list[str]
@@ -49,7 +53,11 @@ def read_captions(data: bytes) -> list[Block]:
     Raises:
         InputError: it is no text.
     """
-    cues = list(_cues(decode_file(data)))
+    return join_cues(list(_cues(decode_file(data))))
+
+
+def join_cues(cues: list[Cue]) -> list[Block]:
+    """Captions as paragraphs, the sounds that they name beside them."""
     blocks: list[Block] = []
     pieces: list[str] = []
 
@@ -68,8 +76,9 @@ def read_captions(data: bytes) -> list[Block]:
         if not words:
             continue
         pause = cue.start - ended
-        if rolling and pause < _ABUTS:
-            lines = _without(lines, _overlap(words_before, words))
+        repeated = _overlap(words_before, words) if rolling else 0
+        if repeated >= _SURELY or pause < _ABUTS:
+            lines = _without(lines, repeated)
         for line in lines:
             said = _TURN.sub("", line)
             label = label_of(said)
@@ -85,14 +94,43 @@ def read_captions(data: bytes) -> list[Block]:
     return blocks
 
 
-def _speakers(cues: list[_Cue]) -> set[str]:
+def stamped_cues(lines: Sequence[str]) -> list[Cue] | None:
+    """The captions in a text whose lines stand below times, as players show them; None if it is no such text.
+
+    ``0:05``, the words of that moment on the next line, ``0:09``, and so on.
+    """
+    full = [line.strip() for line in lines if line.strip()]
+    stamps = [n for n, line in enumerate(full) if _STAMP.fullmatch(line)]
+    if len(stamps) < _STAMPS or 4 * len(stamps) < len(full) or stamps[0] > 3:
+        return None
+    cues = [Cue(0.0, 0.0, full[: stamps[0]])] if stamps[0] else []
+    for at, following in pairwise([*stamps, len(full)]):
+        start = _clock(full[at])
+        cues.append(Cue(start, start, full[at + 1 : following]))
+    # A line lasts until the next one: only its own times tell of pauses.
+    return [Cue(a.start, max(a.start, b.start), a.lines) for a, b in pairwise([*cues, cues[-1]])]
+
+
+_STAMP = re.compile(r"[\[(]?(?:\d{1,2}:)?\d{1,3}:\d\d[\])]?")
+_STAMPS = 3
+"""Lone times that make captions of a text."""
+
+
+def _clock(stamp: str) -> float:
+    seconds = 0
+    for part in stamp.strip("[]()").split(":"):
+        seconds = 60 * seconds + int(part)
+    return float(seconds)
+
+
+def _speakers(cues: list[Cue]) -> set[str]:
     """The names that stand before what is said, where several lines begin with one that comes again."""
     labels = [label_of(line) for cue in cues for line in _clean(cue.lines)[0]]
     names = Counter(label.name for label in labels if label)
     return set(names) if sum(count for count in names.values() if count > 1) > 2 else set()
 
 
-def _cues(text: str) -> Iterator[_Cue]:
+def _cues(text: str) -> Iterator[Cue]:
     times: tuple[float, float] | None = None
     lines: list[str] = []
     for line in [*text.split("\n"), ""]:
@@ -100,11 +138,11 @@ def _cues(text: str) -> Iterator[_Cue]:
             if times:
                 if lines and lines[-1].strip().isdecimal():
                     lines.pop()  # the number of the next one, with no empty line above it
-                yield _Cue(*times, lines)
+                yield Cue(*times, lines)
             times, lines = (_seconds(match, 1), _seconds(match, 5)), []
         elif not line:
             if times:
-                yield _Cue(*times, lines)
+                yield Cue(*times, lines)
             times, lines = None, []
         elif times:
             lines.append(line)
@@ -131,7 +169,7 @@ def _clean(lines: list[str]) -> tuple[list[str], list[str]]:
     return kept, sounds
 
 
-def _roll(cues: list[_Cue]) -> bool:
+def _roll(cues: list[Cue]) -> bool:
     """Whether captions repeat what stands above, as those do that roll up line by line or word by word."""
     words = [" ".join(_clean(cue.lines)[0]).split() for cue in cues]
     full = [words_of for words_of in words if words_of]

@@ -11,7 +11,7 @@ from mckennabot.errors import InputError
 from mckennabot.extract.documents.blocks import Block, Source
 from mckennabot.sniff import HEAD, NAMES, sniff
 from mckennabot.tables import SUFFIXES as TABLES
-from mckennabot.tables import read_table
+from mckennabot.tables import read_table, timed_rows
 
 MAX_BYTES = 32 << 20
 """Of a text or HTML file: War and Peace takes four million."""
@@ -69,9 +69,13 @@ def _html(data: bytes) -> Source:
 
 
 def _text(data: bytes) -> Source:
+    from mckennabot.extract.documents.captions import join_cues, stamped_cues
+    from mckennabot.extract.documents.decode import decode_file
     from mckennabot.extract.documents.plain import read_text
 
     kind = sniff(data[:HEAD])
+    if kind in ("text", "utf-16") and (cues := stamped_cues(decode_file(data).split("\n"))):
+        return Source(join_cues(cues), [], frozenset(), 0, 1, {}, (f"{len(cues):,} time stamps removed",))
     if kind == "html":
         return _html(data)
     if kind == "captions":
@@ -116,7 +120,13 @@ def _table(path: Path, settings: ExtractSettings) -> Source:
         raise InputError(
             f"larger than {MAX_BYTES >> 20} MB", hint="finetune reads tables of any size itself."
         )
-    table = read_table(decode_file(data), path.suffix.lower(), settings.column)
+    text, suffix = decode_file(data), path.suffix.lower() or ".json"
+    if settings.column is None and (rows := timed_rows(text, suffix)):
+        from mckennabot.extract.documents.captions import Cue, join_cues
+
+        spoken = join_cues([Cue(start, end, said.split("\n")) for start, end, said in rows])
+        return Source(spoken, [], frozenset(), 0, 1, {})
+    table = read_table(text, suffix, settings.column)
     blocks = [
         Block(paragraph, place=row, opens=number == 0)
         for row, text in enumerate(table.texts, 1)
