@@ -45,7 +45,15 @@ def tokenizer(base_model: Path) -> Tokenizer:
 def complete(client: Any, **changes: Any) -> Any:
     """A completion of the run, greedy unless asked otherwise."""
     asked = {"model": "run1", "prompt": "The sea", "max_tokens": 12, "temperature": 0, **changes}
-    known = {"top_k", "repetition_penalty", "originality", "max_copied", "min_tokens", "voice"}
+    known = {
+        "top_k",
+        "finish_sentence",
+        "repetition_penalty",
+        "originality",
+        "max_copied",
+        "min_tokens",
+        "voice",
+    }
     extra = {name: asked.pop(name) for name in known & asked.keys()}
     return client.completions.create(**asked, extra_body=extra)
 
@@ -161,6 +169,15 @@ def test_a_stop_text_ends_a_text_and_is_never_shown(client: Any) -> None:
     assert "".join(piece.choices[0].text for piece in pieces) == wanted
     begun = complete(client, max_tokens=30, stop=whole[-3:] + "never", stream=True)
     assert "".join(piece.choices[0].text for piece in begun) == whole
+
+
+def test_a_sentence_may_be_finished_past_the_length(client: Any) -> None:
+    plain = complete(client, max_tokens=10, temperature=1, seed=2)
+    longer = complete(client, max_tokens=10, temperature=1, seed=2, finish_sentence=True, logprobs=0)
+    [choice] = longer.choices
+    assert choice.text.startswith(plain.choices[0].text)
+    assert 10 < longer.usage.completion_tokens <= 70
+    assert _decoded(choice.logprobs.tokens).startswith(choice.text)
 
 
 def test_a_seed_gives_the_same_text_whatever_else_runs(server: Server, client: Any) -> None:

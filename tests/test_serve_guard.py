@@ -229,6 +229,8 @@ def test_a_thousand_hostile_requests_leave_it_well(server: Server) -> None:
         lambda: whole + whole,
         lambda: b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + rng.randbytes(200),
     ]
+    files = Path(f"/proc/{server.process.pid}/fd")
+    before = len(list(files.iterdir()))
     for i in range(1000):
         # The server may close first.
         with (
@@ -244,6 +246,10 @@ def test_a_thousand_hostile_requests_leave_it_well(server: Server) -> None:
     assert requests.get(f"{server.url}/health", timeout=9).json()["status"] == "ok"
     assert post(server).ok
     assert not [line for line in server.log if "bug" in line]
+    deadline = time.monotonic() + 2 * connection.HEAD_SECONDS  # some were waited for
+    while len(list(files.iterdir())) > before + 5:
+        assert time.monotonic() < deadline, "connections stay open"
+        time.sleep(0.1)
 
 
 def test_a_client_that_sends_its_headers_too_slowly_is_cut_off(server: Server) -> None:

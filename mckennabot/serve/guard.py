@@ -172,7 +172,7 @@ _SECURITY: list[Header] = [
 def _hostname(host: str) -> str:
     """The name in a Host header, without its port; empty where it is none."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").lower().rstrip(".")
+        return "" if "@" in host else (urlsplit(f"//{host}").hostname or "").lower().rstrip(".")
     except ValueError:
         return ""
 

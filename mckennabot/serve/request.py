@@ -37,6 +37,7 @@ class Asked:
         top: likeliest tokens to tell at each place, beside the one sampled; None tells no probabilities.
         max_tokens: new ones of each text.
         min_tokens: before which nothing ends a text.
+        finish_sentence: go on past `max_tokens` to the end of the sentence.
         temperature, top_k, top_p, repetition_penalty: as `GenerateSettings`.
         stop: texts that end a text, and are no part of it.
         seed: of the random numbers; None takes what comes.
@@ -56,6 +57,7 @@ class Asked:
     top: int | None
     max_tokens: int
     min_tokens: int
+    finish_sentence: bool
     temperature: float
     top_k: int
     top_p: float
@@ -151,6 +153,7 @@ def _common(
         top=top,
         max_tokens=max_tokens,
         min_tokens=fields.integer("min_tokens", 0, 0, max_tokens),
+        finish_sentence=fields.truth("finish_sentence"),
         temperature=temperature,
         top_k=max(0, fields.integer("top_k", DEFAULTS.top_k, -1, 1 << 30)),  # vLLM's -1 is all, too
         top_p=top_p,

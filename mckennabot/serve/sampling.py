@@ -15,7 +15,7 @@ from mckennabot.generate.window import context
 from mckennabot.serve.catalogue import Loaded
 from mckennabot.serve.request import Asked
 
-FINISH = {"end-of-text": "stop", "stop": "stop", "length": "length"}
+FINISH = {"end-of-text": "stop", "stop": "stop", "length": "length", "sentence": "length"}
 """OpenAI's words for why a text ended."""
 HIDDEN = -1e4
 """Log-probabilities below are those of banned tokens: CTranslate2 gives them the least float there is."""
@@ -67,7 +67,10 @@ class Row:
     def __init__(self, job: Job, number: int, prompt: str, ids: Sequence[int]) -> None:
         asked = job.asked
         settings = GenerateSettings(
-            length=max(1, asked.max_tokens), min_length=asked.min_tokens, stop=asked.stop
+            length=max(1, asked.max_tokens),
+            min_length=asked.min_tokens,
+            finish_sentence=asked.finish_sentence,
+            stop=asked.stop,
         )
         self.job = job
         self.text = Text(prompt, ids, job.loaded.tokenizer, settings)
@@ -143,8 +146,8 @@ class Row:
         text = self.text
         finish = FINISH[text.stop] if text.stop else None
         self._shown += len(self._piece)
-        # Of a text that a stop text cuts, the tokens behind the cut are none of it.
-        whole = text.stop is not None and text.stop != "stop"
+        # Of a text that a stop text or its last sentence cuts, the tokens behind the cut are none of it.
+        whole = text.stop in ("length", "end-of-text")
         ready = [token for token in self._tokens if whole or token.offset < self._shown]
         self._tokens = self._tokens[len(ready) :]
         self.job.tell(Update(self._number, self._piece, ready, finish))
