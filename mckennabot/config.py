@@ -30,6 +30,8 @@ CHECKPOINTS = Path("checkpoints")
 CORPUS_DIR = Path("data")
 LEDGER = ".extracted.jsonl"
 """Which books of a directory of texts are done, kept beside them."""
+PLACES = ".places"
+"""Suffix of the file beside a text that says where its paragraphs stood in the book."""
 BASE_URL = "https://openaipublic.blob.core.windows.net/gpt-2"
 """Where OpenAI keeps its models, and gpt-2-simple fetches them: ``<BASE_URL>/models/<name>/<file>``."""
 

@@ -16,12 +16,13 @@ import re
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mckennabot.corpus import Segment
 from mckennabot.errors import ModelError
+from mckennabot.places import Spot
 from mckennabot.system.files import replacing
 
 if TYPE_CHECKING:
@@ -43,11 +44,31 @@ class Place:
         file: the corpus file's name.
         segment: counted from 1.
         paragraph: within the segment, counted from 1.
+        page: of the PDF that it was extracted from, from 1; None where that is not known.
+        label: how that page is numbered in print.
+        chapter: the heading it stands under.
+        part: the file of an EPUB that it stands in.
     """
 
     file: str
     segment: int
     paragraph: int
+    page: int | None = None
+    label: str | None = None
+    chapter: str | None = None
+    part: str | None = None
+
+    def __str__(self) -> str:
+        """In words, as a reader of the book would look it up.
+
+        >>> str(Place("book.txt", 2, 16)), str(Place("book.txt", 2, 16, 53, "47", "The Fern"))
+        ('book.txt, segment 2, paragraph 16', 'book.txt, p. 47, The Fern')
+        """
+        page = self.label or self.page
+        if page is None and self.chapter is None:
+            return f"{self.file}, segment {self.segment}, paragraph {self.paragraph}"
+        where = [f"p. {page}"] if page is not None else []
+        return ", ".join([self.file, *where, *([self.chapter] if self.chapter else [])])
 
 
 @dataclass(frozen=True)
@@ -90,7 +111,14 @@ class Index:
     """The corpus, searchable by runs of words."""
 
     def __init__(
-        self, vocabulary: Sequence[str], ids: Ints, order: Ints, paragraphs: Ints, files: Sequence[str]
+        self,
+        vocabulary: Sequence[str],
+        ids: Ints,
+        order: Ints,
+        paragraphs: Ints,
+        files: Sequence[str],
+        spots: Ints | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         """Take what `build` or `load` made.
 
@@ -101,19 +129,29 @@ class Index:
             paragraphs: [paragraphs, 4] position in `ids` of each one's first word, and its file,
                 segment and paragraph number.
             files: names of the corpus files.
+            spots: [paragraphs, 4] page, and label, chapter and part by their numbers among `names`; 0
+                stands for what is not known. None where nothing is.
+            names: labels, chapters and parts; name i has the number i + 1.
         """
         self._number = {word: i for i, word in enumerate(vocabulary, 1)}
         self._ids = ids
         self._order = order
         self._paragraphs = paragraphs
         self._files = files
+        self._spots = spots
+        self._names = names
 
     @classmethod
-    def build(cls, corpora: Iterable[tuple[str, Iterable[Segment]]]) -> Index:
+    def build(
+        cls,
+        corpora: Iterable[tuple[str, Iterable[Segment]]],
+        spots: Iterable[Spot | None] = (),
+    ) -> Index:
         """Index the segments of each corpus file.
 
         Args:
             corpora: file name and segments, as `mckennabot.corpus.parse` gives them.
+            spots: of all their paragraphs in order, as `mckennabot.places.load` gives them for each file.
         """
         import numpy as np
 
@@ -130,7 +168,11 @@ class Index:
             files.append(file)
         array = np.array(ids, np.int32)
         places = np.array(paragraphs, np.int32).reshape(-1, 4)
-        return cls(list(number), array, _suffix_array(array), places, files)
+        rows, names = _packed_spots(spots)
+        if len(rows) not in (0, len(places)):
+            raise ValueError(f"{len(rows)} spots of {len(places)} paragraphs")
+        known = rows if rows.any() else None
+        return cls(list(number), array, _suffix_array(array), places, files, known, names)
 
     def save(self, run: Path) -> None:
         """Write the index into a run's directory.
@@ -141,6 +183,9 @@ class Index:
         import numpy as np
 
         with replacing(run / FILE) as temporary, temporary.open("wb") as file:
+            known: dict[str, Any] = {}
+            if self._spots is not None:
+                known = {"spots": self._spots, "names": _packed(self._names)}
             np.savez(
                 file,
                 ids=self._ids,
@@ -148,6 +193,7 @@ class Index:
                 paragraphs=self._paragraphs,
                 vocabulary=_packed(self._number),
                 files=_packed(self._files),
+                **known,
             )
 
     @classmethod
@@ -169,6 +215,8 @@ class Index:
                 arrays["order"],
                 arrays["paragraphs"],
                 _unpacked(arrays["files"]),
+                arrays.get("spots"),
+                _unpacked(arrays["names"]) if "names" in arrays else (),
             )
             index._check()
             return index
@@ -196,6 +244,11 @@ class Index:
             raise ValueError("positions outside the corpus")
         if len(paragraphs) and not (0 <= paragraphs[:, 1].min() <= paragraphs[:, 1].max() < len(self._files)):
             raise ValueError("paragraphs of files that are not there")
+        if (spots := self._spots) is not None:
+            if spots.dtype.kind != "i" or spots.shape != (len(paragraphs), 4):
+                raise ValueError("an array of another shape")
+            if spots.size and (spots.min() < 0 or spots[:, 1:].max() > len(self._names)):
+                raise ValueError("names that are not there")
 
     def report(self, text: str, start: int = 0) -> Report:
         """Compare a text with the corpus.
@@ -249,7 +302,12 @@ class Index:
 
         row = int(np.searchsorted(self._paragraphs[:, 0], position, side="right")) - 1
         _, file, segment, paragraph = (int(n) for n in self._paragraphs[row])
-        return Place(self._files[file], segment, paragraph)
+        place = Place(self._files[file], segment, paragraph)
+        if self._spots is None:
+            return place
+        page, *numbers = (int(n) for n in self._spots[row])
+        label, chapter, part = (self._names[n - 1] if n else None for n in numbers)
+        return replace(place, page=page or None, label=label, chapter=chapter, part=part)
 
 
 def words(text: str) -> list[tuple[str, int, int]]:
@@ -312,6 +370,24 @@ def _suffix_array(ids: Ints) -> Ints:
         rank[order] = np.concatenate(([1], 1 + np.cumsum(ranked[1:] != ranked[:-1])))
         width *= 2
     return order.astype(np.int32)
+
+
+def _packed_spots(spots: Iterable[Spot | None]) -> tuple[Ints, list[str]]:
+    """Spots as numbers, and the names that they number."""
+    import numpy as np
+
+    number: dict[str, int] = {}
+    rows = []
+    for spot in spots:
+        names = (spot.label, spot.chapter, spot.part) if spot else (None, None, None)
+        numbers = [number.setdefault(_line(name), len(number) + 1) if name else 0 for name in names]
+        rows.append([(spot.page or 0) if spot else 0, *numbers])
+    return np.array(rows, np.int32).reshape(-1, 4), list(number)
+
+
+def _line(name: str) -> str:
+    """A name on one line, as `_packed` takes it: a heading may have two."""
+    return " ".join(name.split())
 
 
 def _packed(strings: Iterable[str]) -> npt.NDArray[np.uint8]:

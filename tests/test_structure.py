@@ -17,15 +17,16 @@ FILES = {
 PLAN = [  # each line may import what stands in lines below it
     {"__main__"},
     {"cli"},
+    {"api"},
     {"voice", "serve", "export"},
     {"extract", "finetune", "generate"},
-    {"models", "corpus", "tokenizer", "originality", "backend"},
+    {"models", "corpus", "places", "tokenizer", "originality", "backend", "sniff", "tables", "language"},
     {"system", "config", "errors", "reporter"},
 ]
 FRIENDS = [  # and these neighbours in a line know each other
-    *({one, other} for one in PLAN[4] for other in PLAN[4]),
     *({one, other} for one in PLAN[5] for other in PLAN[5]),
-    *({"export", other} for other in PLAN[2]),
+    *({one, other} for one in PLAN[6] for other in PLAN[6]),
+    *({"export", other} for other in PLAN[3]),
 ]
 HEAVY = [
     *("tensorflow", "keras", "jax", "ctranslate2", "gpt_2_simple", "torch"),

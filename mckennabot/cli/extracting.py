@@ -116,7 +116,7 @@ class Run:
         book = self._read(source)
         self._request.reporter.detail(f"{shown(source)} was read in {time.perf_counter() - begun:.1f} s")
         if source in self._outputs.texts:
-            outcome = self._outputs.write(source, corpus.render(book.segments))
+            outcome = self._outputs.write(source, book.text, book.places)
         else:
             self._segments += book.segments
             outcome = "stdout"

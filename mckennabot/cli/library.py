@@ -105,7 +105,7 @@ class Library(Run):
             ours = target.is_file() and ledger.wrote(source, target.read_bytes())
         except OSError as error:
             raise write_error(error, target) from error
-        outcome = self._outputs.write(source, result.text, ours=ours)
+        outcome = self._outputs.write(source, result.text, result.places, ours=ours)
         ledger.note(source, result.origin, result.text.encode("utf-8"))
         note(account(source, result.report))
         for warning in warnings(result.report):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
@@ -100,6 +100,7 @@ def _one_voice(book: Book, settings: ExtractSettings) -> Book:
     text = [paragraph for segment in book.segments for paragraph in segment]
     voices = part_voices(text, [paragraph in chapters for paragraph in text], settings.speaker)
     kept = iter(zip(voices.texts, voices.kinds, strict=True))
+    stays = [kind is None for kind in voices.kinds]
     segments = [
         [said for said, kind in islice(kept, len(segment)) if kind is None] for segment in book.segments
     ]
@@ -107,4 +108,9 @@ def _one_voice(book: Book, settings: ExtractSettings) -> Book:
         if kind is not None:
             book.report.leave_out(kind, 0, paragraph)
     book.report.notes += voices.said
-    return replace(book, segments=[segment for segment in segments if segment])
+    return replace(
+        book,
+        segments=[segment for segment in segments if segment],
+        spans=list(compress(book.spans, stays)),
+        spots=list(compress(book.spots, stays)),
+    )

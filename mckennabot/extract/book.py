@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mckennabot import corpus
+from mckennabot import corpus, places
 from mckennabot.errors import UsageError
 from mckennabot.extract.model import Page
 from mckennabot.extract.report import Chapter, Report
+from mckennabot.places import Spot
 from mckennabot.system.files import write_atomic, write_error
 
 
@@ -36,6 +37,7 @@ class Book:
         report: what was found, removed and repaired.
         pages: the lines of each page, with the kinds that they were taken for; none of a book without pages.
         spans: the first and the last page of each paragraph, in order; none of a book without pages.
+        spots: where each paragraph begins: page, printed number, chapter; none where nothing is known.
         source: the file that it was read from, where it was one.
     """
 
@@ -43,12 +45,18 @@ class Book:
     report: Report
     pages: list[Page]
     spans: list[tuple[int, int]] = field(default_factory=list)
+    spots: list[Spot] = field(default_factory=list)
     source: Path | None = None
 
     @property
     def text(self) -> str:
         """The corpus file's content: a paragraph per line, ``<|endoftext|>`` between segments."""
         return corpus.render(self.segments)
+
+    @property
+    def places(self) -> str:
+        """The content of the file of places beside the corpus file; empty where nothing is known."""
+        return places.render(self.segments, self.spots) if self.spots else ""
 
     @property
     def chapters(self) -> list[Chapter]:
@@ -64,6 +72,8 @@ class Book:
 
     def save(self, path: str | Path) -> Path:
         """Write the text as a corpus file, in place of what is there; directories are made.
+
+        A file beside it says where each paragraph stood (`mckennabot.places`).
 
         Args:
             path: the file.
@@ -83,6 +93,7 @@ class Book:
         except OSError as error:
             raise write_error(error, path) from error
         write_atomic(path, self.text)
+        places.save(path, self.places)
         return path
 
     def __repr__(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mckennabot.config import CORPUS_DIR, LEDGER
 from mckennabot.errors import UsageError
+from mckennabot.places import save as save_places
 from mckennabot.system.files import write_atomic, write_error
 from mckennabot.system.inputs import Found
 from mckennabot.system.terminal import shown
@@ -68,12 +69,13 @@ class Outputs:
             self.texts = {source: Path(output) for source in self.sources}
         self._compare(ledger)
 
-    def write(self, source: Path, text: str, *, ours: bool = False) -> str:
+    def write(self, source: Path, text: str, places: str | None = None, *, ours: bool = False) -> str:
         """Write a source's text; what to tell the user of where it went.
 
         Args:
             source: whose.
             text: the file's content.
+            places: of the file beside it that says where its paragraphs stood; None leaves that alone.
             ours: the text that is there was written by an earlier run and not touched since.
 
         Raises:
@@ -87,6 +89,8 @@ class Outputs:
         except OSError as error:
             raise write_error(error, target) from error
         if there == text.encode("utf-8"):
+            if places is not None:
+                save_places(target, places)
             return f"{shown(target)} (unchanged)"
         may = ours or (self._force and target not in self._guarded)
         if there is not None and not may:
@@ -97,6 +101,8 @@ class Outputs:
             )
             raise UsageError("there is another text already", path=target, hint=hint)
         write_atomic(Path(os.path.realpath(target)), text)  # through a link, not over it
+        if places is not None:
+            save_places(target, places)
         return shown(target)
 
     def _name_texts(self, directory: Path, suffix: str, unnamed: set[Path]) -> None:

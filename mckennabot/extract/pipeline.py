@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mckennabot.config import ExtractSettings
 from mckennabot.extract.book import Book
@@ -18,6 +18,7 @@ from mckennabot.extract.lines.columns import set_columns
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.report import make_report
+from mckennabot.extract.spots import find_spots, printed_labels
 from mckennabot.extract.steps.captions import mark_captions
 from mckennabot.extract.steps.chapters import find_sections
 from mckennabot.extract.steps.footnotes import mark_footnotes
@@ -391,11 +392,16 @@ def shape(pages: list[Page], outline: list[OutlineEntry], settings: ExtractSetti
     """
     draft = Draft(pages, outline, settings)
     run(draft)
+    spots = find_spots(draft.paragraphs, draft.firsts, printed_labels(draft.pages))
     if draft.split:
         number_sheets(draft.pages)
+        spots = [
+            replace(spot, page=paragraph.lines[0].page)
+            for spot, paragraph in zip(spots, draft.paragraphs, strict=True)
+        ]
     report = make_report(draft.pages, draft.paragraphs, draft.firsts, draft.hyphens, draft.note_marks)
     spans = [(paragraph.lines[0].page, paragraph.lines[-1].page) for paragraph in draft.paragraphs]
-    return Book(draft.segments, report, draft.pages, spans)
+    return Book(draft.segments, report, draft.pages, spans, spots)
 
 
 def _body(pages: list[Page]) -> list[Line]:

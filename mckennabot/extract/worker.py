@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mckennabot import __version__, corpus
+from mckennabot import __version__
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, ResourceError
 from mckennabot.extract.report import Report
@@ -63,11 +63,13 @@ class Extracted:
 
     Attributes:
         text: the corpus file's content.
+        places: of the file beside it that says where its paragraphs stood.
         report: the account of it.
         origin: the file that it was made from.
     """
 
     text: str
+    places: str
     report: Report
     origin: Fingerprint
 
@@ -170,7 +172,7 @@ def _extract(task: Task) -> Extracted | MckennabotError:
         check_file(task.source)
         origin = fingerprint(task.source)  # before it is read: a later change shows
         book = extract_book(task.source, task.settings)
-        return Extracted(corpus.render(book.segments), book.report, origin)
+        return Extracted(book.text, book.places, book.report, origin)
     except MemoryError:
         return InputError("it takes too much memory", path=task.source)
     except MckennabotError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mckennabot import places
 from mckennabot.backend import import_keras
 from mckennabot.config import FinetuneSettings
 from mckennabot.errors import UsageError
@@ -184,6 +185,6 @@ def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> None:
         reporter.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
     else:
         corpus = plan.corpus
-        Index.build((path.name, segments(corpus, path, plan.tokenizer)) for path in corpus.files).save(
-            run.path
-        )
+        texts = [(path, segments(corpus, path, plan.tokenizer)) for path in corpus.files]
+        spots = [spot for path, paragraphs in texts for spot in places.load(path, paragraphs)]
+        Index.build([(path.name, paragraphs) for path, paragraphs in texts], spots).save(run.path)

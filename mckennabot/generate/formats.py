@@ -114,10 +114,7 @@ def summary(text: str, report: Report) -> str:
         copied = "no word is the corpus's"
     else:
         place = report.longest.place
-        copied = (
-            f"longest copied run {report.longest.words} words "
-            f"({place.file}, segment {place.segment}, paragraph {place.paragraph})"
-        )
+        copied = f"longest copied run {report.longest.words} words ({place})"
     new = list(dict.fromkeys(text[start:end] for start, end in report.new))
     more = f" and {len(new) - NAMED_WORDS} more" if len(new) > NAMED_WORDS else ""
     return (

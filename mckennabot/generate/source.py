@@ -9,8 +9,9 @@ from pathlib import Path
 from mckennabot.config import MOST_VOICE, GenerateSettings
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.models import small
-from mckennabot.models.checkpoint import ModelDir, find_model, latest_run
+from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.dial import AS_TRAINED, Dial, find_base
+from mckennabot.models.find import find_model, latest_run
 from mckennabot.reporter import Reporter
 
 SEEDS = 2**32 - 1

@@ -23,8 +23,9 @@ from mckennabot.generate.convert import Conversion
 from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, choose_precision, choose_threads
 from mckennabot.generate.source import SEEDS, Source, find_source
 from mckennabot.models.bundle import peek
-from mckennabot.models.checkpoint import ModelDir, find_model
+from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.dial import AS_TRAINED
+from mckennabot.models.find import find_model
 from mckennabot.models.inventory import Entry, inventory
 from mckennabot.models.weights import parameters
 from mckennabot.originality import FILE as INDEX

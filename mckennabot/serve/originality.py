@@ -35,7 +35,9 @@ def originality(catalogue: Catalogue, index: Index, model: str, text: str, start
                 "file": run.place.file,
                 "segment": run.place.segment,
                 "paragraph": run.place.paragraph,
-                "page": getattr(run.place, "page", None),
+                "page": run.place.page,
+                "label": run.place.label,
+                "chapter": run.place.chapter,
             },
             "passage": passage and {"before": passage.before, "text": passage.text, "after": passage.after},
         }

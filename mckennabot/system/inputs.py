@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from mckennabot.config import LEDGER
+from mckennabot.config import LEDGER, PLACES
 from mckennabot.errors import InputError
 from mckennabot.system.terminal import shown
 
@@ -105,7 +105,7 @@ def walk(directory: Path, suffixes: Collection[str]) -> Found:
             elif path.is_symlink():
                 found.leave_out("a link to a directory", path)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        files += (Path(folder, name) for name in names if name != LEDGER)
+        files += (Path(folder, name) for name in names if name != LEDGER and not name.endswith(PLACES))
     for path in sorted(files, key=natural):
         if reason := _reason(path, suffixes):
             found.leave_out(reason, path)

@@ -15,6 +15,7 @@ from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.kinds import Kind, kept_kinds
 from mckennabot.extract.report import Chapter, Report
 from mckennabot.extract.speakers import part_voices
+from mckennabot.places import Spot
 from mckennabot.system.processes import Call, Died
 
 SECONDS = 40.0
@@ -51,6 +52,8 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
     _part_voices(blocks, settings.speaker, report)
     kept = kept_kinds(settings.keep) | {Kind.BODY, Kind.HEADING}
     segments: list[list[str]] = []
+    spots: list[Spot] = []
+    chapter: str | None = None
     place = 0
     for number, block in enumerate(blocks):
         if block.kind not in kept:
@@ -67,13 +70,17 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
             segments.append([])
         segments[-1].append(block.text)
         place = block.place
+        if division is not None and division.chapter:
+            chapter = division.title or None
+        part = source.names[place - 1] if place <= len(source.names) else None
+        spots.append(Spot(chapter=chapter, part=part))
         _count(report, block, division)
     if not segments:
         raise InputError(
             "no text is left of the document",
             hint="Keep more of it, for example with --keep front-matter,contents.",
         )
-    return Book(segments, report, [])
+    return Book(segments, report, [], spots=spots)
 
 
 # Cleaning

@@ -69,6 +69,7 @@ class Source(NamedTuple):
         places: how many documents it is made of.
         failed: documents that could not be read, with the reason.
         said: what the reader chose or could not keep, for the user.
+        names: of these documents in the file, where they have names.
     """
 
     blocks: list[Block]
@@ -78,3 +79,4 @@ class Source(NamedTuple):
     places: int
     failed: dict[int, str]
     said: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()

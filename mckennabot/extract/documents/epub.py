@@ -123,7 +123,8 @@ class _Reader:
             reason = f" ({next(iter(failed.values()))})" if failed else ""
             raise self._error(f"no text in the EPUB{reason}")
         _mark_steps(blocks, package.spine)
-        return Source(blocks, toc, frozenset(notes), marks, len(package.spine), failed)
+        names = tuple(package.spine)
+        return Source(blocks, toc, frozenset(notes), marks, len(names), failed, names=names)
 
     def _error(self, what: str, hint: str | None = None) -> InputError:
         return InputError(what, path=self._path, hint=hint)
