@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Union
 from mckennabot.config import ExtractSettings, FinetuneSettings, GenerateSettings, with_options
 from mckennabot.errors import UsageError
 from mckennabot.models.checkpoint import ModelDir
-from mckennabot.reporter import Bar, Reporter, automatic
+from mckennabot.reporter import Counted, Reporter, automatic
 from mckennabot.system.terminal import shown
 
 if TYPE_CHECKING:
@@ -107,29 +107,8 @@ def read_book(source: str | os.PathLike[str], *, reporter: Reporter | None = Non
 
     settings = with_options(ExtractSettings(), options)
     path = Path(source).expanduser()
-    with _Pages(path, reporter or automatic()) as progress:
+    with Counted(reporter or automatic(), "page", shown(path)) as progress:
         return replace(extract_book(path, settings, progress), source=path)
-
-
-class _Pages:
-    """A bar from the moment on that the number of pages is known."""
-
-    def __init__(self, source: Path, reporter: Reporter) -> None:
-        self._source = source
-        self._reporter = reporter
-        self._bar: Bar | None = None
-
-    def __enter__(self) -> _Pages:
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._bar is None:
-            self._bar = self._reporter.bar(total, "page", name=shown(self._source))
-        self._bar.at(done)
-
-    def __exit__(self, *failure: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
 
 def train(sources: Source | Iterable[Source], *, reporter: Reporter | None = None, **options: Any) -> Run:

@@ -431,6 +431,37 @@ class _NotebookBar(_NoBar):
         return self._make(f'<progress value="{done}" max="{self._total or 1}"></progress> {line}')
 
 
+class Counted:
+    """A bar from the moment on that the total is known; as a context manager, called with done and total.
+
+    Args:
+        reporter: shows it.
+        unit: in the singular, such as ``page``.
+        name: what it is about.
+    """
+
+    def __init__(self, reporter: Reporter, unit: str, name: str) -> None:
+        self._reporter = reporter
+        self._unit = unit
+        self._name = name
+        self._bar: Bar | None = None
+
+    def __enter__(self) -> Counted:
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        if self._bar is None:
+            self._bar = self._reporter.bar(total, self._unit, name=self._name)
+        self._bar.at(done)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
 def automatic() -> Reporter:
     """What fits the place that the library is used in: a notebook, a terminal, or a program."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -75,6 +78,42 @@ class Cli:
         )
 
 
+class QuickCli(Cli):
+    """The same in this process, for tests in which nothing depends on a process of its own."""
+
+    def _run(
+        self, argv: list[str], stdin: str | None, env: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        if argv[1:3] != ["-m", "mckennabot"] or stdin is not None:
+            return super()._run(argv, stdin, env)
+        from mckennabot.cli import main
+
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before, here = dict(os.environ), Path.cwd()
+        try:
+            os.environ.clear()
+            os.environ.update(env)
+            os.chdir(self.cwd)
+            with (
+                contextlib.redirect_stdout(out),
+                contextlib.redirect_stderr(err),
+                pytest.raises(SystemExit) as left,
+            ):
+                main(argv[3:])
+        finally:
+            os.chdir(here)
+            os.environ.clear()
+            os.environ.update(before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        said = []
+        for stream in (out, err):
+            stream.flush()
+            said.append(stream.buffer.getvalue().decode("utf-8"))  # type: ignore[attr-defined]
+        return subprocess.CompletedProcess(argv, int(left.value.code or 0), *said)
+
+
 class WarmCli(Cli):
     """The same, four seconds faster where TensorFlow is needed: see `tests.warm`."""
 
@@ -96,6 +135,12 @@ class WarmCli(Cli):
 def cli(tmp_path: Path) -> Cli:
     """The command line, in the test's own temporary directory."""
     return Cli(tmp_path)
+
+
+@pytest.fixture
+def quick_cli(tmp_path: Path) -> QuickCli:
+    """`cli`, without a process for each command."""
+    return QuickCli(tmp_path)
 
 
 @pytest.fixture(scope="session")

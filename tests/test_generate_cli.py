@@ -17,10 +17,10 @@ from tests.conftest import Cli
 
 
 @pytest.fixture
-def small(cli: Cli, base_model: Path) -> Cli:
+def small(quick_cli: Cli, base_model: Path) -> Cli:
     """The command line where the small base model lies in `checkpoints`."""
-    (cli.cwd / "checkpoints").symlink_to(base_model.parent)
-    return cli
+    (quick_cli.cwd / "checkpoints").symlink_to(base_model.parent)
+    return quick_cli
 
 
 def sample(small: Cli, *args: str, **more: str) -> str:

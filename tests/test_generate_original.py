@@ -18,7 +18,7 @@ from mckennabot.generate.sampler import Sampler
 from mckennabot.originality import Index
 from mckennabot.reporter import Console
 from mckennabot.tokenizer import Tokenizer
-from tests.conftest import Cli
+from tests.conftest import Cli, QuickCli
 
 PREFIX = "The machine dreams of rivers. The river dreams of the sea, and"
 
@@ -26,7 +26,7 @@ PREFIX = "The machine dreams of rivers. The river dreams of the sea, and"
 @pytest.fixture(scope="module")
 def indexed(tmp_path_factory: pytest.TempPathFactory, base_model: Path) -> Cli:
     """A model whose directory holds the index of a one-line corpus."""
-    cli = Cli(tmp_path_factory.mktemp("indexed"))
+    cli = QuickCli(tmp_path_factory.mktemp("indexed"))
     model = cli.cwd / "checkpoints" / "book"
     shutil.copytree(base_model, model)
     Index.build([("book.txt", [[PREFIX + " the sea is awake."]])]).save(model)

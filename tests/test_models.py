@@ -35,11 +35,11 @@ def rows(out: str) -> dict[str, list[str]]:
     return {name: rest for name, *rest in cells}
 
 
-def test_base_models_and_runs_are_listed(cli: Cli, checkpoints: Path, base_model: Path) -> None:
+def test_base_models_and_runs_are_listed(quick_cli: Cli, checkpoints: Path, base_model: Path) -> None:
     (checkpoints / ".hidden" / "x").mkdir(parents=True)
     (checkpoints / "README.md").write_text("not a model", encoding="utf-8")
     (checkpoints / "empty").mkdir()
-    table = rows(cli("models").stdout)
+    table = rows(quick_cli("models").stdout)
     size = sum(path.stat().st_size for path in (checkpoints / "small").rglob("*") if path.is_file())
     parameters = (base_model / DATA).stat().st_size / 4
     assert set(table) == {"small", "run1"}
@@ -49,17 +49,17 @@ def test_base_models_and_runs_are_listed(cli: Cli, checkpoints: Path, base_model
 
 
 @pytest.mark.parametrize("make", [True, False])
-def test_an_empty_directory_says_how_to_get_a_model(make: bool, cli: Cli, tmp_path: Path) -> None:
+def test_an_empty_directory_says_how_to_get_a_model(make: bool, quick_cli: Cli, tmp_path: Path) -> None:
     if make:
         (tmp_path / "checkpoints").mkdir()
-    done = cli("models")
+    done = quick_cli("models")
     assert done.stdout == ""
     assert "finetune --model" in done.stderr
 
 
-def test_a_file_in_place_of_the_directory_is_named(cli: Cli, tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_directory_is_named(quick_cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("", encoding="utf-8")
-    assert "checkpoints" in cli("models", code=3).stderr
+    assert "checkpoints" in quick_cli("models", code=3).stderr
 
 
 @pytest.mark.parametrize(
@@ -76,12 +76,12 @@ def test_a_file_in_place_of_the_directory_is_named(cli: Cli, tmp_path: Path) -> 
     ],
 )
 def test_damage_is_named(
-    name: str, file: str, content: bytes | None, says: str, cli: Cli, checkpoints: Path
+    name: str, file: str, content: bytes | None, says: str, quick_cli: Cli, checkpoints: Path
 ) -> None:
     (checkpoints / name / file).unlink()
     if content is not None:
         (checkpoints / name / file).write_bytes(content)
-    table = rows(cli("models").stdout)
+    table = rows(quick_cli("models").stdout)
     assert says in table.pop(name)[-1]
     assert [row[-1] for row in table.values()] == ["ok"]
 
@@ -101,10 +101,10 @@ def test_check_reads_every_tensor(warm_cli: Cli, checkpoints: Path) -> None:
     assert "run1, small" in done.stderr
 
 
-def test_a_fetch_that_broke_off_is_listed(cli: Cli, checkpoints: Path) -> None:
+def test_a_fetch_that_broke_off_is_listed(quick_cli: Cli, checkpoints: Path) -> None:
     (checkpoints / "small").rename(checkpoints / ".124M.part")
     (checkpoints / ".124M.part" / "source").write_text("https://example.com", encoding="utf-8")
-    assert rows(cli("models").stdout)["124M"][-1] == "not fetched in full"
+    assert rows(quick_cli("models").stdout)["124M"][-1] == "not fetched in full"
 
 
 def test_a_listing_loads_nothing_heavy(cli: Cli, checkpoints: Path) -> None:

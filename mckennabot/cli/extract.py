@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import CORPUS_DIR, ExtractSettings
 from mckennabot.errors import UsageError
 from mckennabot.reporter import Reporter
+from mckennabot.system.terminal import is_terminal, shown
 
 EPILOG = """
 \b
@@ -59,9 +61,9 @@ def extract(
 
     PDF, EPUB, Word, HTML, Markdown and text, captions (.vtt, .srt), and tables of texts (.csv, .jsonl).
     """
-    from mckennabot.cli.extracting import Request, Run
-    from mckennabot.cli.library import LOCAL, Library
+    from mckennabot.extract.extraction import Extraction, Request
     from mckennabot.extract.kinds import KEEP
+    from mckennabot.extract.library_extraction import LOCAL, LibraryExtraction
     from mckennabot.extract.outputs import STDOUT, Outputs
     from mckennabot.extract.sources import find_sources
     from mckennabot.system.spool import spooled
@@ -89,10 +91,19 @@ def extract(
                 reporter.warn(note.removeprefix("Warning: "))
             else:
                 reporter.say(note)
-        request = Request(outputs, settings, force, reporter)
+        request = Request(outputs, settings, force, reporter, _ask if _is_asked() else None)
         if shown_pages:
-            Run(request).inspect(*shown_pages)
+            Extraction(request).inspect(*shown_pages)
         elif alone:
-            Run(request).all()
+            Extraction(request).all()
         else:
-            Library(request, scheduler).all()
+            LibraryExtraction(request, scheduler).all()
+
+
+def _is_asked() -> bool:
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def _ask(source: Path) -> str:
+    """Ask for a book's password."""
+    return str(click.prompt(f"Password for {shown(source)}", hide_input=True, err=True))

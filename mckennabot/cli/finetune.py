@@ -12,7 +12,7 @@ from mckennabot.config import CHECKPOINTS, CORPUS_DIR, FinetuneSettings
 from mckennabot.corpus import EXTRACT_HINT
 from mckennabot.errors import InputError
 from mckennabot.reporter import Reporter
-from mckennabot.system.terminal import quoted, shown
+from mckennabot.system.terminal import quoted, shown, write_stdout
 
 EPILOG = """
 \b
@@ -45,7 +45,7 @@ def finetune(corpus: tuple[Path, ...], reporter: Reporter, **options: Any) -> No
         supervise.work_in_child()
     with spooled(paths) as files:
         if settings.dry_run:
-            click.echo(stage.plan(files, settings))
+            write_stdout(stage.plan(files, settings) + "\n")
         else:
             path = stage.finetune(files, settings, reporter=reporter)
             elsewhere = settings.checkpoints != CHECKPOINTS

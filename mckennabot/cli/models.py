@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from mckennabot.cli.options import from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import ModelError
 from mckennabot.reporter import Reporter
-from mckennabot.system.terminal import is_terminal, printable, shown
+from mckennabot.system.terminal import shown, write_stdout
 
 if TYPE_CHECKING:
     from mckennabot.models.inventory import Entry
@@ -37,10 +36,10 @@ def models(checkpoints: Path, check: bool, reporter: Reporter) -> None:
 
     entries = list(inventory(checkpoints, thorough=check))
     if not entries:
-        click.echo(f"No models in {checkpoints}.\n  {GET_ONE}", err=True)
+        reporter.say(f"No models in {shown(checkpoints)}.\n  {GET_ONE}")
         return
     for line in _table([HEAD, *map(_row, entries)]):
-        click.echo(printable(line) if is_terminal(sys.stdout) else line)
+        write_stdout(line + "\n")
     damaged = [entry.name for entry in entries if entry.damage and entry.kind != "part"]
     if check and damaged:
         raise ModelError(f"damaged: {', '.join(damaged)}", path=checkpoints, hint=_REPAIR)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from mckennabot.errors import Interrupted, MckennabotError
 from mckennabot.extract.outputs import STDOUT
 from mckennabot.extract.report import Report
 from mckennabot.system.files import replacing, write_atomic, write_error
+from mckennabot.system.terminal import write_stdout
 
 Account = dict[str, Any]
 
@@ -32,7 +32,7 @@ def write_account(path: Path, content: Account | list[Account]) -> None:
     """
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     if str(path) == STDOUT:
-        sys.stdout.write(text)
+        write_stdout(text)
         return
     _make_room(path)
     write_atomic(Path(os.path.realpath(path)), text)

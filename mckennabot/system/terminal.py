@@ -19,6 +19,7 @@ import os
 import re
 import select
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -59,6 +60,12 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
+def write_stdout(text: str) -> None:
+    """Write a command's product; on a terminal, controls in it are shown and not sent."""
+    sys.stdout.write(printable(text) if is_terminal(sys.stdout) else text)
+    sys.stdout.flush()
+
+
 def is_waiting(terminal: TextIO, seconds: float) -> bool:
     """Whether a terminal's next line is there within some seconds; False where that cannot be known."""
     try:
@@ -93,8 +100,8 @@ def sparkline(values: Sequence[float], stream: TextIO | None = None) -> str:
     cuts = [len(values) * i // count for i in range(count + 1)]
     means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(cuts)]
     low, high = min(means), max(means)
-    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
-    return "".join(_BLOCKS[round((mean - low) * scale)] for mean in means)
+    span = high - low or 1.0
+    return "".join(_BLOCKS[round((mean - low) / span * (len(_BLOCKS) - 1))] for mean in means)
 
 
 def _shows_blocks(stream: TextIO) -> bool:

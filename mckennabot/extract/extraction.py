@@ -1,21 +1,19 @@
-"""One run of ``mckennabot extract``: each source read, written and told of."""
+"""Extracts sources one by one: reads each, writes its text, and says what became of it."""
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from mckennabot import corpus
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, UsageError
 from mckennabot.extract.outputs import Outputs
-from mckennabot.reporter import Bar, Reporter
-from mckennabot.system.terminal import quoted, shown
+from mckennabot.reporter import Counted, Reporter
+from mckennabot.system.terminal import quoted, shown, write_stdout
 
 if TYPE_CHECKING:
     from mckennabot.extract import Book
@@ -33,15 +31,17 @@ class Request:
         settings: the same for all.
         force: do again what is done.
         reporter: takes what there is to say.
+        ask: asks for a source's password; None where nobody is there to ask.
     """
 
     outputs: Outputs
     settings: ExtractSettings
     force: bool
     reporter: Reporter
+    ask: Callable[[Path], str] | None = None
 
 
-class Run:
+class Extraction:
     """Extracts each source in turn; what fails is kept for the end.
 
     Args:
@@ -69,7 +69,7 @@ class Run:
                     raise
                 failures.append(error)
         if self._segments:
-            click.echo(corpus.render(self._segments), nl=False)
+            write_stdout(corpus.render(self._segments))
         self._write_report()
         self._conclude(failures)
 
@@ -87,7 +87,7 @@ class Run:
             raise UsageError(f"no page {first} was read", path=source, hint="--inspect shows pages of a PDF.")
         html = inspect_html(source.name, pages)
         if not self._outputs.texts:
-            click.echo(html, nl=False)
+            write_stdout(html)
             return
         outcome = self._outputs.write(source, html, ours=is_inspection(self._outputs.texts[source]))
         self._request.reporter.say(f"{shown(source)} -> {outcome}")
@@ -127,19 +127,18 @@ class Run:
         self._request.reporter.say(f"{shown(source)} -> {outcome}")
 
     def _read(self, source: Path) -> Book:
-        """The book, asking for a password on a terminal."""
+        """The book; where it needs a password, whoever can be asked is asked."""
         from mckennabot.extract import extract_book
 
-        asks = sys.stdin.isatty() and sys.stderr.isatty()
+        ask = self._request.ask
         for tries_left in reversed(range(PASSWORD_TRIES)):
             try:
-                with _Progress(source, self._request.reporter) as progress:
+                with Counted(self._request.reporter, "page", shown(source)) as progress:
                     return extract_book(source, self._request.settings, progress)
             except PasswordNeeded:
-                if not asks or not tries_left:
+                if ask is None or not tries_left:
                     raise
-                given = click.prompt(f"Password for {shown(source)}", hide_input=True, err=True)
-                settings = replace(self._request.settings, password=given)
+                settings = replace(self._request.settings, password=ask(source))
                 self._request = replace(self._request, settings=settings)
         raise AssertionError("unreachable")
 
@@ -149,24 +148,3 @@ class Run:
         if self._outputs.report is not None and self._accounts:
             one = len(self._outputs.sources) == 1
             write_account(self._outputs.report, self._accounts[0] if one else self._accounts)
-
-
-class _Progress:
-    """A bar from the moment on that the number of pages is known; documents without pages have none."""
-
-    def __init__(self, source: Path, reporter: Reporter) -> None:
-        self._source = source
-        self._reporter = reporter
-        self._bar: Bar | None = None
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._bar is None:
-            self._bar = self._reporter.bar(total, "page", name=shown(self._source))
-        self._bar.at(done)
-
-    def __exit__(self, *failure: object) -> None:
-        if self._bar is not None:
-            self._bar.close()

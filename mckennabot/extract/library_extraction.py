@@ -1,4 +1,4 @@
-"""One run of ``mckennabot extract`` over many books, side by side, here or on a cluster."""
+"""Extracts many books side by side, here or on a cluster, into one directory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mckennabot.cli.extracting import Request, Run
 from mckennabot.errors import Interrupted, MckennabotError, PasswordNeeded, UsageError
+from mckennabot.extract.extraction import Extraction, Request
 from mckennabot.system.files import write_error
 from mckennabot.system.terminal import shown
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 
 
-class Library(Run):
+class LibraryExtraction(Extraction):
     """Extracts books side by side into a directory, and leaves alone what is done already.
 
     Args:
