@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,7 +149,7 @@ def test_no_cut_of_a_caption_file_is_anything_but_text_or_one_clear_error(tmp_pa
 
 def test_what_a_machine_transcribed_is_one_text(tmp_path: Path) -> None:
     said = ["The keys were on the hook,", "and nobody had thought of them.", "Then it rained."]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": n, "start": 2.0 * n, "end": 2.0 * n + 2, "text": f" {text}"} for n, text in enumerate(said)
     ]
     rows[2] |= {"start": 20.0, "end": 22.0}
