@@ -17,10 +17,9 @@ from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.kinds import Kind
 
 _GAP = r"\s{0,24}"
-_TIME = r"[\[(]?(?:\d{1,2}:)?\d{1,2}:\d\d(?:[.,]\d{1,3})?[\])]?"
-_STAMP = re.compile(
-    rf"(?:{_TIME}|[\[(]?\d{{1,4}}[./-]\d{{1,2}}[./-]\d{{2,4}},?\s{{1,4}}{_TIME}){_GAP}[-–—]?{_GAP}"
-)
+_DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s{1,4}"
+_TIME = rf"[\[(]?(?:{_DATE})?(?:\d{{1,2}}:)?\d{{1,2}}:\d\d(?:[.,]\d{{1,3}})?[\])]?"
+_STAMP = re.compile(rf"{_TIME}{_GAP}[-–—]?{_GAP}")
 _COLON = re.compile(
     rf"(?P<name>[^:：\n]{{1,40}}?){_GAP}(?P<time>{_TIME})?{_GAP}[:：](?=\s|$|[*_])[*_]*\s*(?P<speech>.*)",
     re.DOTALL,
@@ -108,28 +107,41 @@ def label_of(text: str) -> Label | None:
     return Label(" ".join(match["name"].split()).strip("*_[]() "), time, speech.strip())
 
 
-def labels_in(paragraphs: Sequence[str]) -> dict[int, Label]:
+def labels_in(paragraphs: Sequence[str], wanted: str | None = None) -> dict[int, Label]:
     """The labels of a text, by paragraph; none where it is no talk between people.
 
-    A name that occurs but once counts only beside names that come again.
+    A name that occurs but once counts beside names that come again, if it is a role, a full name or in
+    capitals.
+
+    Args:
+        paragraphs: in order.
+        wanted: a speaker whom the user names, so that it is such a talk however few labels it has.
     """
     found = {n: label for n, text in enumerate(paragraphs) if (label := label_of(text))}
-    names = Counter(label.name.casefold() for label in found.values())
-    again = {name for name, count in names.items() if count > 1}
-    labelled = sum(names[name] for name in again)
-    bare = _bare_names(paragraphs, again if labelled >= _LABELS else set())
-    found.update({n: label for n, label in bare.items() if n not in found})
-    names = Counter(label.name.casefold() for label in found.values())
-    again = {name for name, count in names.items() if count > 1}
-    if sum(names[name] for name in again) < _LABELS or 5 * len(found) < len(paragraphs):
-        return {}
-    if len(names) > max(12, len(found) // 2):
-        return {}
+    again = _again(found)
+    known = again if len(found) >= _LABELS else set()
+    found.update({n: label for n, label in _bare_names(paragraphs, known).items() if n not in found})
+    again = _again(found)
+    if wanted is None:
+        names = {label.name.casefold() for label in found.values()}
+        few = len(found) < _LABELS or 5 * len(found) < len(paragraphs)
+        if few or not again or len(names) > max(12, len(found) // 2):
+            return {}
     return {
         n: label
         for n, label in found.items()
-        if label.name.casefold() in again or _ROLES.fullmatch(label.name) or _is_full_name(label.name)
+        if label.name.casefold() in again
+        or (wanted and wanted.strip().casefold() in label.name.casefold())
+        or _ROLES.fullmatch(label.name)
+        or len(label.name.split()) > 1
+        or label.name.isupper()
     }
+
+
+def _again(labels: dict[int, Label]) -> set[str]:
+    """The names that come again."""
+    names = Counter(label.name.casefold() for label in labels.values())
+    return {name for name, count in names.items() if count > 1}
 
 
 def label_lines(lines: Sequence[str]) -> frozenset[int]:
@@ -156,7 +168,7 @@ def part_voices(paragraphs: Sequence[str], headings: Sequence[bool], speaker: st
         UsageError: nobody of that name speaks.
     """
     voices = Voices(list(paragraphs), [None] * len(paragraphs))
-    labels = labels_in(paragraphs)
+    labels = labels_in(paragraphs, speaker)
     words: Counter[str] = Counter()
     names: dict[str, str] = {}
     speaking: list[str] = []
@@ -236,9 +248,9 @@ def _bare_names(paragraphs: Sequence[str], known: set[str]) -> dict[int, Label]:
         follows = below or (n + 1 < len(paragraphs) and len(paragraphs[n + 1]) > len(name))
         if follows and (name.isupper() or name.casefold() in known or below or _ROLES.fullmatch(name)):
             found[n] = Label(name, "", below.strip())
-    names = Counter(label.name.casefold() for label in found.values())
-    again = {name for name, count in names.items() if count > 1}
-    alternating = len(again | known) > 1 and sum(names[name] for name in again) > _LABELS
+    again = _again(found)
+    times = sum(label.name.casefold() in again for label in found.values())
+    alternating = len(again | known) > 1 and times > _LABELS
     if not alternating:
         return {}
     return {
@@ -259,7 +271,3 @@ def _is_name(text: str) -> bool:
     return not words[0][0].isdecimal() and not any(
         word[0].islower() for word in words if word.casefold() not in _JOINING
     )
-
-
-def _is_full_name(name: str) -> bool:
-    return len(name.split()) > 1

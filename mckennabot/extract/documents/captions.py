@@ -127,7 +127,8 @@ def _speakers(cues: list[Cue]) -> set[str]:
     """The names that stand before what is said, where several lines begin with one that comes again."""
     labels = [label_of(line) for cue in cues for line in _clean(cue.lines)[0]]
     names = Counter(label.name for label in labels if label)
-    return set(names) if sum(count for count in names.values() if count > 1) > 2 else set()
+    several = sum(count for count in names.values() if count > 1) > 2
+    return {name for name in names if several or (name.isupper() and len(name) > 1)}
 
 
 def _cues(text: str) -> Iterator[Cue]:

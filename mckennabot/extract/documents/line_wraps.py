@@ -19,10 +19,12 @@ _NARROW, _WIDEST = 40, 200
 """Columns between which people wrap text; narrower lines are verse, broader ones paragraphs."""
 _UNEVEN = 0.5
 """Spread of the lengths of lines, as a share of their mean, above which they are no verse."""
-_ENDED = re.compile(r"[.!?…。！？؟।:;][\"'”’»)\]*_」』]*$")
+_ENDED = re.compile(r"[.!?…。！？؟।:;][\"'”’»)\]*_」』]*$|[.!?…][\"'”’»)]*\s+[—–~-]\s?\w[^.!?]{1,40}$")
+"""The end of a sentence, or of a quotation with the name of whose it is."""
+_DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}"
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
 _STAMP = re.compile(
-    r"[\u200e\u200f]?[\[(]?(?:\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s+)?\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?[\])]?(?:\s|$)",
-    re.IGNORECASE,
+    rf"[\u200e\u200f]?[\[(]?(?:(?:{_DATE},?\s+)?{_CLOCK}|{_CLOCK},?\s+{_DATE})[\])]?(?:\s|$)", re.IGNORECASE
 )
 _LABEL = re.compile(r"[^\W\d_a-z][^:\n]{0,30}:\s+\S|[\w.@-]{2,20}:\s+\S|<[^<>\s]{1,20}>\s+\S")
 

@@ -19,6 +19,8 @@ from mckennabot.extract.kinds import Kind
 from mckennabot.extract.speakers import label_lines, label_of
 
 _HEADING_WORDS = 30
+_SHORT = 15
+"""Characters of a short heading in a script without blanks."""
 # Italics and bold as Project Gutenberg's volunteers type them.
 _EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![_=])")
 _NOTE = re.compile(r"[\[{](?:footnote\s*)?(\w{1,4}|[*†‡§]+)[:\]}]\s", re.IGNORECASE)
@@ -216,7 +218,7 @@ def _level(chunk: list[str], above: int, before: str) -> int:
     if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or text[0].islower():
         return 0
     kind, count = describe(text)
-    free = above > 1 or words < 4
+    free = above > 1 or words < 4 or (words > len(text.split()) and len(text) < _SHORT)
     if kind == "part" and count is not None and free and not re.search(r"[,;]", text):
         return 1
     if (kind == "chapter" and count is not None) or kind == "named":

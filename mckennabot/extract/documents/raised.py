@@ -10,15 +10,16 @@ FIGURES = re.compile(r"[-−–]?\d{1,4}")
 _UNITS = frozenset(
     ("m", "cm", "mm", "km", "dm", "nm", "µm", "μm", "ft", "in", "yd", "mi", "s", "ms", "h", "kg")
 )
-_TEN = re.compile(r"(?:^|[\s(×·*xX⋅=≈~<>/-])10$")
+_TENS = re.compile(r"10+")
 _YEAR = 4
 """Digits that stand before a note's mark rather than before a power."""
 
 
-def power(before: str, figures: str, italic: bool) -> str | None:
+def power(before: str, figures: str, italic: bool, after: str = "") -> str | None:
     """The raised figures as the power that they are, or None where they are the mark of a note.
 
-    A power stands behind ten, a short number, a unit, or a variable: a lone letter, or letters in italics.
+    A power stands behind ten, a short number, a unit, or a variable: a lone letter, letters in italics, or
+    in the midst of a formula.
 
     >>> power("light carries 10", "4", False), power("40 m", "2", False), power("E = mc", "2", True)
     ('⁴', '²', '²')
@@ -29,25 +30,25 @@ def power(before: str, figures: str, italic: bool) -> str | None:
         before: the paragraph so far.
         figures: digits, perhaps with a sign.
         italic: whether the last word before them is in italics.
+        after: what follows.
     """
     word = re.search(r"[^\W\d_]+$|\d+$", before)
-    if word is None:
+    if word is None or figures == "1" or before[: word.start()].endswith("°"):
         return None
     said, ahead = word[0], before[: word.start()]
     signed = not figures[0].isdecimal()
+    formula = bool(_SIGN_BEFORE.search(ahead) or _SIGN_AFTER.match(after))
     if said.isdecimal():
-        is_power = bool(_TEN.search(before)) or (len(said) < _YEAR and _calculates(ahead)) or signed
+        is_power = len(said) == 1 or bool(_TENS.fullmatch(said)) or (len(said) < _YEAR and formula) or signed
     elif len(said) == 1:
-        is_power = italic or said not in "aAI" or _calculates(ahead)
+        is_power = italic or said not in "aAI" or formula
     else:
         is_unit = said in _UNITS and re.search(r"\d[\d.,]*\s*(?:\w+[/·])?$", ahead) is not None
-        is_power = is_unit or (italic and len(said) <= 3 and figures in ("2", "3")) or signed
+        is_variable = len(said) <= 3 and figures in ("2", "3") and (italic or formula)
+        is_power = is_unit or is_variable or signed
     return "".join(_SIGNS.get(c, "") or raised_figures(c) for c in figures) if is_power else None
 
 
 _SIGNS = {"-": "⁻", "−": "⁻", "–": "⁻"}
-
-
-def _calculates(text: str) -> bool:
-    """Whether a sign of arithmetic stands just before."""
-    return re.search(r"[=+×·⋅/<>≈*^(−-]\s*$", text) is not None
+_SIGN_BEFORE = re.compile(r"[=+×·⋅/<>≈*^(−-]\s*$")
+_SIGN_AFTER = re.compile(r"\s*[=+×·⋅/<>≈*^−]")

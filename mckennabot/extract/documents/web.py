@@ -262,7 +262,7 @@ class _Walker:
         if not FIGURES.fullmatch(figures) or not before.strip() or len(element) or self._level:
             return False
         italic = self._italic_from == len(self._text) - 1
-        if raised := power(before.replace(_MARK, ""), figures, italic):
+        if raised := power(before.replace(_MARK, ""), figures, italic, element.tail or ""):
             self._text.append(raised)
         else:
             self.marks += 1
