@@ -18,7 +18,7 @@ RUN    ?= demo
 STEPS  ?= 300
 PREFIX ?= The machine
 
-.PHONY: demo test lint bench bench-extract bench-train bench-generate bench-serve clean extract finetune generate
+.PHONY: demo test lint lowest bench bench-extract bench-train bench-generate bench-serve clean extract finetune generate
 
 demo: extract finetune generate
 
@@ -38,6 +38,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The oldest dependencies that are allowed, in an environment of their own.
+lowest:
+	PYTHON=$(PYTHON) .ci/lowest
 
 bench: bench-extract bench-generate bench-serve bench-train
 

@@ -380,7 +380,10 @@ class GenerateSettings(Settings):
     model: str | None = setting(None, "Sample from this base model instead.", metavar="NAME")
     checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
     checkpoint: str | None = setting(
-        None, "Use the weights of this step, best or latest.", metavar="STEP", unset="the run's own choice"
+        None,
+        "Use the weights of this step; or best, or latest.",
+        metavar="STEP",
+        unset="the run's own choice",
     )
     voice: float | None = setting(
         None,
@@ -457,7 +460,10 @@ class ExportSettings(Settings):
     )
     checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
     checkpoint: str | None = setting(
-        None, "Use the weights of this step, best or latest.", metavar="STEP", unset="the run's own choice"
+        None,
+        "Use the weights of this step; or best, or latest.",
+        metavar="STEP",
+        unset="the run's own choice",
     )
     voice: float | None = setting(
         None,

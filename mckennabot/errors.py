@@ -46,7 +46,7 @@ class MckennabotError(Exception):
 
     def __str__(self) -> str:
         where = f": {shown(self.path)}" if self.path is not None else ""
-        return f"{self.what}{where}"
+        return f"{shown(self.what)}{where}"  # what names a model, a column or a speaker by its own words
 
     def lines(self) -> list[str]:
         """The message as it is printed: one or two lines."""

@@ -22,6 +22,7 @@ from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, Mo
 from mckennabot.models.download import fetch
 from mckennabot.models.weights import matrix_scale
 from mckennabot.reporter import Reporter
+from mckennabot.system.terminal import quoted
 from mckennabot.tokenizer import Tokenizer
 
 TINY = "tiny"
@@ -232,7 +233,7 @@ def _same_data(run: Run, info: dict[str, Any]) -> None:
         raise UsageError(
             what,
             path=run.path,
-            hint=f"Start over with --fresh; or begin a new run from it: --run NAME --model {run.path}",
+            hint=f"Use --fresh, or begin a new run from it: --run NAME --model {quoted(run.path)}",
         )
 
 

@@ -266,12 +266,12 @@ def _open_engine(
             assert changed.seed is not None
             engine.load(directory(source.at(changed.voice)), changed.seed)
 
-        threads, begun = choose_threads(size), time.perf_counter()
-        engine = CTranslate2Engine(directory(source), precision, tokens, settings.seed, threads)
+        place, threads, begun = directory(source), choose_threads(size), time.perf_counter()
+        engine = CTranslate2Engine(place, precision, tokens, settings.seed, threads)
         taken = time.perf_counter() - begun
         reporter.detail(
             f"loaded {size:,} parameters in {taken:.2f} s: {precision} on {device()}, "
-            f"{threads or 'OMP_NUM_THREADS'} threads"
+            f"threads: {threads or 'OMP_NUM_THREADS'}"
         )
         stack.enter_context(engine)
         yield engine, turn
