@@ -13,9 +13,9 @@ PEERS := $(VENV)-peers/.ready
 # What `make extract finetune generate` work on; the demo is the same three steps with these values.
 BOOK   ?= data/sample.pdf
 CORPUS ?= $(patsubst %.pdf,data/%.txt,$(notdir $(BOOK)))
-MODEL  ?= tiny
+MODEL  ?= small
 RUN    ?= demo
-STEPS  ?= 300
+STEPS  ?= 100
 PREFIX ?= The machine
 
 .PHONY: demo test lint lowest bench bench-extract bench-train bench-generate bench-serve clean extract finetune generate

@@ -305,10 +305,7 @@ class FinetuneSettings(Settings):
     )
     accumulate: int = setting(1, "Add up the gradients of this many batches for each step.", low=1)
     learning_rate: float | None = setting(
-        None,
-        "Raise the learning rate to this peak.",
-        above=0,
-        unset="0.0001 for OpenAI's models, less for smaller weights; tiny: 0.0015",
+        None, "Raise the learning rate to this peak.", above=0, unset="0.00005; tiny: 0.0015"
     )
     warmup: int = setting(
         20, "Raise the learning rate over this many steps; after them it falls with their square root.", low=0
@@ -324,7 +321,7 @@ class FinetuneSettings(Settings):
         None,
         "Validate after every so many steps; 0 only at the end.",
         low=0,
-        unset="twice an epoch: 10 to 100 steps",
+        unset="twice an epoch: 5 to 100 steps",
     )
     save_every: int = setting(100, "Save after every so many steps; 0 only at the end.", low=0)
     sample_every: int = setting(200, "Sample a text after every so many steps; 0 never.", low=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,17 @@ from typing import Any
 
 import pytest
 
+from mckennabot.config import FinetuneSettings
 from mckennabot.errors import ResourceError
+from mckennabot.finetune import memory
+from mckennabot.finetune.plan import dry_run
+from mckennabot.finetune.prepare import prepare
 from mckennabot.finetune.runs.metrics import read
+from mckennabot.finetune.runs.run import Run
+from mckennabot.models import small
 from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.weights import parameters
+from mckennabot.reporter import Console
 from tests.conftest import ROOT, Cli, WarmCli
 
 
@@ -169,3 +178,19 @@ def test_a_large_corpus_takes_little_more_memory_than_its_tokens(tmp_path: Path,
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True)
     added, tokens = map(int, done.stdout.split())
     assert added < large.stat().st_size + 4 * tokens + 60_000_000
+
+
+def test_a_dry_run_plans_for_the_model_that_would_be_fetched(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not small.is_packaged():
+        pytest.skip("this checkout has no mckennabot/small, whose vocabulary counts the tokens")
+    monkeypatch.setattr(memory, "free", lambda: 1)  # so that nothing is timed
+    said = io.StringIO()
+    settings = FinetuneSettings(dry_run=True, checkpoints=tmp_path / "checkpoints")
+    run = Run(settings.checkpoints / settings.run)
+    plan = prepare([corpus], settings, run, Console(stream=said))
+    assert "124M would be fetched first (0.50 GB)" in said.getvalue()
+    assert parameters(plan.hparams) == 124_439_808
+    assert "124M: 124,439,808 parameters" in dry_run(plan)
+    assert not settings.checkpoints.exists()

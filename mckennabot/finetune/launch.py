@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mckennabot import places
 from mckennabot.backend import import_keras
 from mckennabot.config import FinetuneSettings
+from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import UsageError
 from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows, segments, split
@@ -17,11 +18,12 @@ from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
 from mckennabot.finetune.prepare import Plan
 from mckennabot.finetune.runs.run import Run, State
-from mckennabot.models.checkpoint import Hparams, ModelDir
+from mckennabot.models.checkpoint import HELD_OUT, Hparams, ModelDir
 from mckennabot.models.weights import random_weights, read_weights, write_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
 from mckennabot.reporter import Reporter, Silent
+from mckennabot.system.files import write_atomic
 
 if TYPE_CHECKING:
     from mckennabot.finetune.engines.engine import Engine
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
 FEW_TOKENS = 2000
 """A model learns fewer than this by heart before it learns anything from them."""
+
+KEPT_TOKENS = 16384
+"""Held-out tokens that a run keeps as text; more would tell the voice score nothing new."""
 
 INDEXED_TOKENS = 4_000_000
 """Corpora up to this size get an index for ``generate --originality``; it grows with the corpus."""
@@ -82,6 +87,9 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
 
         run = run.begin(plan.base, write_tiny, plan.info)
     index_corpus(plan, run, reporter)
+    if not (run.path / HELD_OUT).exists():
+        kept = plan.tokenizer.decode(data.held_out[:KEPT_TOKENS].tolist())
+        write_atomic(run.path / HELD_OUT, kept.replace(SEPARATOR, "\n").strip())
     record = Record(run, place, state.step, plan.info, data.training, plan.tokenizer, settings.tensorboard)
     Trainer(record, engine, data, start, job, reporter, interruption).train()
     return record.run

@@ -13,6 +13,8 @@ from mckennabot.models.weights import parameters
 from mckennabot.system.terminal import in_words
 
 TIMED_STEPS = 3
+MANY_EPOCHS = 50
+"""More than this only recites; patience ends a run long before."""
 
 
 def dry_run(plan: Plan) -> str:
@@ -23,6 +25,7 @@ def dry_run(plan: Plan) -> str:
     batch = settings.batch_size or 1
     per_step = batch * settings.accumulate
     epochs = settings.steps * per_step / windows.per_epoch
+    many = ", which is more than a run needs" if epochs > MANY_EPOCHS else ""
     dtype = precision.choose(settings.precision)
     settings = dataclasses.replace(settings, block_size=windows.block)
     parts, room = memory.estimate(hparams, settings, dtype), memory.free()
@@ -35,7 +38,7 @@ def dry_run(plan: Plan) -> str:
     rows = [
         ("corpus", f"{len(plan.tokens):,} tokens, {len(data.held_out):,} of them held out"),
         ("windows", f"{windows.per_epoch:,} of {windows.block} tokens an epoch"),
-        ("steps", f"{settings.steps:,} of {per_step} windows: {epochs:.1f} epochs"),
+        ("steps", f"{settings.steps:,} of {per_step} windows: {epochs:.1f} epochs{many}"),
         ("model", f"{plan.origin}: {size:,} parameters, {hparams.n_layer} layers of {hparams.n_embd}"),
         ("device", f"{precision.device()}, {dtype}"),
         *((f"memory: {name}", memory.in_words(count)) for name, count in parts.items()),

@@ -13,6 +13,7 @@ from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune.data import Tokens, encode_corpus
+from mckennabot.finetune.memory import in_words
 from mckennabot.finetune.runs.run import Run, fingerprint
 from mckennabot.finetune.texts import Corpus, holds_tokens
 from mckennabot.language import is_english
@@ -20,7 +21,7 @@ from mckennabot.models import dial, small
 from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 from mckennabot.models.download import fetch
-from mckennabot.models.weights import matrix_scale
+from mckennabot.models.weights import parameters
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import quoted
 from mckennabot.tokenizer import Tokenizer
@@ -36,14 +37,17 @@ TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
 TINY_BATCH, TINY_RATE = 4, 1.5e-3
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
 
-BASE_BATCH, BASE_RATE = 1, 1e-4
-BASE_SCALE = 0.14
-"""Root mean square of GPT-2's matrices, for which `BASE_RATE` is meant.
+SIZES = {
+    "124M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=768, n_head=12, n_layer=12),
+    "355M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1024, n_head=16, n_layer=24),
+    "774M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1280, n_head=20, n_layer=36),
+    "1558M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1600, n_head=25, n_layer=48),
+}
+"""OpenAI's models, for planning with one that is not there yet."""
 
-An Adam step moves every weight by about the rate, so what matters is the rate's share of the weights: those
-of `small`, trained by Muon with weight decay, are 17 times smaller, and GPT-2's rate wrecks it.
-"""
-EVALUATE_EVERY = (10, 100)
+BASE_BATCH, BASE_RATE = 1, 5e-5
+"""Half of gpt-2-simple's rate, which overfits a book sooner and reaches no lower loss (docs/voice.md)."""
+EVALUATE_EVERY = (5, 100)
 """Steps between validations, at least and at most; between them it is half an epoch."""
 
 
@@ -53,7 +57,8 @@ class Plan:
 
     Attributes:
         origin: the base model's name or path, or ``tiny``.
-        base: the directory to start from; None for ``tiny`` and for a run that goes on.
+        base: the directory to start from; None for ``tiny``, for a run that goes on, and in a dry run for a
+            model that would be fetched.
         continues: whether the run is there already.
         hparams: the model's sizes.
         tokenizer: its vocabulary.
@@ -91,9 +96,13 @@ def prepare(
         tokenizer, hparams = Tokenizer.load(run.path), run.hparams()
     else:
         origin, base = find_base(corpus, settings, reporter)
-        if base is None:
+        if base is None and origin == TINY:
             tokenizer = Tokenizer.train(_spread(corpus), TINY_VOCABULARY)
             hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
+        elif (
+            base is None
+        ):  # a dry run, before it is fetched: the packaged vocabulary counts about as many tokens
+            tokenizer, hparams = Tokenizer.load(small.PACKAGED), SIZES[origin]
         else:
             tokenizer, hparams = Tokenizer.load(base.path), base.hparams()
     if tokenizer.size > hparams.n_vocab:
@@ -104,9 +113,6 @@ def prepare(
     tokens = encode_corpus(corpus, tokenizer)
     for note in corpus.notes:
         reporter.say(note)
-    if settings.learning_rate is None:
-        before = run.run_info().get("settings", {}).get("learning_rate") if continues else None
-        settings = dataclasses.replace(settings, learning_rate=before or _good_rate(base, hparams, origin))
     whole = _complete(settings, origin, hparams, len(tokens) // processes, reporter)
     remembered = run.run_info().get("base") if continues else base and dial.remember(origin, base)
     info = {
@@ -133,7 +139,7 @@ def _spread(corpus: Corpus) -> Iterator[str]:
 
 
 def find_base(corpus: Corpus, settings: FinetuneSettings, reporter: Reporter) -> tuple[str, ModelDir | None]:
-    """The base model's name and directory; None for ``tiny``.
+    """The base model's name and directory; None for ``tiny``, and in a dry run for what would be fetched.
 
     Raises:
         ModelError: a model was asked for and is not to be had.
@@ -165,12 +171,15 @@ def _find_base(corpus: Corpus, settings: FinetuneSettings, reporter: Reporter) -
     base = settings.checkpoints / wanted
     if (base / "hparams.json").is_file():
         return wanted, ModelDir(base)
+    if settings.dry_run and wanted in SIZES and small.is_packaged():
+        size = in_words(4 * parameters(SIZES[wanted]))
+        reporter.say(
+            f"{wanted} would be fetched first ({size}); its tokens are estimated with {small.NAME}'s."
+        )
+        return wanted, None
     try:
         if settings.dry_run:
-            raise ModelError(
-                f"no base model {wanted!r} in {settings.checkpoints}",
-                hint="Without --dry-run it is fetched first.",
-            )
+            raise ModelError(f"no base model {wanted!r} in {settings.checkpoints}")
         return wanted, fetch(wanted, settings.checkpoints, settings.base_url, reporter)
     except ModelError as error:
         if name is not None:
@@ -253,21 +262,12 @@ def _say_what_changed(run: Run, info: dict[str, Any], reporter: Reporter) -> Non
             )
 
 
-def _good_rate(base: ModelDir | None, hparams: Hparams, origin: str) -> float:
-    """The learning rate that is the same share of these weights as `BASE_RATE` is of GPT-2's."""
-    if origin == TINY:
-        return TINY_RATE
-    if base is None:  # a run of gpt-2-simple's own goes on
-        return BASE_RATE
-    share = matrix_scale(base.weights(), hparams) / BASE_SCALE
-    return float(f"{BASE_RATE * min(1.0, share or 1.0):.2g}")
-
-
 def _complete(
     settings: FinetuneSettings, origin: str, hparams: Hparams, tokens: int, reporter: Reporter
 ) -> FinetuneSettings:
     """The settings with nothing left to choose, for a corpus of so many tokens in one process."""
-    batch, devices = _share_out(settings, TINY_BATCH if origin == TINY else BASE_BATCH, reporter)
+    batch, rate = (TINY_BATCH, TINY_RATE) if origin == TINY else (BASE_BATCH, BASE_RATE)
+    batch, devices = _share_out(settings, batch, reporter)
     block = settings.block_size or hparams.n_ctx
     if block > hparams.n_ctx:
         raise UsageError(f"--block-size {block} is more than the model's {hparams.n_ctx} positions")
@@ -275,7 +275,13 @@ def _complete(
     least, most = EVALUATE_EVERY
     every = min(most, max(least, epoch // 2)) if settings.eval_every is None else settings.eval_every
     return dataclasses.replace(
-        settings, model=origin, batch_size=batch, devices=devices, block_size=block, eval_every=every
+        settings,
+        model=origin,
+        batch_size=batch,
+        devices=devices,
+        learning_rate=settings.learning_rate or rate,
+        block_size=block,
+        eval_every=every,
     )
 
 

@@ -94,25 +94,6 @@ def read_weights(prefix: Path, hparams: Hparams) -> Iterator[tuple[str, Array]]:
             yield name, reader.get_tensor(name).astype("float32", copy=False)
 
 
-def matrix_scale(prefix: Path, hparams: Hparams) -> float:
-    """The root mean square of a middle layer's matrices: how large a model's weights are.
-
-    Raises:
-        ModelError: they are missing or damaged.
-    """
-    import numpy as np
-
-    layer = f"model/h{hparams.n_layer // 2}/"
-    with _reading(prefix) as reader:
-        names = [
-            n for n in shapes(hparams) if n.startswith(layer) and n.endswith("/w") and reader.has_tensor(n)
-        ]
-        squares = np.concatenate(
-            [np.square(reader.get_tensor(n), dtype="f8").ravel() for n in names] or [[0]]
-        )
-    return float(np.sqrt(squares.mean()))
-
-
 def read_tensors(prefix: Path) -> Iterator[tuple[str, Any]]:
     """Yield the name and values of every tensor in a checkpoint.
 
