@@ -133,6 +133,7 @@ def train(sources: Source | Iterable[Source], *, reporter: Reporter | None = Non
         Interrupted: by Ctrl-C, after saving; the same call goes on.
     """
     from mckennabot.finetune import finetune
+    from mckennabot.voice.scoring import calibrate
 
     settings = with_options(FinetuneSettings(), options)
     if settings.dry_run:
@@ -140,7 +141,10 @@ def train(sources: Source | Iterable[Source], *, reporter: Reporter | None = Non
     given = list(sources) if isinstance(sources, Iterable) and not isinstance(sources, str) else [sources]
     with tempfile.TemporaryDirectory(prefix="mckennabot-") as directory:
         paths = [_corpus(source, Path(directory), number) for number, source in enumerate(given, 1)]
-        return Run(finetune(paths, settings, reporter=reporter or automatic()))
+        reporter = reporter or automatic()
+        run = Run(finetune(paths, settings, reporter=reporter))
+        calibrate(ModelDir(run.path), reporter)
+        return run
 
 
 def _corpus(source: Source, directory: Path, number: int) -> Path:

@@ -229,6 +229,13 @@ class Index:
                 "the index of the corpus is damaged", path=path, hint="The next `finetune` makes a new one."
             ) from error
 
+    def counts(self) -> dict[str, int]:
+        """How often the corpus has each word."""
+        import numpy as np
+
+        found = np.bincount(self._ids, minlength=len(self._number) + 1)
+        return {word: int(found[number]) for word, number in self._number.items()}
+
     def _check(self) -> None:
         """Refuse arrays that point nowhere: an index may come from anyone, in a bundle.
 

@@ -21,6 +21,7 @@ from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
 from mckennabot.cli.models import models
 from mckennabot.cli.options import Session, quiet, verbose
+from mckennabot.cli.score import score
 from mckennabot.cli.serve import serve
 from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError
 
@@ -75,7 +76,7 @@ def cli(ctx: click.Context, config: str | None, verbose: bool, quiet: bool) -> N
     session.quiet = quiet or bool(ctx.default_map and ctx.default_map.get("quiet"))
 
 
-for command in (extract, finetune, generate, export, serve, models):
+for command in (extract, finetune, generate, score, export, serve, models):
     cli.add_command(command)
 
 

@@ -34,8 +34,10 @@ def finetune(corpus: tuple[Path, ...], reporter: Reporter, **options: Any) -> No
     """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
     from mckennabot import finetune as stage
     from mckennabot.finetune.jobs import job, supervise
+    from mckennabot.models.checkpoint import ModelDir
     from mckennabot.system.inputs import is_aside, natural
     from mckennabot.system.spool import spooled
+    from mckennabot.voice.scoring import calibrate
 
     settings = FinetuneSettings(**options)
     paths = list(corpus) or [p for p in sorted(CORPUS_DIR.glob("*.txt"), key=natural) if not is_aside(p.name)]
@@ -48,6 +50,8 @@ def finetune(corpus: tuple[Path, ...], reporter: Reporter, **options: Any) -> No
             write_stdout(stage.plan(files, settings) + "\n")
         else:
             path = stage.finetune(files, settings, reporter=reporter)
+            if not job.detected():
+                calibrate(ModelDir(path), reporter)
             elsewhere = settings.checkpoints != CHECKPOINTS
             where = f" --checkpoints {quoted(settings.checkpoints)}" if elsewhere else ""
             reporter.say(f"The run is in {shown(path)}")

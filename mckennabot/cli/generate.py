@@ -13,7 +13,7 @@ import click
 
 from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
-from mckennabot.errors import UsageError
+from mckennabot.errors import ModelError, UsageError
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import shown
 
@@ -54,6 +54,14 @@ EPILOG = """
     metavar="N",
     help="Sample a text again if it copies more than N words in a row.",
 )
+@click.option(
+    "--best-of",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Sample N drafts of each text, and take the one that talks most like the author.",
+)
+@click.option("--scores", is_flag=True, help="Say how much each text talks like the author.")
 @click.option("--interactive", is_flag=True, help="Read prefixes line by line and continue each.")
 @reporting
 def generate(
@@ -65,6 +73,8 @@ def generate(
     form: str,
     originality: bool,
     max_copied: int | None,
+    best_of: int,
+    scores: bool,
     interactive: bool,
     reporter: Reporter,
     **options: Any,
@@ -73,8 +83,12 @@ def generate(
     settings = GenerateSettings(**options)
     if max_copied is not None and settings.temperature == 0:
         raise UsageError("--max-copied samples again, and --temperature 0 always samples the same")
+    if best_of > 1 and settings.temperature == 0:
+        raise UsageError("--best-of takes different drafts, and --temperature 0 always samples the same")
     if interactive and (prefix_file or output or form != "text" or originality or max_copied):
         raise UsageError("--interactive answers on the terminal: no files, no jsonl, no originality")
+    if interactive and (best_of > 1 or scores):
+        raise UsageError("--interactive answers at once: no --best-of, no --scores")
     if output is not None and output.is_file() and not force:
         raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
     prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
@@ -100,18 +114,33 @@ def generate(
         if interactive:
             converse(sampler, reporter, prefixes[0])
             return
+        drafts = [prefix for prefix in prefixes for _ in range(best_of)]
         if index and max_copied:
-            events: Any = sample_original(sampler, prefixes, index, max_copied, reporter)
+            events: Any = sample_original(sampler, drafts, index, max_copied, reporter)
         else:
-            events = sampler.sample(prefixes, reporter)
+            events = sampler.sample(drafts, reporter)
         stack.enter_context(contextlib.closing(events))
+        scored = None
+        if best_of > 1 or scores:
+            from mckennabot.voice import scoring
+            from mckennabot.voice.best import best_of as best
+
+            scorer = stack.enter_context(scoring.open_scorer(source, reporter))
+            if best_of > 1 and not scorer.ranks:
+                raise ModelError(
+                    "no base model is known to compare drafts by",
+                    path=source.model.path,
+                    hint="Leave out --best-of.",
+                )
+            events = best(events, best_of, lambda sample: scorer.score(sample.text).saved)
+            scored = partial(scoring.entries, scorer) if scores or form == "jsonl" else None
         begins = [prefix * (not no_prefix) for prefix in prefixes]
         judge = partial(report_on, index=index) if index and originality else None
         if form == "jsonl":
             known = {"run": source.model.name, "step": source.step, "voice": source.voice}
-            write_jsonl(events, begins, to, known | {"seed": settings.seed}, judge)
-        elif judge or max_copied:
-            write_whole_text(events, begins, to, judge, reporter)
+            write_jsonl(events, begins, to, known | {"seed": settings.seed}, judge, scored)
+        elif judge or max_copied or scored or best_of > 1:
+            write_whole_text(events, begins, to, judge, reporter, scored)
         else:
             write_text(events, begins, to)
 

@@ -230,10 +230,16 @@ class CTranslate2Engine:
         scored = self._generator.forward_batch([[self._tokens[i] for i in ids]], return_log_probs=True)
         return np.array(scored.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))[0]
 
+    def losses(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Cross-entropy in nats of each row's tokens but the first; a row fits the window."""
+        scored = self._generator.score_batch(
+            [[self._tokens[i] for i in row] for row in rows], max_batch_size=ROWS_SCORED
+        )
+        return [[-log_probability for log_probability in row.log_probs] for row in scored]
+
     def mean_loss(self, rows: Sequence[Sequence[int]]) -> float:
         """Mean cross-entropy in nats of the rows' tokens but the first: what a precision costs."""
-        scored = self._generator.score_batch([[self._tokens[i] for i in row] for row in rows])
-        losses = [-log_probability for row in scored for log_probability in row.log_probs]
+        losses = [loss for row in self.losses(rows) for loss in row]
         return float(sum(losses) / len(losses))
 
     def _generate(
@@ -333,6 +339,9 @@ def choose_threads(parameters: int) -> int:
     # More than eight no longer help a single text.
     return min(len(os.sched_getaffinity(0)), 8) if parameters >= LARGE else 1
 
+
+ROWS_SCORED = 4
+"""Windows that are scored at a time: all their logits are in memory at once."""
 
 GPU_TOP_P_CANDIDATES = 8192
 """On a GPU, top-p chooses from so many of the likeliest tokens: CTranslate2 sorts no more there."""

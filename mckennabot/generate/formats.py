@@ -18,6 +18,9 @@ from mckennabot.system.terminal import printable
 Judge = Callable[[Sample], Report]
 """Says how original a sample is."""
 
+Scores = Callable[[Sample], dict[str, Any]]
+"""Says how a sample scores: "voice_score", and "voice_score_reason" where that is None."""
+
 DIVIDER = "\n" + "=" * 20 + "\n"
 NAMED_WORDS = 12
 """New words that a summary names."""
@@ -53,11 +56,12 @@ def write_whole_text(
     to: Destination,
     judge: Judge | None,
     reporter: Reporter,
+    scores: Scores | None = None,
 ) -> None:
     """Write each text when it is complete.
 
     With a judge, what is copied is summed up for the reporter, and shown on a terminal: copied runs dim,
-    new words bright.
+    new words bright. With scores, the reporter hears the voice score too.
     """
     for sample in _complete(events):
         whole = sample.prefix + sample.text
@@ -72,6 +76,11 @@ def write_whole_text(
         to.end()
         if report:
             reporter.answer(summary(whole, report))
+        if scores:
+            found = scores(sample)
+            number = found["voice_score"]
+            said = found["voice_score_reason"] if number is None else f"{number:.0f}"
+            reporter.answer(f"voice score: {said}")
 
 
 def write_jsonl(
@@ -80,6 +89,7 @@ def write_jsonl(
     to: Destination,
     common: dict[str, Any],
     judge: Judge | None = None,
+    scores: Scores | None = None,
 ) -> None:
     """Write each complete text as a JSON object on a line of its own.
 
@@ -89,6 +99,7 @@ def write_jsonl(
         to: where to.
         common: entries that every line has.
         judge: makes an entry "originality", whose spans are of characters of "text".
+        scores: gives more entries, such as "voice_score".
     """
     for sample in _complete(events):
         known = math.isfinite(sample.log_probability)
@@ -104,6 +115,8 @@ def write_jsonl(
         if judge:
             hidden = len(sample.prefix) - len(shown[sample.index])
             line["originality"] = _as_json(judge(sample), hidden)
+        if scores:
+            line |= scores(sample)
         to.write(json.dumps(line, ensure_ascii=False) + "\n")
         to.end()
 

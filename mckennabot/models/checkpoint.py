@@ -34,6 +34,8 @@ BASE_FILES = (
     "model.ckpt.index",
     "vocab.bpe",
 )
+HELD_OUT = "held-out.txt"
+"""In a run: text of the corpus that it was not trained on, which the voice score is calibrated with."""
 DATA_SUFFIX = ".data-00000-of-00001"
 INDEX_SUFFIX = ".index"
 
