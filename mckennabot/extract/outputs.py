@@ -9,6 +9,7 @@ from pathlib import Path
 from mckennabot.config import CORPUS_DIR, LEDGER
 from mckennabot.errors import UsageError
 from mckennabot.places import save as save_places
+from mckennabot.places import sidecar
 from mckennabot.system.files import write_atomic, write_error
 from mckennabot.system.inputs import Found
 from mckennabot.system.terminal import shown
@@ -148,7 +149,9 @@ class Outputs:
             )
 
     def _places(self, ledger: bool) -> Iterator[tuple[str, Path]]:
-        yield from (("text", target) for target in self.texts.values())
+        for target in self.texts.values():
+            yield "text", target
+            yield "file of places", sidecar(target)
         if self.report is not None and str(self.report) != STDOUT:
             yield "report", self.report
         if ledger and self.directory is not None:
@@ -170,7 +173,8 @@ class Outputs:
             if key in places:
                 raise UsageError(f"the {places[key]} and the {what} would go into one file", path=place)
             places[key] = what
-            _check_place(place)
+            if what != "file of places":  # whatever has its name already stays
+                _check_place(place)
         if not self.texts and self.report is not None and str(self.report) == STDOUT:
             raise UsageError("the text and the report cannot both go to stdout")
         if not self.texts and (key := _stdout_key()) in sources:
