@@ -6,6 +6,7 @@ import importlib.util
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from mckennabot.finetune.prepare import prepare
 from mckennabot.finetune.runs.metrics import read
 from mckennabot.finetune.runs.run import Run
 from mckennabot.models import small
-from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.checkpoint import Hparams, ModelDir
 from mckennabot.models.weights import parameters
 from mckennabot.reporter import Console
 from tests.conftest import ROOT, Cli, WarmCli
@@ -194,3 +195,14 @@ def test_a_dry_run_plans_for_the_model_that_would_be_fetched(
     assert parameters(plan.hparams) == 124_439_808
     assert "124M: 124,439,808 parameters" in dry_run(plan)
     assert not settings.checkpoints.exists()
+
+
+def test_what_can_never_fit_is_refused_at_once() -> None:
+    small_model = Hparams(n_vocab=8192, n_ctx=1024, n_embd=512, n_head=8, n_layer=8)
+    settings = FinetuneSettings(batch_size=10**8, block_size=1024, accumulate=10**9)
+    with pytest.raises(ResourceError, match="of memory, and 8"):
+        memory.refuse(small_model, settings, "float32", 8 * 10**9)
+    advice = memory.advice(small_model, settings, "float32", 8 * 10**9)
+    assert advice is not None
+    assert "This would fit: --batch-size" in advice
+    memory.refuse(small_model, replace(settings, batch_size=8), "float32", 8 * 10**9)

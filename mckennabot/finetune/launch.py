@@ -61,8 +61,11 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
         f"{settings.batch_size} x {settings.accumulate} sequences of {settings.block_size} tokens a step"
     )
     alone = job.processes == 1 and settings.devices in (None, 1)
-    if alone and (advice := memory.advice(plan.hparams, settings, dtype, memory.free())):
-        reporter.warn(advice)
+    if alone:
+        room = memory.free()
+        memory.refuse(plan.hparams, settings, dtype, room)
+        if advice := memory.advice(plan.hparams, settings, dtype, room):
+            reporter.warn(advice)
     start = Start(plan.hparams, settings, state, plan.tokenizer.eot, plan.tokens)
     Start.tell(job, start)
     values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)

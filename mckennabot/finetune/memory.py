@@ -7,15 +7,20 @@ of 124M parameters on windows of 256 and 1024 tokens, one and two at a time, in 
 from __future__ import annotations
 
 import dataclasses
+import math
 import subprocess
 from pathlib import Path
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.config import FinetuneSettings
+from mckennabot.errors import ResourceError
 from mckennabot.finetune.engines.attention import BLOCK
 from mckennabot.finetune.engines.cross_entropy import MATRIX_ROWS, ROWS
 from mckennabot.models.checkpoint import Hparams
 from mckennabot.models.weights import parameters
+
+HOPELESS = 100
+"""Out of memory, a run goes on with smaller batches; but not from this many times what there is."""
 
 PROGRAM = 1_000_000_000
 """Bytes of Python, TensorFlow and what they load, beside anything that depends on the model."""
@@ -61,7 +66,8 @@ def advice(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int |
         return None
     said = f"This takes about {in_words(needs(settings))} of memory, and {in_words(room)} are free."
     batch, block = settings.batch_size or 1, settings.block_size or hparams.n_ctx
-    smaller = [n for n in range(batch, 0, -1) if batch % n == 0]
+    half = [n for n in range(1, math.isqrt(batch) + 1) if batch % n == 0]
+    smaller = sorted({*half, *(batch // n for n in half)}, reverse=True)
     for again in (settings.grad_checkpoint, True):
         for length in (block, block // 2, block // 4):
             for n in smaller:
@@ -75,6 +81,20 @@ def advice(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int |
                 if needs(changed) <= room:
                     return f"{said} This would fit: {_flags(settings, changed, hparams)}"
     return f"{said} Use a smaller --model."
+
+
+def refuse(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int | None) -> None:
+    """Refuse what cannot fit by any error of the estimate, before anything is made ready for it.
+
+    Raises:
+        ResourceError: it takes `HOPELESS` times what there is, or more.
+    """
+    needed = sum(estimate(hparams, settings, dtype).values())
+    if room is not None and needed > HOPELESS * room:
+        raise ResourceError(
+            f"this takes about {in_words(needed)} of memory, and {in_words(room)} are free",
+            hint="Use a smaller --batch-size, with --accumulate for the rest of a step.",
+        )
 
 
 def _flags(settings: FinetuneSettings, changed: FinetuneSettings, hparams: Hparams) -> str:

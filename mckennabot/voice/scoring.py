@@ -191,7 +191,7 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
         index = Index.load(run.path) if (run.path / INDEX).exists() else None
         reporter.say("Calibrating the voice score …")
         author = measure(text, judge, None).saved
-        own = [measure(sample, judge, index).saved for sample in _samples(base, reporter)]
+        own = [measure(sample, judge, index).saved for sample in samples(base, reporter)]
     import numpy as np
 
     assert author is not None
@@ -213,9 +213,9 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
     )
 
 
-def _samples(base: Source, reporter: Reporter) -> list[str]:
-    """Texts that the base writes when nothing is asked of it."""
-    settings = GenerateSettings(length=SAMPLE_TOKENS, seed=0, ignore_eot=True, precision="float32")
+def samples(base: Source, reporter: Reporter, length: int = SAMPLE_TOKENS, seed: int = 0) -> list[str]:
+    """Texts that a base model writes when nothing is asked of it."""
+    settings = GenerateSettings(length=length, seed=seed, ignore_eot=True, precision="float32")
     with open_sampler(base, settings, reporter) as sampler:
         events = list(sampler.sample([""] * SAMPLES, reporter))
     return [event.text for event in events if isinstance(event, Sample)]
