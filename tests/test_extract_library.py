@@ -278,7 +278,7 @@ def test_a_book_whose_process_is_killed_is_read_elsewhere(cli: Cli, books: Path,
 
     def readers() -> list[object]:
         below = psutil.Process(dask.workers[0].pid).children(recursive=True)
-        return [p for p in below if "extract.worker" in " ".join(_command(p))]
+        return [p for p in below if "spawn_main" in " ".join(_command(p))]
 
     def _command(process: object) -> list[str]:
         try:

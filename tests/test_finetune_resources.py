@@ -142,7 +142,7 @@ def test_what_does_not_fit_is_said_beforehand_and_what_would(
 
 @pytest.mark.parametrize(("version", "limit"), [(2, "max"), (2, "5000"), (1, "5000")])
 def test_a_containers_limit_counts(version: int, limit: str, tmp_path: Path) -> None:
-    from mckennabot.finetune.memory import _container
+    from mckennabot.system.machine import _container_memory
 
     names = (
         ("memory.max", "memory.current")
@@ -157,7 +157,7 @@ def test_a_containers_limit_counts(version: int, limit: str, tmp_path: Path) -> 
         (group / name).write_text(content)
     own = tmp_path / "own"
     own.write_text({1: "3:cpu:/x\n2:cpuset,memory:/jobs/one\n", 2: "0::/jobs/one\n"}[version])
-    assert _container(own, tmp_path) == (None if limit == "max" else 2007)
+    assert _container_memory(own, tmp_path) == (None if limit == "max" else 2007)
 
 
 def test_a_large_corpus_takes_little_more_memory_than_its_tokens(tmp_path: Path, corpus_text: str) -> None:

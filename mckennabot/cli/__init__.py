@@ -24,6 +24,7 @@ from mckennabot.cli.options import Session, quiet, verbose
 from mckennabot.cli.score import score
 from mckennabot.cli.serve import serve
 from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError
+from mckennabot.system import signals
 
 EPILOG = """
 \b
@@ -85,7 +86,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
     _have_streams()
     _tolerate_any_terminal()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in signals.ending()[1:]:
+        signal.signal(number, _terminated)
     session = Session()
     try:
         code = cli.main(
@@ -155,7 +157,8 @@ def _traceback(error: BaseException) -> str:
 
 
 def _terminated(signum: int, frame: FrameType | None) -> NoReturn:
-    # SIGTERM ends a command the way Ctrl-C does: what is worth keeping is saved first.
+    # These end a command the way Ctrl-C does: what is worth keeping is saved first.
+    signals.received(signum)
     raise KeyboardInterrupt
 
 

@@ -5,7 +5,6 @@ A place gives an executor of `concurrent.futures`; everything else is the same f
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -18,6 +17,7 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, ResourceError, UsageError
 from mckennabot.extract import worker as apart
 from mckennabot.extract.worker import Extracted, Task, extract_apart
+from mckennabot.system.machine import cores
 
 LOOK_SECONDS = 5.0  # how often the number of workers is asked for
 CONNECT_SECONDS = 5
@@ -144,7 +144,7 @@ class Local:
     """
 
     def __init__(self, settings: ExtractSettings, books: int) -> None:
-        jobs = settings.jobs or len(os.sched_getaffinity(0))
+        jobs = settings.jobs or cores()
         self._slots = max(1, min(jobs, books))
         self._settings = replace(settings, jobs=max(1, jobs // self._slots))
         self._executor: Executor = ThreadPoolExecutor(self._slots)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while training: finish the step, save, then leave."""
+"""Ctrl-C, SIGTERM or a closed terminal while training: finish the step, save, then leave."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from mckennabot.errors import Interrupted
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from mckennabot.system import signals
 
 
 class Interruption:
-    """Takes over the two signals for the length of a ``with`` block.
+    """Takes over these signals for the length of a ``with`` block.
 
     Before `defer` a signal ends the block at once, for there is nothing to save; after it a first one
     only sets `requested`, and a second ends the block at once. Either way the block ends in `Interrupted`.
@@ -33,7 +32,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._handle) for number in SIGNALS}
+            self._previous = {number: signal.signal(number, self._handle) for number in signals.ending()}
         return self
 
     def __exit__(
@@ -46,6 +45,7 @@ class Interruption:
             raise Interrupted("interrupted; nothing new to save") from error
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        signals.received(number)
         first, self.requested = not self.requested, True
         if not (first and self._deferring):
             raise KeyboardInterrupt

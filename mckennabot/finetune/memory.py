@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import subprocess
-from pathlib import Path
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.config import FinetuneSettings
@@ -18,6 +16,7 @@ from mckennabot.finetune.engines.attention import BLOCK
 from mckennabot.finetune.engines.cross_entropy import MATRIX_ROWS, ROWS
 from mckennabot.models.checkpoint import Hparams
 from mckennabot.models.weights import parameters
+from mckennabot.system import machine
 
 HOPELESS = 100
 """Out of memory, a run goes on with smaller batches; but not from this many times what there is."""
@@ -110,50 +109,9 @@ def _flags(settings: FinetuneSettings, changed: FinetuneSettings, hparams: Hpara
 
 def free() -> int | None:
     """Bytes that the training device has free; None where nothing tells."""
-    tf = import_tensorflow()
-    if tf.config.list_physical_devices("GPU"):
-        query = ["nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-        try:
-            said = subprocess.run(query, capture_output=True, text=True, check=True).stdout
-            return int(said.split()[0]) << 20
-        except (OSError, subprocess.CalledProcessError, ValueError, IndexError):
-            return None
-    return min((room for room in (_machine(), _container()) if room is not None), default=None)
-
-
-def _machine(meminfo: Path = Path("/proc/meminfo")) -> int | None:
-    try:
-        lines = meminfo.read_text(encoding="utf-8").splitlines()
-        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return None
-
-
-def _container(own: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """What the limits of this process's control groups leave it, of version 1 and 2; None without any."""
-    rooms = []
-    try:
-        groups = [line.split(":", 2) for line in own.read_text(encoding="utf-8").splitlines()]
-    except OSError:
-        return None
-    for _, controllers, path in groups:
-        if controllers == "":
-            top, limit, usage, cache = root, "memory.max", "memory.current", "inactive_file"
-        elif "memory" in controllers.split(","):
-            top, limit, usage = root / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
-            cache = "total_inactive_file"
-        else:
-            continue
-        group = top / path.lstrip("/")
-        # In a container the path may be the host's, and the limits are at the top of what is seen.
-        for directory in {group, *group.parents, top}:
-            try:
-                room = int((directory / limit).read_text()) - int((directory / usage).read_text())
-                stat = dict(line.split() for line in (directory / "memory.stat").read_text().splitlines())
-                rooms.append(max(0, room + int(stat.get(cache, 0))))
-            except (OSError, ValueError):  # no such group, or no limit ("max")
-                continue
-    return min(rooms, default=None)
+    if import_tensorflow().config.list_physical_devices("GPU"):
+        return machine.free_gpu_memory()
+    return machine.free_memory()
 
 
 def in_words(count: int) -> str:

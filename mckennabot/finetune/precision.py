@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mckennabot.backend import import_keras, import_tensorflow
+from mckennabot.system import machine
 
 BFLOAT16_GPU = (8, 0)
 BFLOAT16_CPU = {"amx_bf16", "avx512_bf16"}
@@ -15,7 +14,7 @@ def choose(asked: str) -> str:
     if asked != "auto":
         return asked
     gpu = _gpu()
-    in_hardware = gpu[1] >= BFLOAT16_GPU if gpu else bool(BFLOAT16_CPU & _cpu_flags())
+    in_hardware = gpu[1] >= BFLOAT16_GPU if gpu else bool(BFLOAT16_CPU & machine.cpu_flags())
     return "bfloat16" if in_hardware else "float32"
 
 
@@ -33,8 +32,7 @@ def _gpu() -> tuple[str, tuple[int, int]] | None:
         device = jax.devices()[0]
         if device.platform != "gpu":
             return None
-        major, _, minor = str(device.compute_capability).partition(".")
-        return str(device.device_kind), (int(major), int(minor or 0))
+        return str(device.device_kind), _capability(str(device.compute_capability))
     tf = import_tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
@@ -43,10 +41,11 @@ def _gpu() -> tuple[str, tuple[int, int]] | None:
     return str(details.get("device_name", "GPU")), tuple(details.get("compute_capability", (0, 0)))
 
 
-def _cpu_flags() -> set[str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:  # not Linux
-        return set()
-    line = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return set(line.split())
+def _capability(said: str) -> tuple[int, int]:
+    """CUDA's "8.0" as two numbers; AMD's "gfx90a", which has no order, as none.
+
+    >>> [_capability(said) for said in ("8.6", "9", "gfx90a", "")]
+    [(8, 6), (9, 0), (0, 0), (0, 0)]
+    """
+    major, _, minor = said.partition(".")
+    return (int(major), int(minor or 0)) if major.isdigit() and (minor or "0").isdigit() else (0, 0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -21,12 +21,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mckennabot.errors import ModelError, ResourceError
-from mckennabot.generate.convert import MODEL_FILES, Conversion, convert_quietly
+from mckennabot.errors import MckennabotError, ModelError, ResourceError
+from mckennabot.generate.convert import MODEL_FILES, Conversion, convert
 from mckennabot.models import dial
 from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
 from mckennabot.reporter import Reporter
+from mckennabot.system import machine
 from mckennabot.system.files import sync, write_error
+from mckennabot.system.locks import held
+from mckennabot.system.processes import Call, Died
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 FORMAT = 1
@@ -65,7 +68,8 @@ def _keep(what: Conversion, directories: list[Path], source: str, reporter: Repo
     """Build the cache in the first place that takes it; None where none does."""
     for directory in directories:
         try:
-            with _only_one(directory.parent):
+            directory.parent.mkdir(parents=True, exist_ok=True)
+            with held(directory.parent / ".ct2.lock", waiting=lambda: None):
                 if not _intact(directory, source):
                     _make_sure_of_room(directory.parent, what)
                     why = " again: its cache does not fit the weights" if directory.exists() else ""
@@ -83,10 +87,7 @@ def _keep(what: Conversion, directories: list[Path], source: str, reporter: Repo
 @contextlib.contextmanager
 def _temporary() -> Iterator[Path]:
     """A directory that ends with the block, in memory where the machine offers that."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(
-        prefix="mckennabot-", dir=memory if os.access(memory, os.W_OK) else None
-    ) as directory:
+    with tempfile.TemporaryDirectory(prefix="mckennabot-", dir=machine.memory_disk()) as directory:
         yield Path(directory)
 
 
@@ -112,8 +113,7 @@ def _fingerprint(what: Conversion) -> str:
 
 
 def _user_cache(model: ModelDir) -> Path:
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "mckennabot" / hashlib.sha256(str(model.path.resolve()).encode()).hexdigest()[:16]
+    return machine.cache_directory() / hashlib.sha256(str(model.path.resolve()).encode()).hexdigest()[:16]
 
 
 def _intact(directory: Path, source: str) -> bool:
@@ -144,18 +144,6 @@ def _digest(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _only_one(place: Path) -> Iterator[None]:
-    """Hold the right to build in `place`; the operating system lets go when the process ends."""
-    place.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place / ".ct2.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _make_sure_of_room(place: Path, what: Conversion) -> None:
@@ -205,15 +193,11 @@ def _remove_orphans(model: ModelDir, place: Path) -> None:
 
 
 def _convert(what: Conversion, directory: Path) -> None:
-    """Convert in a process of its own, which takes TensorFlow's memory with it when it ends."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            pool.submit(convert_quietly, what, directory).result()
-        except (BrokenProcessPool, MemoryError) as error:
-            raise ResourceError(
-                "out of memory while converting the weights", path=what.weights, hint="Use a smaller model."
-            ) from error
+    """Convert in a process of its own, which takes TensorFlow's memory and chatter with it when it ends."""
+    work = functools.partial(convert, what, directory)
+    try:
+        Call(work, None, memory=None, fresh=True, passing=(MckennabotError, OSError)).result()
+    except Died as error:
+        raise ResourceError(
+            f"the weights could not be converted: {error}", path=what.weights, hint="Use a smaller model."
+        ) from error

@@ -5,7 +5,6 @@ CTranslate2's own converter for OpenAI's layout sets attributes that its specifi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,12 +78,6 @@ def convert(what: Conversion, directory: Path) -> None:
     spec.validate()
     spec.optimize(quantization=None if what.precision == "float32" else what.precision)
     spec.save(str(directory))
-
-
-def convert_quietly(what: Conversion, directory: Path) -> None:
-    """`convert`, for a process of its own: TensorFlow's memory goes with it, and so does its chatter."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    convert(what, directory)
 
 
 def _fill(decoder: Any, values: Mapping[str, Array]) -> None:

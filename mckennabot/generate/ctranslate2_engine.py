@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from mckennabot.errors import ResourceError, UsageError
+from mckennabot.system.machine import cores
 
 T = TypeVar("T")
 
@@ -337,7 +338,7 @@ def choose_threads(parameters: int) -> int:
     if os.environ.get("OMP_NUM_THREADS"):
         return 0
     # More than eight no longer help a single text.
-    return min(len(os.sched_getaffinity(0)), 8) if parameters >= LARGE else 1
+    return min(cores(), 8) if parameters >= LARGE else 1
 
 
 ROWS_SCORED = 4

@@ -13,9 +13,7 @@ The tensors themselves are read and written by `mckennabot.models.weights`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -24,6 +22,7 @@ from typing import Any
 
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.system.files import write_atomic, write_error
+from mckennabot.system.locks import Busy, held
 
 BASE_WEIGHTS = "model.ckpt"
 BASE_FILES = (
@@ -167,23 +166,19 @@ class ModelDir:
         Raises:
             UsageError: another process writes to this run, or the directory cannot be written to.
         """
-        # Beside the directory, which a run that starts over replaces.
-        path = self.path.with_name(f".{self.name}.lock")
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise write_error(error, path) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.ExitStack() as stack:
+            try:
+                # Beside the directory, which a run that starts over replaces.
+                stack.enter_context(held(self.path.with_name(f".{self.name}.lock")))
+            except Busy as error:
+                raise UsageError(
+                    "another finetune is writing to this run",
+                    path=self.path,
+                    hint="Wait for it, or choose another --run.",
+                ) from error
+            except OSError as error:
+                raise write_error(error, self.path) from error
             yield
-        except BlockingIOError as error:
-            raise UsageError(
-                "another finetune is writing to this run",
-                path=self.path,
-                hint="Wait for it, or choose another --run.",
-            ) from error
-        finally:
-            os.close(descriptor)
 
 
 MAKE_HINT = "Train one with: mckennabot finetune --model tiny"

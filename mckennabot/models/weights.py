@@ -143,15 +143,15 @@ def write_tensors(prefix: Path, tensors: Mapping[str, Any]) -> None:
             stem.with_name(stem.name + DATA_SUFFIX).replace(new_data)
             stem.with_name(stem.name + INDEX_SUFFIX).replace(new_index)
         except tf.errors.OpError as error:
-            raise _as_os_error(error) from error
+            raise _as_os_error(error, new_data) from error
         finally:
             for leftover in stem.parent.glob(f"{stem.name}*"):
                 leftover.unlink(missing_ok=True)
 
 
-def _as_os_error(error: Any) -> OSError:
+def _as_os_error(error: Any, path: Path) -> OSError:
     """TensorFlow's own error for a failed write, as the operating system's."""
     tf = import_tensorflow()
     full = isinstance(error, tf.errors.ResourceExhaustedError) or "No space" in error.message
     code = errno.ENOSPC if full else errno.EFBIG if "File too large" in error.message else errno.EIO
-    return OSError(code, os.strerror(code))
+    return OSError(code, os.strerror(code), str(path))

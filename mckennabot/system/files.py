@@ -7,10 +7,13 @@ import errno
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from mckennabot.errors import MckennabotError, ResourceError, UsageError
+
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -34,12 +37,18 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        yield temporary
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        raise write_error(error, path) from error
+        try:
+            yield temporary
+        except OSError as error:
+            if not _is_of_writing(error, temporary):
+                raise  # the block does other things too
+            raise write_error(error, path) from error
+        try:
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)
+        except OSError as error:
+            raise write_error(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -73,10 +82,27 @@ def replacing_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _is_of_writing(error: OSError, temporary: Path) -> bool:
+    """Whether an error is that of a file under its temporary name; a write that fails names no file."""
+    if error.filename is not None:
+        return Path(os.fsdecode(error.filename)).name.startswith(temporary.name)
+    return error.errno in _NO_ROOM or error.errno in (errno.EIO, errno.EROFS)
+
+
 def sync(path: Path) -> None:
     """Force a file, or a directory's list of names, to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if sys.platform == "win32" and path.is_dir():
+        return  # which keeps its names by itself, and opens no directory
+    descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
+        if sys.platform == "darwin":  # whose fsync leaves it to the disk when to write
+            import fcntl
+
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+                return
+            except OSError:  # a file system that does not know it
+                pass
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -84,7 +110,7 @@ def sync(path: Path) -> None:
 
 def write_error(error: OSError, path: Path) -> MckennabotError:
     """What a failed write means to the user."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in _NO_ROOM:
         return ResourceError(
             f"no room to write ({error.strerror})",
             path=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from mckennabot.config import ExtractSettings
@@ -28,9 +29,7 @@ def extract_document(path: Path, settings: ExtractSettings) -> Book:
     Raises:
         InputError: the file cannot be read, is not what its suffix says, or holds no text.
     """
-    read = find_reader(path)
-    assert read is not None
-    reading = Call(lambda: shape(read(path, settings), settings), SECONDS)
+    reading = Call(partial(_read_and_shape, path, settings), SECONDS)
     try:
         book: Book = reading.result()
     except Died as died:
@@ -38,6 +37,12 @@ def extract_document(path: Path, settings: ExtractSettings) -> Book:
     except (InputError, UsageError) as error:
         raise type(error)(error.what, path=path, hint=error.hint) from error
     return book
+
+
+def _read_and_shape(path: Path, settings: ExtractSettings) -> Book:
+    read = find_reader(path)
+    assert read is not None
+    return shape(read(path, settings), settings)
 
 
 def shape(source: Source, settings: ExtractSettings) -> Book:

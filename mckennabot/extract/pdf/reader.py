@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import BinaryIO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.page import Contents, RawPage, Reading
 from mckennabot.extract.pdf.scan import is_picture, letters
+from mckennabot.system.machine import cores
 from mckennabot.system.processes import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 
 PREPARE_SECONDS = 15.0  # of the processor's time
@@ -65,8 +67,9 @@ def read_pages(
         UsageError: `span` lies outside the document.
     """
     os.environ.pop("CMAP_PATH", None)  # whence pdfminer would load what a document names
-    with tempfile.TemporaryFile() as normal:
-        preparing = Call(lambda: _prepare(path, password, normal), PREPARE_SECONDS)
+    with tempfile.TemporaryDirectory(prefix="mckennabot-") as folder:
+        normal = Path(folder) / "normal.pdf"
+        preparing = Call(partial(_prepare, path, password, normal), PREPARE_SECONDS)
         import mckennabot.extract.pdf.document  # noqa: F401 - while the child works, and before the next ones fork
 
         try:
@@ -83,10 +86,11 @@ def read_pages(
         return _gather(crew.read(), contents, numbers)
 
 
-def _prepare(path: Path, password: str | None, normal: BinaryIO) -> Contents:
+def _prepare(path: Path, password: str | None, normal: Path) -> Contents:
     from mckennabot.extract.pdf.normalise import normalise
 
-    return normalise(path, password, normal)
+    with normal.open("w+b") as file:
+        return normalise(path, password, file)
 
 
 def _gather(results: dict[int, _Result[T]], contents: Contents, numbers: range) -> Reading[T]:
@@ -109,19 +113,17 @@ class _Crew(Generic[T]):
 
     def __init__(
         self,
-        normal: BinaryIO,
+        normal: Path,
         contents: Contents,
         transform: Callable[[RawPage], T],
         jobs: int | None,
         numbers: range,
         progress: Progress | None,
     ) -> None:
-        self._file = normal
-        self._contents = contents
-        self._transform = transform
+        self._serve = _Pages(normal, contents, transform, PAGE_SECONDS)
         self._numbers = numbers
         self._progress = progress
-        helpful = min(MAX_JOBS, os.cpu_count() or 1) if jobs is None else jobs
+        helpful = min(MAX_JOBS, cores()) if jobs is None else jobs
         self._jobs = max(1, min(helpful, len(numbers) // SHARE))
         self._memory = max(MEMORY // 2, min(MEMORY, 2 * MEMORY // self._jobs))
         size = max(1, min(CHUNK, len(numbers) // (2 * self._jobs)))
@@ -165,7 +167,8 @@ class _Crew(Generic[T]):
                 for pipe, (child, _) in busy.items():
                     if slept:
                         since[pipe] = time.monotonic()
-                    elif time.monotonic() - since[pipe] > PATIENCE * PAGE_SECONDS:
+                        child.wake()
+                    elif child.idle() > PATIENCE * PAGE_SECONDS:
                         child.stop()
         finally:
             for child, _ in busy.values():
@@ -198,8 +201,17 @@ class _Crew(Generic[T]):
         if self._progress:
             self._progress(len(self._results), len(self._numbers))
 
-    def _serve(self, pipe: Connection) -> None:
-        """What each process does: read the pages that it is told, until there are none."""
+
+@dataclass(frozen=True)
+class _Pages(Generic[T]):
+    """What each process does: read the pages that it is told, until there are none."""
+
+    file: Path
+    contents: Contents
+    transform: Callable[[RawPage], T]
+    seconds: float
+
+    def __call__(self, pipe: Connection) -> None:
         import logging
 
         from mckennabot.extract.pdf.document import Document
@@ -208,11 +220,12 @@ class _Crew(Generic[T]):
         document: Document | None = None
         while (numbers := pipe.recv()) is not None:
             for number in numbers:
-                with deadline(PAGE_SECONDS):
+                with deadline(self.seconds):
                     try:
                         if document is None:
-                            view = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-                            document = Document(view, self._contents)  # type: ignore[arg-type]
+                            with self.file.open("rb") as file:
+                                view = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                            document = Document(view, self.contents)  # type: ignore[arg-type]
                         result = self._read(document, number)
                     except MemoryError:
                         pipe.send(_Result(number, problem="it takes too much memory"))
@@ -226,7 +239,7 @@ class _Crew(Generic[T]):
         count, unknown = letters(raw)
         return _Result(
             number,
-            page=self._transform(raw),
+            page=self.transform(raw),
             problem="it holds more than a page of a book; the rest was left out" if raw.cut else None,
             picture=is_picture(raw, count),
             letters=count,

@@ -6,10 +6,8 @@ Until then they lie in ``checkpoints/.<name>.part/``, which survives a kill and 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from mckennabot.models.download.transfer import Transfer
 from mckennabot.models.weights import parameters, read_weights
 from mckennabot.reporter import Reporter, Silent
 from mckennabot.system.files import sync, write_atomic, write_error
+from mckennabot.system.locks import held
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
 KNOWN = ("124M", "355M", "774M", "1558M")
@@ -74,7 +73,8 @@ def fetch(
     part = ModelDir(checkpoints / f".{name}.part")
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
-        with _alone(checkpoints / f".{name}.lock", name, reporter):
+        waiting = functools.partial(reporter.say, f"Waiting for another process that is fetching {name}")
+        with held(checkpoints / f".{name}.lock", waiting):
             if not _is_there(model):
                 _begin(part.path, base_url)
                 with reporter.bar(None, "B", name=f"Fetching {name}") as bar:
@@ -112,21 +112,6 @@ def _is_there(model: ModelDir) -> bool:
             hint="Put them there, or remove the directory to have the model fetched.",
         )
     return not missing
-
-
-@contextlib.contextmanager
-def _alone(lock: Path, name: str, reporter: Reporter) -> Iterator[None]:
-    """Hold the right to fetch a model, once whoever has it is done."""
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            reporter.say(f"Waiting for another process that is fetching {name}")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _begin(part: Path, base_url: str) -> None:

@@ -1,0 +1,46 @@
+"""Locks between processes: held through a file, and let go by the system when their process ends, however."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+class Busy(Exception):  # noqa: N818 - it is what the other is
+    """Another process holds the lock."""
+
+
+@contextlib.contextmanager
+def held(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock that the file at `path` stands for; the file stays.
+
+    Args:
+        path: made if need be.
+        waiting: called once where another process holds the lock, which is then waited for; without it,
+            nobody waits.
+
+    Raises:
+        Busy: another process holds it, and nobody waits.
+        OSError: the file cannot be made or opened, or the file system knows no locks.
+    """
+    import filelock
+
+    # filelock takes a place that cannot be written to for a lock that is held.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
+    lock = filelock.FileLock(str(path))
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            if waiting is None:
+                raise Busy(str(path)) from None
+            waiting()
+            lock.acquire(poll_interval=0.1)
+    except NotImplementedError as error:  # how filelock says ENOSYS
+        raise OSError(f"the file system knows no locks: {path}") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,28 @@
+"""The signals that ask a command to end; what is worth keeping is saved first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+
+
+def ending() -> list[signal.Signals]:
+    """Ctrl-C, SIGTERM, and where they exist the closing of the terminal (unless by nohup) and Ctrl-Break."""
+    known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
+    there = [number for number in known if number is not None]
+    return [n for n in there if n.name != "SIGHUP" or signal.getsignal(n) is not signal.SIG_IGN]
+
+
+def received(number: int) -> None:
+    """To be called in a handler first: after a hang-up, writing to the terminal would be an error."""
+    if number != getattr(signal, "SIGHUP", None):
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        try:
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)
+        except OSError:
+            continue
+    os.close(nowhere)

@@ -1,0 +1,110 @@
+"""A process that only watches over the one that works, where that may be aborted by what it loads.
+
+The work goes on in a child. What is written there below Python goes to a temporary file, signals are
+passed on to it, and each of the two ends when the other has.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable
+from typing import IO, Any, NoReturn
+
+LEFT_ALONE = 75
+"""Exit code of a child that ended since the process above it, or another that it needs, has gone."""
+
+BEAT = 1.0
+"""Seconds between signs of life from the parent."""
+
+PATIENCE = 20.0
+"""Seconds without one after which the child ends: whoever stops or kills the parent means the child too."""
+
+_os: Any = os  # of which not every system has every name
+_in_child = False
+
+
+class Ended(Exception):  # noqa: N818 - it happened to the child
+    """The child ended in a way that it could not explain itself.
+
+    Attributes:
+        code: its exit code; a signal's number is negative.
+        said: what was written below Python, by a library in C for example.
+    """
+
+    def __init__(self, code: int, said: bytes) -> None:
+        super().__init__(code, said)
+        self.code = code
+        self.said = said
+
+
+def supported() -> bool:
+    """Whether this system can go on in a child."""
+    return hasattr(os, "fork")
+
+
+def in_child() -> bool:
+    """Whether this process is such a child."""
+    return _in_child
+
+
+def work_in_child(signals: Iterable[signal.Signals]) -> None:
+    """Go on in a child process; the parent ends as that does.
+
+    To be called while there is one thread, and before anything large is loaded.
+
+    Args:
+        signals: to pass on.
+
+    Raises:
+        Ended: in the parent, for a child that a signal or the loss of another process has ended.
+    """
+    ours, childs = socket.socketpair()
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as both processes
+    child = _os.fork()
+    if child:
+        childs.close()
+        _watch(child, ours, log, signals)
+    ours.close()
+    global _in_child
+    _in_child = True
+    _os.setpgid(0, 0)  # Ctrl-C reaches the parent, which passes it on
+    threading.Thread(target=_follow, args=(childs,), daemon=True).start()
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="replace")
+    for descriptor in (1, 2):
+        os.dup2(log.fileno(), descriptor)
+
+
+def _follow(lifeline: socket.socket) -> NoReturn:
+    """In the child: end when the parent has, or has stopped."""
+    lifeline.settimeout(PATIENCE)
+    try:
+        while lifeline.recv(64):
+            pass
+    except OSError:
+        pass
+    os._exit(LEFT_ALONE)
+
+
+def _watch(
+    child: int, lifeline: socket.socket, log: IO[bytes], signals: Iterable[signal.Signals]
+) -> NoReturn:
+    """In the parent: pass signals on, and end as the child does."""
+    for number in signals:
+        signal.signal(number, lambda number, _: os.kill(child, number))
+    lifeline.setblocking(False)
+    while not select.select([lifeline], [], [], BEAT)[0]:  # nothing comes but its end
+        try:
+            lifeline.send(b".")
+        except OSError:  # full: the child has been stopped; or gone
+            continue
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code >= 0 and code != LEFT_ALONE:
+        sys.exit(code)
+    log.seek(0)
+    raise Ended(code, log.read())
