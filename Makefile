@@ -37,7 +37,8 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	for system in linux darwin win32; do $(BIN)/mypy --platform $$system || exit 1; done
+	$(BIN)/mypy
+	for system in darwin win32; do $(BIN)/mypy --platform $$system --package mckennabot || exit 1; done
 
 # The oldest dependencies that are allowed, in an environment of their own.
 lowest:

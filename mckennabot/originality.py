@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from mckennabot.corpus import Segment
 from mckennabot.errors import ModelError
 from mckennabot.places import Spot
 from mckennabot.system.files import replacing
+from mckennabot.system.stored import damaged, read_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     Ints = npt.NDArray[np.int32]
 
 FILE = "originality.npz"
+_ARRAYS = {
+    **dict.fromkeys(("ids", "order"), ("iu", 1)),
+    "paragraphs": ("iu", 2),
+    **dict.fromkeys(("vocabulary", "files"), ("u", 1)),
+}
+_PLACES = {"spots": ("iu", 2), "names": ("u", 1)}
+MOST_BYTES = 1 << 30
+_HINT = "The next `finetune` of the run makes a new one."
 COPIED_FROM = 8
 """Words in a row from which a match counts as copied; shorter ones are how the language goes."""
 
@@ -203,31 +211,27 @@ class Index:
         Raises:
             ModelError: the run has none, or it is damaged.
         """
-        import numpy as np
-
         path = run / FILE
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            index = cls(
-                _unpacked(arrays["vocabulary"]),
-                arrays["ids"],
-                arrays["order"],
-                arrays["paragraphs"],
-                _unpacked(arrays["files"]),
-                arrays.get("spots"),
-                _unpacked(arrays["names"]) if "names" in arrays else (),
-            )
-            index._check()
-            return index
+            arrays: dict[str, Any] = read_arrays(path, _ARRAYS, MOST_BYTES, _HINT, optional=_PLACES)
         except FileNotFoundError as error:
             raise ModelError(
                 "no index of a corpus to compare with", path=run, hint="Only runs of `finetune` have one."
             ) from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ModelError(
-                "the index of the corpus is damaged", path=path, hint="The next `finetune` makes a new one."
-            ) from error
+        index = cls(
+            _unpacked(arrays["vocabulary"]),
+            arrays["ids"],
+            arrays["order"],
+            arrays["paragraphs"],
+            _unpacked(arrays["files"]),
+            arrays.get("spots"),
+            _unpacked(arrays["names"]) if "names" in arrays else (),
+        )
+        try:
+            index._check()
+        except ValueError as error:
+            raise damaged(path, str(error), _HINT) from error
+        return index
 
     def counts(self) -> dict[str, int]:
         """How often the corpus has each word."""
@@ -243,10 +247,10 @@ class Index:
             ValueError: they do.
         """
         words, paragraphs = len(self._ids), self._paragraphs
-        if any(array.dtype.kind != "i" for array in (self._ids, self._order, paragraphs)):
-            raise ValueError("not integers")
         if self._ids.shape != self._order.shape or self._ids.ndim != 1 or paragraphs.shape[1:] != (4,):
             raise ValueError("arrays of other shapes")
+        if not (_lies_in(self._ids, len(self._number) + 1) and _lies_in(paragraphs[:, :1], words + 1)):
+            raise ValueError("words that are not there")
         if words and (self._order.min() < 0 or self._order.max() >= words or not len(paragraphs)):
             raise ValueError("positions outside the corpus")
         if len(paragraphs) and not (0 <= paragraphs[:, 1].min() <= paragraphs[:, 1].max() < len(self._files)):
@@ -395,6 +399,10 @@ def _packed_spots(spots: Iterable[Spot | None]) -> tuple[Ints, list[str]]:
 def _line(name: str) -> str:
     """A name on one line, as `_packed` takes it: a heading may have two."""
     return " ".join(name.split())
+
+
+def _lies_in(numbers: Any, end: int) -> bool:
+    return not numbers.size or bool(numbers.min() >= 0 and numbers.max() < end)
 
 
 def _packed(strings: Iterable[str]) -> npt.NDArray[np.uint8]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import ModelError
+from mckennabot.system.stored import damaged, integer, read_json, read_text
 
 if TYPE_CHECKING:
     import tokenizers
@@ -42,17 +43,18 @@ class Tokenizer:
 
         encoder, merges = (directory / name for name in VOCABULARY_FILES)
         try:
-            vocabulary = json.loads(encoder.read_text(encoding="utf-8"))
+            vocabulary = read_json(encoder, {SEPARATOR: integer(0)}, hint=_HINT)
             # The first line is "#version: 0.2"; the last is empty.
-            lines = merges.read_text(encoding="utf-8").split("\n")[1:]
+            lines = read_text(merges, hint=_HINT).split("\n")[1:]
             pairs = [(left, right) for left, _, right in (line.partition(" ") for line in lines if line)]
+            _require_whole(vocabulary, pairs, encoder, merges)
             model = tokenizers.models.BPE(vocabulary, pairs)
         except FileNotFoundError as error:
             raise ModelError("no vocabulary file", path=error.filename, hint=_HINT) from error
+        except ModelError:
+            raise
         except Exception as error:  # `tokenizers` raises plain Exception
             raise ModelError(f"the vocabulary is damaged ({error})", path=directory, hint=_HINT) from error
-        if SEPARATOR not in vocabulary:
-            raise ModelError(f"the vocabulary has no {SEPARATOR}", path=encoder, hint=_HINT)
         return cls(_byte_level(model))
 
     @classmethod
@@ -111,6 +113,23 @@ class Tokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         """The bytes that a token stands for, such as ``b" the"``; often not whole UTF-8 characters."""
         return bytes(map(_BYTE_OF.__getitem__, self.token(token_id)))
+
+
+def _require_whole(
+    vocabulary: dict[str, Any], pairs: list[tuple[str, str]], encoder: Path, merges: Path
+) -> None:
+    """Refuse a vocabulary that would spell the text in other tokens than those it was made for.
+
+    Raises:
+        ModelError: ids are not 0 to n - 1, or there are tokens that no merge makes.
+    """
+    ids = list(vocabulary.values())
+    if any(type(i) is not int for i in ids) or set(ids) != set(range(len(ids))):
+        raise damaged(encoder, f"its ids are not 0 to {len(ids) - 1}", _HINT)
+    made = {left + right for left, right in pairs}
+    lost = sum(len(token) > 1 and token not in made and token[0] != "<" for token in vocabulary)
+    if lost:
+        raise damaged(merges, f"it makes {lost} of the {len(ids)} tokens no more", _HINT)
 
 
 def _byte_spellings() -> dict[str, int]:

@@ -202,15 +202,15 @@ FORGED: dict[str, tuple[Callable[[Files], Files], str]] = {
     "sizes of another model": (lambda f: edit(f, "hparams.json", n_embd=64), "shape"),
     "a model of a million layers": (lambda f: edit(f, "hparams.json", n_layer=10**6), "layers"),
     "sizes that are no numbers": (lambda f: edit(f, "hparams.json", n_layer="many"), "damaged"),
-    "tokens out of order": (lambda f: edit(f, "encoder.json", **{"zz": 10**9}), "vocabulary"),
-    "a token that is no bytes": (lambda f: edit(f, "encoder.json", **{"字": 300}), "vocabulary"),
-    "a deep manifest": (lambda f: f | {"run.json": b"[" * 100_000}, "nested too deep"),
+    "tokens out of order": (lambda f: edit(f, "encoder.json", **{"zz": 10**9}), "encoder.json"),
+    "a token that is no bytes": (lambda f: edit(f, "encoder.json", **{"字": 300}), r"vocabulary"),
+    "a deep manifest": (lambda f: f | {"run.json": b"[" * 100_000}, "run.json is damaged"),
     "settings that are none": (lambda f: edit(f, "run.json", settings=[1]), "damaged"),
     "weights that are none": (lambda f: f | {"weights.safetensors": b"\x80\x04."}, "weights"),
     "a tensor too many": (lambda f: tensors(f, lambda t: t.update(x=np.zeros(3, "f2"))), "layers"),
     "integers": (lambda f: tensors(f, lambda t: t.update({"model/ln_f/g": np.zeros(32, "i4")})), "type"),
-    "an index that points nowhere": (lambda f: with_index(f, order=np.full(9, 77, "i4")), "index"),
-    "an index with a pickle": (lambda f: with_index(f, ids=np.array([{}], object)), "index"),
+    "an index that points nowhere": (lambda f: with_index(f, order=np.full(9, 77, "i4")), "originality.npz"),
+    "an index with a pickle": (lambda f: with_index(f, ids=np.array([{}], object)), "originality.npz"),
 }
 
 

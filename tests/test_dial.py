@@ -104,7 +104,7 @@ def test_a_base_that_has_moved_beside_the_run_is_found_and_one_that_is_gone_is_m
 
 
 def test_what_has_no_base_has_no_dial(run: ModelDir, train: Any) -> None:
-    tiny = train(2, run="tiny", model="tiny", block_size=16)
+    tiny = train(2, run="random", model="tiny", block_size=16)
     with pytest.raises(ModelError, match="remembers no base"):
         at(tiny, 0.5)
     assert at(tiny, None).voice == at(tiny, 1.0).voice == 1

@@ -207,7 +207,7 @@ def test_patience_stops_and_the_best_is_what_is_used(train: Any) -> None:
 def test_a_damaged_state_is_named(train: Any) -> None:
     run = train(4)
     write_atomic(run.path / "state-4" / "state.json", "{")
-    with pytest.raises(ModelError, match="state is damaged"):
+    with pytest.raises(ModelError, match=r"state\.json is damaged"):
         train(6)
     shutil.rmtree(run.path / "state-4")
     assert train(6).steps()[-1] == 6

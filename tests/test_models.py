@@ -97,7 +97,7 @@ def test_check_reads_every_tensor(warm_cli: Cli, checkpoints: Path) -> None:
     done = warm_cli("models", "--check", code=4)
     table = rows(done.stdout)
     assert "model-200: the weights are damaged" in table["run1"][-1]
-    assert "the vocabulary is damaged" in table["small"][-1]
+    assert "encoder.json is damaged" in table["small"][-1]
     assert "run1, small" in done.stderr
 
 

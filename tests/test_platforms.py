@@ -129,7 +129,7 @@ def test_what_differs_between_systems_stands_in_one_package() -> None:
                 if node.attr in names or spelt in ("os.name", "sys.platform"):
                     found.append(f"{name}: {spelt}")
             elif isinstance(node, ast.Constant) and str(node.value).startswith(paths):
-                found.append(f"{name}: {node.value}")
+                found.append(f"{name}: {node.value!r}")
     assert not found
 
 

@@ -22,15 +22,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-CAP_DAC_OVERRIDE = 1
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
 
 
 class Server:
     """The process that forks."""
 
-    def __init__(self) -> None:
+    def __init__(self, prelude: str = "") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.warm"],
+            [sys.executable, "-m", "tests.warm", prelude],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -63,9 +63,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """A server for the length of a ``with`` block."""
-    started = Server()
+def server(prelude: str = "") -> Iterator[Server]:
+    """A server for the length of a ``with`` block; the prelude is code that it runs as it starts."""
+    started = Server(prelude)
     try:
         yield started
     finally:
@@ -123,6 +123,7 @@ def serve() -> None:
     from mckennabot.backend import import_keras
 
     import_keras()
+    exec(sys.argv[1] if len(sys.argv) > 1 else "", {})
     for line in iter(sys.stdin.readline, ""):
         question = json.loads(line)
         if "poll" in question:
@@ -153,14 +154,14 @@ def become(argv: list[str], cwd: str, env: dict[str, str], files: list[str]) -> 
 
 
 def _obey_permissions() -> None:
-    """Root may write where nobody may; take that from this process, so that CI sees what users see."""
+    """Root may read and write where nobody may; take that from this process: CI sees what users see."""
     if sys.platform == "linux" and os.geteuid() == 0:
         libc = ctypes.CDLL(None, use_errno=True)
         header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # version 3, this process
         sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then for capabilities 32 and up
         assert libc.capget(header, sets) == 0
         for i in range(2):
-            sets[i] &= ~(1 << CAP_DAC_OVERRIDE)
+            sets[i] &= ~(1 << CAP_DAC_OVERRIDE | 1 << CAP_DAC_READ_SEARCH)
         assert libc.capset(header, sets) == 0, os.strerror(ctypes.get_errno())
 
 

@@ -18,7 +18,7 @@ EPILOG = """
 \b
 Examples:
   mckennabot finetune --steps 1000                       data/*.txt -> checkpoints/run1
-  mckennabot finetune --model tiny --run small book.txt  no download, from a random start
+  mckennabot finetune --model tiny --run mine book.txt   no download, from a random start
 
 CORPUS is text (.txt, a directory of them, or - for stdin), tables of texts (.csv, .tsv, .jsonl), or
 gpt-2-simple's .npz. Of anything else, `mckennabot extract` makes a corpus.

@@ -87,11 +87,11 @@ def _weights(snapshot: Snapshot, precision: str) -> bytes:
 
 
 def _run_info(snapshot: Snapshot) -> dict[str, Any]:
-    """What run.json says, without what it says of the machine, of other steps, and of the dial.
+    """What run.json says, without what it says of the machine, of files, of other steps, and of the dial.
 
     A bundle's weights have their place on the dial, and no base to be mixed with.
     """
-    info = {key: value for key, value in snapshot.info.items() if key not in ("base", "voice")}
+    info = {key: value for key, value in snapshot.info.items() if key not in ("base", "voice", "files")}
     if isinstance(origin := info.get("model"), str):
         info["model"] = Path(origin).name
     if isinstance(settings := info.get("settings"), dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from mckennabot import places
 from mckennabot.backend import import_keras
 from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import SEPARATOR
-from mckennabot.errors import UsageError
+from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows, segments, split
 from mckennabot.finetune.interrupt import Interruption
@@ -35,6 +36,9 @@ FEW_TOKENS = 2000
 
 KEPT_TOKENS = 16384
 """Held-out tokens that a run keeps as text; more would tell the voice score nothing new."""
+
+_WAY_ON = "Delete the damaged model-STEP files to go on from the step before; or start over with --fresh."
+_BASE_WAY_ON = "Remove the base model's directory to have it fetched again, or use another --model."
 
 INDEXED_TOKENS = 4_000_000
 """Corpora up to this size get an index for ``generate --originality``; it grows with the corpus."""
@@ -68,7 +72,7 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
             reporter.warn(advice)
     start = Start(plan.hparams, settings, state, plan.tokenizer.eot, plan.tokens)
     Start.tell(job, start)
-    values = read_values(plan, run.path / f"model-{state.step}" if plan.continues else None)
+    values = read_values(plan, run.weights(state.step) if plan.continues else None)
     engine = assemble(plan.hparams, settings, job.tell(values))
     from mckennabot.finetune.runs.record import Record
     from mckennabot.finetune.trainer import Trainer
@@ -127,7 +131,7 @@ def read_values(plan: Plan, weights: Path | None) -> Iterable[tuple[str, Any]]:
         weights = plan.base.weights()
     if weights is None:
         return random_weights(plan.hparams, plan.settings.seed).items()
-    return read_weights(weights, plan.hparams)
+    return read_weights(weights, plan.hparams, _WAY_ON if plan.base is None else _BASE_WAY_ON)
 
 
 def assemble(hparams: Hparams, settings: FinetuneSettings, values: Iterable[tuple[str, Any]]) -> Engine:
@@ -190,8 +194,12 @@ def _pick_up(run: Run, reporter: Reporter) -> tuple[State, Any]:
 
 def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> None:
     """What `generate` needs to say which of a text's words are the corpus's."""
-    if (run.path / INDEX).exists():
-        return
+    if os.path.lexists(run.path / INDEX):
+        try:
+            Index.load(run.path)
+            return
+        except ModelError as error:
+            reporter.warn(f"{error.what}: making it again")
     if len(plan.tokens) > INDEXED_TOKENS:
         reporter.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
     else:

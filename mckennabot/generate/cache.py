@@ -9,6 +9,7 @@ one that ends with the process.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import functools
 import hashlib
@@ -30,6 +31,7 @@ from mckennabot.system import machine
 from mckennabot.system.files import sync, write_error
 from mckennabot.system.locks import held
 from mckennabot.system.processes import Call, Died
+from mckennabot.system.stored import mapping, opened, read_json, text
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 FORMAT = 1
@@ -123,13 +125,13 @@ def _intact(directory: Path, source: str) -> bool:
     and compared by its digest, so a cache that was copied still counts.
     """
     try:
-        record = json.loads((directory / RECORD).read_text(encoding="utf-8"))
+        record = read_json(directory / RECORD, {"source": text, "files": mapping()})
         return bool(record["source"] == source) and all(
             _stamp(directory / name) == record["files"][name]["stamp"]
             or _digest(directory / name) == record["files"][name]["digest"]
             for name in MODEL_FILES
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, KeyError, TypeError, ModelError):
         return False
 
 
@@ -140,7 +142,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -165,7 +167,8 @@ def _build(what: Conversion, directory: Path, source: str) -> None:
     temporary = directory.with_name(f".{directory.name}.{secrets.token_hex(4)}.part")
     temporary.mkdir()
     try:
-        _convert(what, temporary)
+        with _pinned(what, temporary) as pinned:
+            _convert(pinned, temporary)
         record: dict[str, Any] = {"format": FORMAT, "source": source, "files": {}}
         for name in MODEL_FILES:
             sync(temporary / name)
@@ -182,6 +185,40 @@ def _build(what: Conversion, directory: Path, source: str) -> None:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _remove_orphans(what.model, directory.parent)
+
+
+@contextlib.contextmanager
+def _pinned(what: Conversion, folder: Path) -> Iterator[Conversion]:
+    """The same weights under names of our own: training may drop a step while it is being converted.
+
+    Raises:
+        ModelError: they are gone already.
+    """
+    links = {folder / f"weights{suffix}": suffix for suffix in (INDEX_SUFFIX, DATA_SUFFIX)}
+    pinned = dataclasses.replace(what, weights=folder / "weights")
+    try:
+        for link, suffix in links.items():
+            os.link(what.weights.with_name(what.weights.name + suffix), link)
+    except FileNotFoundError as error:
+        raise _gone(what.weights) from error
+    except OSError:  # another disk, or one without links
+        pinned = what
+    try:
+        yield pinned
+    except ModelError as error:
+        error.path = what.weights if error.path == pinned.weights else error.path
+        raise
+    finally:
+        for link in links:
+            link.unlink(missing_ok=True)
+
+
+def _gone(weights: Path) -> ModelError:
+    return ModelError(
+        "the weights are no longer there",
+        path=weights,
+        hint="The same command again takes what is there now.",
+    )
 
 
 def _remove_orphans(model: ModelDir, place: Path) -> None:

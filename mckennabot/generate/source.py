@@ -69,6 +69,8 @@ def find_source(settings: GenerateSettings, reporter: Reporter | None = None) ->
         UsageError: gpt-2-simple was asked for another voice than that of the run as trained.
     """
     source = _as_trained(settings, reporter)
+    if reporter and settings.checkpoint is None and (problem := source.model.pointer_problem()):
+        reporter.warn(f"{problem}: taking {source.weights.name}")
     if settings.engine == "gpt-2-simple":
         if settings.voice not in (None, AS_TRAINED):
             raise UsageError("gpt-2-simple samples from a run as trained", hint="Leave out --voice.")

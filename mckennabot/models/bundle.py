@@ -15,11 +15,10 @@ every file is what the manifest says, or it is refused.
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import functools
 import hashlib
 import io
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -27,8 +26,6 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +37,9 @@ from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
 from mckennabot.reporter import Reporter
 from mckennabot.system.files import replacing_directory, write_atomic, write_error
+from mckennabot.system.locks import held
+from mckennabot.system.machine import cache_directory
+from mckennabot.system.processes import Call, Died
 from mckennabot.system.terminal import shown
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
@@ -287,11 +287,10 @@ def _json(content: bytes, name: str) -> dict[str, Any]:
 
 def _restore_apart(model: ModelDir, name: str) -> None:
     """`_restore` in a process of its own, which takes TensorFlow and its memory with it when it ends."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            pool.submit(_restore, model, name).result()
-        except (BrokenProcessPool, MemoryError) as error:
-            raise ResourceError("out of memory while unpacking the weights", path=model.path) from error
+    try:
+        Call(functools.partial(_restore, model, name), None, memory=None, fresh=True).result()
+    except Died as died:
+        raise ResourceError(f"the weights could not be unpacked: {died}", path=model.path) from died
 
 
 def _check_weights(path: Path, hparams: Hparams) -> None:
@@ -327,7 +326,6 @@ def _restore(model: ModelDir, name: str) -> None:
     import numpy as np
     from safetensors import safe_open
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     path = model.path / WEIGHTS
     with safe_open(path, framework="np") as stored:
         weights = {variable: stored.get_tensor(variable).astype(np.float32) for variable in stored.keys()}  # noqa: SIM118
@@ -336,7 +334,7 @@ def _restore(model: ModelDir, name: str) -> None:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mckennabot" / "voices"
+    return cache_directory() / "voices"
 
 
 @contextlib.contextmanager
@@ -346,13 +344,10 @@ def _only_one(home: Path) -> Iterator[None]:
     Raises:
         ResourceError, UsageError: the directory cannot be made.
     """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise write_error(error, home) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as stack:
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(home / ".lock", waiting=lambda: None))
+        except OSError as error:
+            raise write_error(error, home) from error
         yield
-    finally:
-        os.close(descriptor)

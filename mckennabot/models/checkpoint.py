@@ -23,6 +23,20 @@ from typing import Any
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.system.files import write_atomic, write_error
 from mckennabot.system.locks import Busy, held
+from mckennabot.system.stored import (
+    damaged,
+    digest,
+    each,
+    integer,
+    is_file,
+    mapping,
+    number,
+    optional,
+    read_json,
+    read_text,
+    text,
+)
+from mckennabot.tokenizer import VOCABULARY_FILES
 
 BASE_WEIGHTS = "model.ckpt"
 BASE_FILES = (
@@ -58,6 +72,35 @@ class Hparams:
     n_layer: int
 
 
+_SIZES = {
+    "n_vocab": integer(1, 10_000_000),
+    "n_ctx": integer(1, 1_000_000),
+    "n_embd": integer(1, 100_000),
+    "n_head": integer(1, 100_000),
+    "n_layer": integer(1, 100_000_000),  # as long as its weights are there
+}
+_RUN_JSON = {
+    "format": integer(1),
+    "model": text,
+    "processes": integer(1),
+    "settings": mapping(val_fraction=number(0, 1), model=optional(text)),
+    "corpus": mapping(fingerprint=text, tokens=integer(0), files=each(text)),
+    "base": mapping(name=text, path=text, digest=text),
+    "best_step": optional(integer(0)),
+    "best_loss": optional(number()),
+    "voice": optional(number()),
+    "hparams": mapping(**_SIZES),
+    "files": each(text),
+    "versions": each(text),
+}
+FORMAT = 1
+"""Of run.json; a later one would be refused."""
+
+MAKE_HINT = "Train one with: mckennabot finetune --model tiny"
+_HPARAMS_HINT = "Copy it from the base model that it began with: the sizes have to be those of the weights."
+_RUN_JSON_HINT = "Put back a copy; or delete it, to use the weights as if another program had trained them."
+
+
 @dataclass(frozen=True)
 class ModelDir:
     """A directory with a model in it."""
@@ -77,17 +120,23 @@ class ModelDir:
         """
         path = self.path / "hparams.json"
         try:
-            read = json.loads(path.read_text(encoding="utf-8"))
-            sizes = {f.name: int(read[f.name]) for f in fields(Hparams)}
+            read = read_json(path, _SIZES, hint=_HPARAMS_HINT)
         except FileNotFoundError as error:
             raise ModelError(
                 "not a model directory: it has no hparams.json", path=self.path, hint=MAKE_HINT
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError("hparams.json is damaged", path=path, hint=MAKE_HINT) from error
-        if min(sizes.values()) < 1 or sizes["n_embd"] % sizes["n_head"]:
-            raise ModelError("hparams.json holds sizes that no GPT-2 has", path=path, hint=MAKE_HINT)
-        return Hparams(**sizes)
+        hparams = Hparams(**{field.name: read[field.name] for field in fields(Hparams)})
+        if hparams.n_embd % hparams.n_head:
+            raise ModelError("hparams.json holds sizes that no GPT-2 has", path=path, hint=_HPARAMS_HINT)
+        info = self.run_info()
+        recorded = info.get("hparams")
+        if recorded is not None and recorded != asdict(hparams):
+            # No tensor tells the number of heads: with another one, a model talks nonsense without an error.
+            names = ", ".join(name for name, size in asdict(hparams).items() if recorded.get(name) != size)
+            raise damaged(path, f"run.json has another {names}", f"There it is {recorded}.")
+        for name in VOCABULARY_FILES:
+            self.verify(name, "Copy it from the base model that the run began with.", info)
+        return hparams
 
     def write_hparams(self, hparams: Hparams) -> None:
         """Write hparams.json."""
@@ -100,7 +149,20 @@ class ModelDir:
         return sorted(step for step in steps if self._complete(f"model-{step}"))
 
     def _complete(self, name: str) -> bool:
-        return all((self.path / f"{name}{suffix}").is_file() for suffix in (INDEX_SUFFIX, DATA_SUFFIX))
+        return all(is_file(self.path / f"{name}{suffix}") for suffix in (INDEX_SUFFIX, DATA_SUFFIX))
+
+    def verify(self, name: str, hint: str | None = None, info: dict[str, Any] | None = None) -> None:
+        """Compare a file with what run.json recorded of it; nothing is recorded of other programs' files.
+
+        Raises:
+            ModelError: it is another file than the run wrote.
+        """
+        recorded = (self.run_info() if info is None else info).get("files", {}).get(name)
+        try:
+            if recorded is not None and digest(self.path / name) != recorded:
+                raise damaged(self.path / name, "not as the run wrote it", hint)
+        except FileNotFoundError as error:
+            raise ModelError(f"the run has lost {name}", path=self.path, hint=hint) from error
 
     def weights(self, which: str | int | None = None) -> Path:
         """The prefix of the weights to use, such as ``checkpoints/run1/model-1000``.
@@ -111,18 +173,23 @@ class ModelDir:
         Raises:
             ModelError: there are no such weights; the message lists the steps that are there.
         """
+        prefix = self._choose(which)
+        self.verify(f"{prefix.name}{INDEX_SUFFIX}", "Use another --checkpoint.")
+        return prefix
+
+    def _choose(self, which: str | int | None) -> Path:
         steps = self.steps()
         if which in (None, "best"):
-            name = self.pointer()
-            best = self.run_info().get("best_step") if which == "best" else None
-            if best in steps:
-                name = f"model-{best}"
+            pointed, best = self.pointer(), self.run_info().get("best_step")
+            name = pointed if which is None or best not in steps else f"model-{best}"
             if name is not None and self._complete(name):
                 return self.path / name
             if name is not None and not steps and not self._complete(BASE_WEIGHTS):
                 raise ModelError(
                     f"the weights {name} are missing or incomplete", path=self.path, hint=MAKE_HINT
                 )
+            if best in steps:
+                return self.path / f"model-{best}"
             which = "latest"
         if which == "latest":
             if steps:
@@ -130,7 +197,7 @@ class ModelDir:
             if self._complete(BASE_WEIGHTS):
                 return self.path / BASE_WEIGHTS
             raise ModelError("no weights in the model directory", path=self.path, hint=MAKE_HINT)
-        if str(which).isdecimal() and int(which) in steps:
+        if str(which).isdecimal() and len(str(which)) < 20 and int(which) in steps:
             return self.path / f"model-{int(which)}"
         there = ", ".join(map(str, steps)) or "none"
         raise ModelError(f"no checkpoint {which!r} (steps there: {there})", path=self.path)
@@ -138,11 +205,20 @@ class ModelDir:
     def pointer(self) -> str | None:
         """The name that TensorFlow's pointer file holds, without its directory; None where there is none."""
         try:
-            text = (self.path / "checkpoint").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+            text = read_text(self.path / "checkpoint")
+        except (FileNotFoundError, ModelError):
             return None
         match = re.search(r'^model_checkpoint_path:\s*"([^"]*)"', text, re.MULTILINE)
-        return Path(match[1]).name if match else None
+        known = re.findall(r'^all_model_checkpoint_paths:\s*"([^"]*)"', text, re.MULTILINE)
+        # TensorFlow's own pointers, and ours, say the name twice: a file that contradicts itself is damaged.
+        return Path(match[1]).name if match and match[1] in (known or [match[1]]) else None
+
+    def pointer_problem(self) -> str | None:
+        """What is wrong with a run's pointer file; None where it names weights that are here."""
+        name = self.pointer()
+        if not self.steps() or (name is not None and self._complete(name)):
+            return None
+        return f"checkpoint names no weights{f' that are here ({name})' if name else ''}"
 
     def point_to(self, name: str) -> None:
         """Make `name` the weights that everyone loads by default."""
@@ -152,12 +228,23 @@ class ModelDir:
         )
 
     def run_info(self) -> dict[str, Any]:
-        """What run.json says; empty for a base model and for a run of gpt-2-simple's own."""
+        """What run.json says; empty for a base model and for a run of gpt-2-simple's own.
+
+        Raises:
+            ModelError: it is there and damaged, or a later version wrote it.
+        """
+        path = self.path / "run.json"
         try:
-            read = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            info = read_json(path, {}, _RUN_JSON, hint=_RUN_JSON_HINT)
+        except FileNotFoundError:
             return {}
-        return read if isinstance(read, dict) else {}
+        if info.get("format", FORMAT) > FORMAT:
+            raise ModelError(
+                f"the run was written by a later mckennabot (format {info['format']})",
+                path=path,
+                hint="Upgrade: pip install --upgrade mckennabot",
+            )
+        return info
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -179,6 +266,3 @@ class ModelDir:
             except OSError as error:
                 raise write_error(error, self.path) from error
             yield
-
-
-MAKE_HINT = "Train one with: mckennabot finetune --model tiny"

@@ -8,6 +8,7 @@ from mckennabot.errors import ModelError
 from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import MAKE_HINT, ModelDir
 from mckennabot.reporter import Reporter
+from mckennabot.system.stored import is_file
 
 
 def find_model(checkpoints: Path, name: str, reporter: Reporter | None = None) -> ModelDir:
@@ -17,9 +18,9 @@ def find_model(checkpoints: Path, name: str, reporter: Reporter | None = None) -
         ModelError: it is not there; the message lists what is.
     """
     for path in (checkpoints / name, Path(name)):
-        if (path / "hparams.json").is_file():
+        if is_file(path / "hparams.json"):
             return ModelDir(path)
-        if path.is_file():
+        if is_file(path):
             return open_bundle(path, reporter)
     there = ", ".join(model.name for model in models(checkpoints)) or "nothing"
     raise ModelError(f"no model {name!r} in {checkpoints} (there: {there})", hint=MAKE_HINT)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mckennabot.backend import import_tensorflow
 from mckennabot.errors import Interrupted, ModelError, ResourceError
 from mckennabot.models.checkpoint import Hparams, ModelDir
+from mckennabot.system.files import plain_path, write_atomic
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def train(
 
     done = run.steps()[-1]
     run.point_to(f"model-{done}")
+    write_atomic(run.path / "counter", f"{done}\n")  # which it reads, and trusts
     random.seed(seed + done)
     tf.compat.v1.reset_default_graph()
     tf.compat.v1.set_random_seed(seed)
@@ -142,7 +144,8 @@ class Sampler:
             top_p=top_p,
         )
         try:
-            tf.compat.v1.train.Saver().restore(self._session, str(weights))
+            with plain_path(weights) as plain:
+                tf.compat.v1.train.Saver().restore(self._session, str(plain))
         except (tf.errors.OpError, ValueError) as error:
             raise ModelError("gpt-2-simple cannot read the weights", path=weights) from error
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from mckennabot.errors import InputError, ModelError
 from mckennabot.models.bundle import SUFFIX, open_bundle, peek
 from mckennabot.models.checkpoint import BASE_WEIGHTS, DATA_SUFFIX, INDEX_SUFFIX, Hparams, ModelDir
-from mckennabot.models.weights import parameters, read_weights
+from mckennabot.models.weights import parameters, read_tensors, read_weights
+from mckennabot.originality import FILE as INDEX
+from mckennabot.originality import Index
+from mckennabot.system.stored import MOST, damaged, integer, read_bytes, read_json
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
 
@@ -50,7 +56,7 @@ def inventory(checkpoints: Path, *, thorough: bool = False) -> Iterator[Entry]:
         InputError: `checkpoints` cannot be read.
     """
     try:
-        paths = sorted(path for path in checkpoints.iterdir() if path.is_dir() or path.suffix == SUFFIX)
+        paths = sorted(path for path in checkpoints.iterdir() if path.suffix == SUFFIX or _is_directory(path))
     except FileNotFoundError:
         return
     except OSError as error:
@@ -74,42 +80,100 @@ def _bundle(path: Path, thorough: bool) -> Entry:
     return Entry(path.name, "bundle", _bytes(path), None, step=manifest.step)
 
 
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _holds_a_model(path: Path) -> bool:
-    return any((path / name).exists() for name in ("hparams.json", "checkpoint", "run.json")) or any(
-        path.glob(f"model*{INDEX_SUFFIX}")
+    try:
+        names = [entry.name for entry in path.iterdir()]
+    except OSError:
+        return True  # a row says that it is closed
+    return any(
+        name in ("hparams.json", "checkpoint", "run.json")
+        or (name.startswith("model") and name.endswith(INDEX_SUFFIX))
+        for name in names
     )
 
 
 def _entry(model: ModelDir, thorough: bool) -> Entry:
-    steps, info = model.steps(), model.run_info()
     damage: list[str] = []
+    info, hparams, steps = {}, None, []
     try:
-        hparams = model.hparams()
-    except ModelError as error:
-        hparams = None
-        damage.append(error.what)
-    damage += _vocabulary_damage(model, thorough)
-    if hparams:
-        damage += _weights_damage(model, hparams, thorough)
+        steps = model.steps()
+        next(model.path.iterdir(), None)
+        info = model.run_info()
+    except (ModelError, OSError) as error:
+        damage.append(error.what if isinstance(error, ModelError) else f"closed ({error.strerror})")
+    if not damage:
+        try:
+            hparams = model.hparams()
+        except ModelError as error:
+            damage.append(error.what)
+        damage += _vocabulary_damage(model, thorough)
+        if hparams:
+            damage += _weights_damage(model, hparams, thorough)
+        if thorough:
+            damage += _other_damage(model)
     return Entry(
         name=model.name,
-        kind="run" if info or any(model.path.glob(f"model-*{INDEX_SUFFIX}")) else "base",
+        kind="run" if steps or info or any(model.path.glob(f"model-*{INDEX_SUFFIX}")) else "base",
         size=_size(model.path),
         parameters=parameters(hparams) if hparams else None,
         step=steps[-1] if steps else None,
-        best_step=_number(info.get("best_step"), int),
-        best_loss=_number(info.get("best_loss"), float),
-        damage="; ".join(damage),
+        best_step=info.get("best_step"),
+        best_loss=info.get("best_loss"),
+        damage="; ".join(dict.fromkeys(damage)),
     )
 
 
-def _number(value: Any, kind: type[Any]) -> Any:
-    """A number from run.json, which someone may have edited; None where it is none."""
-    return kind(value) if isinstance(value, int | float) else None
+def _other_damage(model: ModelDir) -> Iterator[str]:
+    """What is wrong with files that only going on with a run, or comparing texts with its corpus, needs."""
+    checks: list[Callable[[], object]] = [lambda: _load_index(model.path), lambda: _read_metrics(model.path)]
+    checks += [partial(_read_state, path) for path in sorted(model.path.glob("state-*"))]
+    for check in checks:
+        try:
+            check()
+        except ModelError as error:
+            yield error.what
+
+
+def _load_index(path: Path) -> None:
+    if os.path.lexists(path / INDEX):
+        Index.load(path)
+
+
+def _read_metrics(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        *lines, _ = read_bytes(path / "metrics.jsonl", MOST).split(b"\n")
+        for number, line in enumerate(lines, 1):
+            try:
+                sound = isinstance(json.loads(line), dict)
+            except (ValueError, RecursionError):
+                sound = False
+            if not sound:
+                raise damaged(path / "metrics.jsonl", f"line {number}")
+
+
+def _read_state(path: Path) -> None:
+    """Read a state to its end; the tensors' checksums are TensorFlow's."""
+    try:
+        state = read_json(path / "state.json", {"step": integer(0)})
+        if f"state-{state['step']}" != path.name:
+            raise damaged(path / "state.json", f"it is of step {state['step']}")
+        for _ in read_tensors(path / "moments"):
+            pass
+    except FileNotFoundError as error:
+        raise ModelError(f"{path.name} has lost state.json", path=path) from error
+    except ModelError as error:
+        raise ModelError(f"{path.name}: {error.what}", path=path) from error
 
 
 def _vocabulary_damage(model: ModelDir, thorough: bool) -> list[str]:
-    lost = [f"no {name}" for name in VOCABULARY_FILES if not _bytes(model.path / name)]
+    lost = [f"no {name}" for name in VOCABULARY_FILES if not _bytes(model.path / name)]  # or an empty one
     if thorough and not lost:
         try:
             Tokenizer.load(model.path)
@@ -125,6 +189,8 @@ def _weights_damage(model: ModelDir, hparams: Hparams, thorough: bool) -> Iterat
     pointer = model.pointer()
     if not stems or (pointer is not None and pointer not in stems):
         yield f"no weights {pointer or BASE_WEIGHTS}"
+    elif problem := model.pointer_problem():
+        yield problem
     needed = 4 * parameters(hparams)
     for stem in stems:
         data = _bytes(model.path / f"{stem}{DATA_SUFFIX}")
@@ -132,6 +198,7 @@ def _weights_damage(model: ModelDir, hparams: Hparams, thorough: bool) -> Iterat
             yield f"{stem}{DATA_SUFFIX} has {data} of {needed} bytes"
         elif thorough:
             try:
+                model.verify(f"{stem}{INDEX_SUFFIX}")
                 for _ in read_weights(model.path / stem, hparams):
                     pass
             except ModelError as error:

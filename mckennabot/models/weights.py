@@ -14,6 +14,7 @@ import contextlib
 import errno
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from mckennabot.backend import import_tensorflow
 from mckennabot.errors import ModelError
 from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, Hparams
-from mckennabot.system.files import replacing
+from mckennabot.system.files import plain_path, replacing
+from mckennabot.system.stored import is_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,44 +79,75 @@ def random_weights(hparams: Hparams, seed: int) -> dict[str, Array]:
     return values
 
 
-def read_weights(prefix: Path, hparams: Hparams) -> Iterator[tuple[str, Array]]:
+def read_weights(
+    prefix: Path, hparams: Hparams, hint: str = "Use another --checkpoint."
+) -> Iterator[tuple[str, Array]]:
     """Yield each variable's name and its values, float32, one at a time.
 
     TensorFlow checks each tensor's CRC as it is read.
 
+    Args:
+        prefix: of the checkpoint's files.
+        hparams: the model's sizes.
+        hint: the way on, for the error.
+
     Raises:
         ModelError: a tensor is missing, damaged, or of another shape than `hparams` says.
     """
-    with _reading(prefix) as reader:
+    _require_size(prefix, hparams, hint)
+    with _reading(prefix, hint) as reader:
         stored = reader.get_variable_to_shape_map()
+        more = re.compile(r"model/h(\d+)/")
+        layers = {int(match[1]) for name in stored if (match := more.match(name))}
+        if len(layers) > hparams.n_layer:
+            raise ModelError(
+                f"the weights have {len(layers)} layers, and hparams.json says {hparams.n_layer}",
+                path=prefix,
+                hint=hint,
+            )
         for name, shape in shapes(hparams).items():
             if tuple(stored.get(name, ())) != shape:
                 found = stored.get(name, "not there")
-                raise ModelError(f"{name} should have the shape {list(shape)} and is {found}", path=prefix)
+                raise ModelError(
+                    f"{name} should have the shape {list(shape)} and is {found}", path=prefix, hint=hint
+                )
             yield name, reader.get_tensor(name).astype("float32", copy=False)
 
 
-def read_tensors(prefix: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the name and values of every tensor in a checkpoint.
+def _require_size(prefix: Path, hparams: Hparams, hint: str) -> None:
+    """Refuse sizes that the file cannot hold before anything is made that large."""
+    data, needed = prefix.with_name(prefix.name + DATA_SUFFIX), 4 * parameters(hparams)
+    try:
+        size = data.stat().st_size if is_file(data) else 0
+    except OSError as error:
+        raise ModelError(f"cannot read the weights ({error.strerror})", path=data, hint=hint) from error
+    if size < needed:
+        raise ModelError(
+            f"the weights are damaged: {data.name} has {size} of {needed} bytes", path=prefix, hint=hint
+        )
+
+
+def read_tensors(prefix: Path, hint: str = "Use another --checkpoint.") -> Iterator[tuple[str, Any]]:
+    """Yield the name and values of every tensor in a checkpoint; the hint is the error's.
 
     Raises:
         ModelError: it is missing or damaged.
     """
-    with _reading(prefix) as reader:
+    with _reading(prefix, hint) as reader:
         for name in sorted(reader.get_variable_to_shape_map()):
             yield name, reader.get_tensor(name)
 
 
 @contextlib.contextmanager
-def _reading(prefix: Path) -> Iterator[Any]:
+def _reading(prefix: Path, hint: str) -> Iterator[Any]:
     tf = import_tensorflow()
     try:
-        yield tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, RuntimeError, ValueError, IndexError) as error:
-        first_line = str(error).strip().split("\n")[0]
-        raise ModelError(
-            f"the weights are damaged ({first_line})", path=prefix, hint="Use another --checkpoint."
-        ) from error
+        with plain_path(prefix) as plain:
+            yield tf.train.load_checkpoint(str(plain))
+    # TensorFlow raises whatever a damaged table leads it to; our own errors say more.
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError, MemoryError, OSError) as error:
+        first_line = str(error).strip().split("\n")[0].replace(str(prefix.parent), "…")
+        raise ModelError(f"the weights are damaged ({first_line[:200]})", path=prefix, hint=hint) from error
 
 
 def write_weights(prefix: Path, weights: Mapping[str, Any]) -> None:
@@ -153,5 +186,7 @@ def _as_os_error(error: Any, path: Path) -> OSError:
     """TensorFlow's own error for a failed write, as the operating system's."""
     tf = import_tensorflow()
     full = isinstance(error, tf.errors.ResourceExhaustedError) or "No space" in error.message
-    code = errno.ENOSPC if full else errno.EFBIG if "File too large" in error.message else errno.EIO
+    closed = isinstance(error, tf.errors.PermissionDeniedError)
+    large = "File too large" in error.message
+    code = errno.ENOSPC if full else errno.EACCES if closed else errno.EFBIG if large else errno.EIO
     return OSError(code, os.strerror(code), str(path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -93,8 +92,9 @@ class _Server(uvicorn.Server):
         if self.force_exit:
             self._service.scheduler.fail(stopping)
         else:
-            signal.signal(signal.SIGALRM, lambda *_: self._service.scheduler.fail(stopping))
-            signal.setitimer(signal.ITIMER_REAL, GRACE)
+            timer = threading.Timer(GRACE, self._service.scheduler.fail, [stopping])
+            timer.daemon = True
+            timer.start()
 
 
 @contextlib.contextmanager

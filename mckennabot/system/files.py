@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,3 +120,31 @@ def write_error(error: OSError, path: Path) -> MckennabotError:
     return UsageError(
         f"cannot write ({error.strerror})", path=path, hint="Choose a place that can be written to."
     )
+
+
+_MAGIC = frozenset("[]*?\\")
+
+
+@contextlib.contextmanager
+def plain_path(path: Path) -> Iterator[Path]:
+    """Another name for a file or prefix, for libraries that take brackets in a name for a pattern.
+
+    Args:
+        path: of which the directory exists; the last part may be the beginning of several files' names.
+
+    Yields:
+        `path` itself, or the same within a link to its directory, or within copies.
+    """
+    if not _MAGIC.intersection(str(path.absolute())):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="mckennabot-") as folder:
+        link = Path(folder) / "plain"
+        try:
+            link.symlink_to(path.parent.resolve(), target_is_directory=True)
+        except OSError:  # Windows gives links to few
+            link.mkdir()
+            for file in path.parent.iterdir():
+                if file.name.startswith(path.name):
+                    shutil.copyfile(file, link / file.name)
+        yield link / path.name

@@ -7,7 +7,14 @@ import math
 from pathlib import Path
 from typing import Any
 
+from mckennabot.system import stored
 from mckennabot.system.files import write_atomic, write_error
+
+MOST = 4 << 30
+"""Bytes; a million steps take a quarter of a gigabyte."""
+
+_IS_STEP = stored.integer(0, 2**62)
+_IS_NUMBER = stored.number()
 
 
 class Metrics:
@@ -56,13 +63,26 @@ class Metrics:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; none where there is no file, and no half-written last one."""
-    lines = []
+    """The lines of a metrics.jsonl; none where there is no file.
+
+    Lines that are none are left out: a killed process leaves half a last one, and a damaged one costs
+    nothing but its point in the figure.
+
+    Raises:
+        ModelError: something else than a file is there, or it cannot be read.
+    """
     try:
-        for text in path.read_text(encoding="utf-8").splitlines():
-            line = json.loads(text)
-            if isinstance(line, dict) and "step" in line:
-                lines.append(line)
-    except (OSError, ValueError):
-        pass
-    return lines
+        content = stored.read_bytes(path, MOST, "Delete it; what was logged so far is lost.")
+    except FileNotFoundError:
+        return []
+    return [line for text in content.decode("utf-8", "replace").splitlines() if (line := _line(text))]
+
+
+def _line(text: str) -> dict[str, Any] | None:
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or not _IS_STEP(line.get("step")):
+        return None
+    return line if all(map(_IS_NUMBER, line.values())) else None

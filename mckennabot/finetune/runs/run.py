@@ -12,24 +12,36 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckennabot.errors import ModelError, UsageError
-from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
+from mckennabot.models import small
+from mckennabot.models.checkpoint import DATA_SUFFIX, FORMAT, INDEX_SUFFIX, ModelDir
+from mckennabot.models.download.model import KNOWN
 from mckennabot.models.weights import read_tensors, write_tensors, write_weights
 from mckennabot.system.files import sync, write_atomic, write_error
+from mckennabot.system.stored import damaged, digest, integer, number, optional, read_json
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
 
-FORMAT = 1
+BASES = (*KNOWN, small.NAME, "tiny")
+"""Names that --model takes, and that no run may have."""
 PACKAGES = ("mckennabot", "tensorflow", "keras", "numpy", "tokenizers")
+
+
+_OURS = re.compile(
+    r"hparams\.json|encoder\.json|vocab\.bpe|checkpoint|counter|run\.json|metrics\.jsonl|loss\.png|samples|tensorboard"
+    r"|originality\.npz|report\.(html|json)|model-\d+\..*|state-\d+|ct2-.*|\..*"
+)
+"""What a run's directory has of its own; anything else is somebody's, and stays."""
 
 
 @dataclasses.dataclass
@@ -53,6 +65,14 @@ class State:
     best_step: int | None = None
     best_loss: float | None = None
     stale: int = 0
+
+
+_STATE = {
+    **{name: integer(0, 2**62) for name in ("step", "windows", "tokens", "stale")},
+    "seconds": number(0),
+    "best_step": optional(integer(0, 2**62)),
+    "best_loss": optional(number()),
+}
 
 
 class Run(ModelDir):
@@ -94,7 +114,7 @@ class Run(ModelDir):
             raise
 
     def take_place(self, path: Path) -> Run:
-        """Move to `path`; what was there goes once this is in its place."""
+        """Move to `path`; what was there goes once this is in its place, but for files that are no run's."""
         old = path.with_name(f".{path.name}.old")
         try:
             if path.exists():
@@ -103,26 +123,52 @@ class Run(ModelDir):
             sync(path.parent)
         except OSError as error:
             raise write_error(error, path) from error
-        shutil.rmtree(old, ignore_errors=True)
-        return Run(path)
+        run = Run(path)
+        run._bury(old)
+        return run
 
     def recover(self) -> None:
         """Clear away what a killed process left: part-written files, half a replacement of the run."""
         old = self.path.with_name(f".{self.name}.old")
         if old.exists() and not self.path.exists():
             old.rename(self.path)
-        leftovers = [*self.path.parent.glob(f".{self.name}.*.part"), *self.path.glob(".*.part*"), old]
-        for leftover in leftovers:
+        self._bury(old)
+        # The names of other runs, and of downloads, may begin as this one's does.
+        growing = re.compile(rf"\.{re.escape(self.name)}\.[0-9a-f]{{8}}\.part")
+        leftovers = [path for path in self.path.parent.iterdir() if growing.fullmatch(path.name)]
+        for leftover in [*leftovers, *self.path.glob(".*.part*")]:
             with contextlib.suppress(OSError):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
-    def write_info(self, info: Mapping[str, Any]) -> None:
-        """Write run.json."""
+    def _bury(self, old: Path) -> None:
+        """Remove a run that this one has replaced, and keep what somebody else has put there."""
+        with contextlib.suppress(OSError):
+            for path in old.iterdir():
+                if not _OURS.fullmatch(path.name) and not os.path.lexists(self.path / path.name):
+                    path.rename(self.path / path.name)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def write_info(self, info: Mapping[str, Any], new: Collection[str] = ()) -> None:
+        """Write run.json, with the digests of what it takes to notice that another file stands in its place.
+
+        An index file holds the checksum of every tensor, so that its digest stands for all of them.
+
+        Args:
+            info: what it says.
+            new: names of files that were written since; of the others it says what it said before.
+        """
         versions = {}
         for package in PACKAGES:
             with contextlib.suppress(metadata.PackageNotFoundError):
                 versions[package] = metadata.version(package)
-        whole = {"format": FORMAT, **info, "versions": versions}
+        before = self.run_info().get("files", {})
+        files = {
+            name: before[name] if name in before and name not in new else digest(self.path / name)
+            for name in [*VOCABULARY_FILES, *(f"model-{step}{INDEX_SUFFIX}" for step in self.steps())]
+        }
+        # Its heads are what no file of weights would tell.
+        known = {"hparams": dataclasses.asdict(self.hparams()), "files": files}
+        whole = {"format": FORMAT, **info, **known, "versions": versions}
         write_atomic(self.path / "run.json", json.dumps(whole, indent=2) + "\n")
 
     def save(
@@ -142,7 +188,8 @@ class Run(ModelDir):
         name = f"model-{state.step}"
         self._save_state(state, dict(moments))
         write_weights(self.path / name, dict(weights))
-        self.write_info({**info, "best_step": state.best_step, "best_loss": state.best_loss})
+        best = {"best_step": state.best_step, "best_loss": state.best_loss}
+        self.write_info({**info, **best}, new=[f"{name}{INDEX_SUFFIX}"])
         write_atomic(self.path / "counter", f"{state.step}\n")
         self.point_to(name)
         self.prune(state)
@@ -187,15 +234,18 @@ class Run(ModelDir):
         directory = self.path / f"state-{step}"
         if not directory.is_dir():
             return None
+        hint = f"Delete {directory} to go on from the weights alone."
+        path = directory / "state.json"
         try:
-            state = State(**json.loads((directory / "state.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            read = read_json(path, _STATE, hint=hint)
+            state = State(**{field.name: read[field.name] for field in dataclasses.fields(State)})
+        except FileNotFoundError as error:
             raise ModelError(
-                "the run's state is damaged",
-                path=directory,
-                hint="Delete that directory to go on from the weights alone.",
+                "the run's state is damaged: it has lost state.json", path=directory, hint=hint
             ) from error
-        return state, read_tensors(directory / "moments")
+        if state.step != step:
+            raise damaged(path, f"it is of step {state.step}", hint)
+        return state, read_tensors(directory / "moments", hint)
 
 
 @contextlib.contextmanager
@@ -205,8 +255,10 @@ def open_run(checkpoints: Path, name: str) -> Iterator[Run]:
     Raises:
         UsageError: another process has it, the name is no name, or the place cannot be written to.
     """
-    if name != Path(name).name or name.startswith("."):
+    if name != Path(name).name or name.startswith(".") or not name.isprintable():
         raise UsageError(f"{name!r} cannot be a run's name", hint="Use a plain name such as: --run run2")
+    if name in BASES:
+        raise UsageError(f"{name} is a base model's name", hint="Use another for the run: --run run2")
     run = Run(checkpoints / name)
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
