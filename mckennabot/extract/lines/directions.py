@@ -18,13 +18,14 @@ _LEAST = 4
 """Glyphs from which on one can tell."""
 
 
-def as_placed(glyphs: list[Glyph]) -> list[Glyph]:
+def as_placed(glyphs: list[Glyph], text: str) -> list[Glyph]:
     """Glyphs, those of Chinese and Japanese with the direction in which they follow each other.
 
     Args:
         glyphs: in the order of drawing.
+        text: theirs.
     """
-    if not any(_WIDE.match(glyph.text) for glyph in glyphs):
+    if not _WIDE.search(text):
         return glyphs
     for wrong, right in ((0, 90), (90, 0)):
         members = [glyph for glyph in glyphs if glyph.angle == wrong and not glyph.text.isspace()]

@@ -27,7 +27,8 @@ def page_lines(raw: RawPage) -> Page:
 
 def _page(raw: RawPage, glyphs: list[Glyph]) -> Page:
     by_angle: dict[int, list[Glyph]] = {}
-    for glyph in as_placed(glyphs):
+    text = "".join([glyph.text for glyph in glyphs])
+    for glyph in glyphs if text.isascii() else as_placed(glyphs, text):
         by_angle.setdefault(glyph.angle, []).append(glyph)
     angles = sorted(by_angle, key=lambda angle: -sum(not g.text.isspace() for g in by_angle[angle]))
     main = angles[0] if angles else 0
@@ -42,7 +43,7 @@ def _page(raw: RawPage, glyphs: list[Glyph]) -> Page:
         drawings=[_turn(box, main, raw) for box in raw.drawings],
         rules=[_turn(box, main, raw) for box in raw.rules] if main in (0, 180) else [],
     )
-    page.mirrored = runs_right_to_left("".join([glyph.text for glyph in by_angle.get(main, ())]))
+    page.mirrored = runs_right_to_left(text)
     row = 0
     for angle in angles:
         inks = upright(by_angle[angle], angle, raw.width, raw.height)

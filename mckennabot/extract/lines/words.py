@@ -115,14 +115,12 @@ def _tracking(gaps: list[float], size: float) -> float:
 def _fragment(
     inks: Row, spaces: set[int], gaps: list[float], tracking: float, right_to_left: bool
 ) -> Fragment:
-    inks, spaces, gaps = _with_fractions(inks, spaces, gaps)
-    cut = _word_gap(inks, spaces, gaps, tracking)
+    if len({ink.y for ink in inks}) > 1:
+        inks, spaces, gaps = _with_fractions(inks, spaces, gaps)
+    close = _is_close(spaces, gaps, inks[0].size)
+    cut = _word_gap(inks, spaces, gaps, tracking, close)
     # Some programs kern the space between a stop and a T or a W away, and leave a move in its place.
-    kerned = (
-        KERNED_GAP * inks[0].size
-        if spaces and not tracking and _is_close(spaces, gaps, inks[0].size)
-        else cut
-    )
+    kerned = KERNED_GAP * inks[0].size if close and not tracking else cut
     parts: list[str] = []
     raised: list[bool] = []
     head = inks[-1].x1
@@ -202,7 +200,7 @@ def _last_word(inks: Row, gaps: list[float], spaces: set[int], cut: float) -> fl
     return right - inks[start].x0
 
 
-def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -> float:
+def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float, close: bool) -> float:
     """The gap above which a space stands in this row, beside the spaces that the file draws itself."""
     size = min(inks[0].size, inks[-1].size)
     if not gaps:
@@ -214,14 +212,18 @@ def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float) -
         return tracking + (_tight_gap(gaps, size) or WORD_GAP * size)
     # Some files draw no more than the first of a line's spaces: the others are about as wide.
     drawn = sorted([gaps[number - 1] for number in spaces])[len(spaces) // 2] - tracking
-    share, least = (_KERNED, KERNED_GAP) if _is_close(spaces, gaps, size) else (0.7, WORD_GAP)
+    share, least = (_KERNED, KERNED_GAP) if close else (0.7, WORD_GAP)
     return tracking + min(max(share * drawn, least * size), 0.3 * size)
 
 
 def _is_close(spaces: set[int], gaps: list[float], size: float) -> bool:
     """Whether letters stand so close that a narrower gap than usual parts words, too."""
-    inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
-    return len(inside) >= _LETTERS and sum(gap < _CLOSE * size for gap in inside) >= 0.9 * len(inside)
+    inside = len(gaps) - len(spaces)
+    if not spaces or inside < _LETTERS:
+        return False
+    # Hardly any drawn space is that narrow, so all gaps can be counted.
+    most = _CLOSE * size
+    return len([gap for gap in gaps if gap < most]) >= 0.9 * inside
 
 
 def _tight_gap(gaps: list[float], size: float) -> float:

@@ -162,7 +162,8 @@ def _prominence(flow: Sequence[Line], at: int, measure: Measure) -> int:
         points += 1
     if centred and free_above:
         points += 1 + (line.font != measure.font and not is_bold(line.font) and short)
-    kind, counted = describe(line.text)
+    # Only a short line that stands free can be made a heading by its words.
+    kind, counted = describe(line.text) if short and free_above else ("", None)
     names = bool(kind) and (counted is not None or kind == "named")
     if names and free_above and short and len(line.text.split()) < 15:
         points += 1
