@@ -35,7 +35,7 @@ class Book:
     Attributes:
         segments: paragraphs of each segment; a chapter's heading is the first of its segment.
         report: what was found, removed and repaired.
-        pages: the lines of each page, with the kinds that they were taken for; none of a book without pages.
+        pages: the lines of each page, with the kinds that they were taken for, where they were asked for.
         spans: the first and the last page of each paragraph, in order; none of a book without pages.
         spots: where each paragraph begins: page, printed number, chapter; none where nothing is known.
         source: the file that it was read from, where it was one.

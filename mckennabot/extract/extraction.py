@@ -82,7 +82,7 @@ class Extraction:
         from mckennabot.extract.inspection import inspect_html, is_inspection
 
         (source,) = self._outputs.sources
-        pages = [page for page in self._read(source).pages if first <= page.number <= last]
+        pages = [page for page in self._read(source, lines=True).pages if first <= page.number <= last]
         if not pages:
             raise UsageError(f"no page {first} was read", path=source, hint="--inspect shows pages of a PDF.")
         html = inspect_html(source.name, pages)
@@ -126,15 +126,15 @@ class Extraction:
         self._request.reporter.say("\n".join(table_lines(book.report)))
         self._request.reporter.say(f"{shown(source)} -> {outcome}")
 
-    def _read(self, source: Path) -> Book:
-        """The book; where it needs a password, whoever can be asked is asked."""
+    def _read(self, source: Path, *, lines: bool = False) -> Book:
+        """The book, with its lines if they are wanted; where it needs a password, whoever can be asked is."""
         from mckennabot.extract import extract_book
 
         ask = self._request.ask
         for tries_left in reversed(range(PASSWORD_TRIES)):
             try:
                 with Counted(self._request.reporter, "page", shown(source)) as progress:
-                    return extract_book(source, self._request.settings, progress)
+                    return extract_book(source, self._request.settings, progress, lines=lines)
             except PasswordNeeded:
                 if ask is None or not tries_left:
                     raise
