@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mckennabot.extract.books.chapter_words import bare_cjk_number, heading_words
+from mckennabot.extract.books.heading_words import bare_cjk_number, heading_words
 from mckennabot.extract.books.numerals import number
 from mckennabot.extract.kinds import Kind
 
