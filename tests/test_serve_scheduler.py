@@ -99,9 +99,11 @@ def job(model: FakeModel, prompts: Batch, **changes: Any) -> Job:
 async def texts(waiting: Job) -> list[str]:
     """A job's texts when they are complete."""
     found = [""] * len(waiting.rows)
-    for _ in found:
-        update = await asyncio.wait_for(waiting.next(), 20)
-        found[update.row] = update.text
+    left = len(found)
+    while left:
+        for update in await asyncio.wait_for(waiting.news(), 20):
+            found[update.row] = update.text
+            left -= 1
     return found
 
 
@@ -199,7 +201,7 @@ def test_an_engine_that_breaks_fails_its_own_batch_and_no_other(scheduler: Sched
         for one in broken:
             scheduler.submit(one)
             with pytest.raises(RuntimeError, match="the engine broke"):
-                await one.next()
+                await one.news()
         good = job(model, [[0, 1]])
         scheduler.submit(good)
         await texts(good)
@@ -266,7 +268,7 @@ def test_the_end_finds_nobody_waiting_for_ever() -> None:
         late = job(model, [[0, 1]])
         ending.submit(late)
         with pytest.raises(RuntimeError):
-            await late.next()
+            await late.news()
 
     run(work())
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sampling")]

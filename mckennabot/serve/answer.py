@@ -203,28 +203,29 @@ class Answer(Response):
         """A text of each prompt in `which`."""
         job = Job(asked, loaded, [prompts[i] for i in which])
         texts: list[Sampled | None] = [None] * len(which)
-        async for update in self._updates(job):
-            text = job.rows[update.row].text
-            texts[update.row] = Sampled(
-                prompt=which[update.row],
-                prefix=text.prefix,
-                text=update.text,
-                tokens=update.tokens,
-                finish=update.finish or "",
-                count=text.tokens,
-                score=text.log_probability / max(1, text.tokens),
-            )
+        async for news in self._news(job):
+            for update in news:
+                text = job.rows[update.row].text
+                texts[update.row] = Sampled(
+                    prompt=which[update.row],
+                    prefix=text.prefix,
+                    text=update.text,
+                    tokens=update.tokens,
+                    finish=update.finish or "",
+                    count=text.tokens,
+                    score=text.log_probability / max(1, text.tokens),
+                )
         return [text for text in texts if text is not None]
 
-    async def _updates(self, job: Job) -> AsyncIterator[Update]:
-        """A job's updates until all its texts are complete; then they are counted."""
+    async def _news(self, job: Job, patience: float | None = None) -> AsyncIterator[list[Update]]:
+        """What is new of a job until all its texts are complete; then they are counted."""
         self._jobs.append(job)
         self._service.scheduler.submit(job)
         left = len(job.rows)
         while left:
-            update = await job.next()
-            yield update
-            left -= update.finish is not None
+            news = await job.news(patience)
+            yield news
+            left -= sum(update.finish is not None for update in news)
         self._completion_tokens += sum(row.text.tokens for row in job.rows)
         self._jobs.remove(job)
 
@@ -237,16 +238,17 @@ class Answer(Response):
             await stream.begin()
             if asked.max_copied:  # what may be sampled again cannot be shown before
                 reply = await stream.patient(self._whole(loaded, prompts, index))
-                for choice in reply["choices"]:
-                    await stream.send(form.chunk([_as_delta(choice)]))
+                await stream.send(*(form.chunk([_as_delta(choice)]) for choice in reply["choices"]))
             else:
                 which = [i for i in range(len(prompts)) for _ in range(asked.n)]
                 job = Job(asked, loaded, [prompts[i] for i in which])
                 for number, i in enumerate(which):
                     await self._begin_text(stream, number, prompts[i][0])
-                updates = self._updates(job)
-                while (update := await stream.patient(anext(updates, None))) is not None:
-                    await self._send_update(stream, job, index, update)
+                async for news in self._news(job, SILENCE):
+                    if news:
+                        await stream.send(*[await self._chunk(job, index, update) for update in news])
+                    else:
+                        await stream.comment()
             if asked.include_usage:
                 await stream.send(form.chunk([], self._usage(prompts)))
             await stream.end()
@@ -260,13 +262,13 @@ class Answer(Response):
         if self._asked.echo and prefix:
             await stream.send(self._form.chunk([self._form.delta(number, prefix, None, None)]))
 
-    async def _send_update(self, stream: _Stream, job: Job, index: Index | None, update: Update) -> None:
+    async def _chunk(self, job: Job, index: Index | None, update: Update) -> replies.Json:
         tokens = update.tokens if self._asked.top is not None else None
         choice = self._form.delta(update.row, update.text, tokens, update.finish)
         if update.finish and index and self._asked.originality:
             text = job.rows[update.row].text
             choice["originality"] = await self._originality(index, text.prefix, text.text)
-        await stream.send(self._form.chunk([choice]))
+        return self._form.chunk([choice])
 
     async def _originality(self, index: Index, prefix: str, text: str) -> replies.Json:
         shift = 0 if self._asked.echo else len(prefix)
@@ -298,11 +300,14 @@ class _Stream:
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
-    async def send(self, value: Any) -> None:
-        """Send an event."""
-        await self._write(
-            b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
-        )
+    async def send(self, *values: Any) -> None:
+        """Send events, all that are there at once."""
+        events = (json.dumps(value, ensure_ascii=False, separators=(",", ":")) for value in values)
+        await self._write("".join(f"data: {event}\n\n" for event in events).encode())
+
+    async def comment(self) -> None:
+        """Send what clients skip."""
+        await self._write(b": still here\n\n")
 
     async def end(self) -> None:
         """Send the last event."""
@@ -319,7 +324,7 @@ class _Stream:
             while not task.done():
                 await asyncio.wait({task}, timeout=SILENCE)
                 if not task.done():
-                    await self._write(b": still here\n\n")
+                    await self.comment()
             return task.result()
         finally:
             task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -187,21 +188,39 @@ class Job:
         )
         self.rows = [Row(self, i, text, ids) for i, (text, ids) in enumerate(self.prompts)]
         self._loop = asyncio.get_running_loop()
-        self._updates: asyncio.Queue[Update | Exception] = asyncio.Queue()
+        self._updates: deque[Update | Exception] = deque()
+        self._wake = asyncio.Event()
+        self._waking = False
 
     def tell(self, update: Update | Exception) -> None:
-        """Hand something on to the request, from any thread."""
-        if not self.cancelled:
+        """Hand something on to the request, from any thread; it is woken once for all that has come."""
+        if self.cancelled:
+            return
+        self._updates.append(update)
+        if not self._waking:
+            self._waking = True
             with contextlib.suppress(RuntimeError):  # the server has stopped
-                self._loop.call_soon_threadsafe(self._updates.put_nowait, update)
+                self._loop.call_soon_threadsafe(self._wake.set)
 
-    async def next(self) -> Update:
-        """What comes next of any of its texts.
+    async def news(self, patience: float | None = None) -> list[Update]:
+        """Wait for what is new of any of its texts.
+
+        Args:
+            patience: seconds after which nothing is news too; None waits for something.
 
         Raises:
             Exception: what went wrong.
         """
-        update = await self._updates.get()
-        if isinstance(update, Exception):
-            raise update
-        return update
+        timer = None if patience is None else self._loop.call_later(patience, self._wake.set)
+        await self._wake.wait()
+        if timer is not None:
+            timer.cancel()
+        self._wake.clear()
+        self._waking = False  # before looking: what comes from now on wakes again
+        found: list[Update] = []
+        while self._updates:
+            update = self._updates.popleft()
+            if isinstance(update, Exception):
+                raise update
+            found.append(update)
+        return found
