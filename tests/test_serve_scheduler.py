@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
@@ -105,6 +107,13 @@ async def texts(waiting: Job) -> list[str]:
             found[update.row] = update.text
             left -= 1
     return found
+
+
+def _wait_for_the_end_of(name: str) -> None:
+    """Wait until no thread has a name that begins so."""
+    deadline = time.monotonic() + 5
+    while [thread for thread in threading.enumerate() if thread.name.startswith(name)]:
+        assert time.monotonic() < deadline
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
@@ -228,7 +237,7 @@ def test_what_nobody_waits_for_ends_with_the_next_token(scheduler: Scheduler, se
         assert left.rows[0].text.tokens == now
 
     run(work())
-    assert not [thread for thread in threading.enumerate() if thread.name == "sampling with a seed"]
+    _wait_for_the_end_of("sampling with a seed")
 
 
 def test_a_seeded_batch_is_held_for_others_and_never_broken_off(scheduler: Scheduler) -> None:
@@ -252,6 +261,45 @@ def test_a_seeded_batch_is_held_for_others_and_never_broken_off(scheduler: Sched
     assert own.batches == [[[0, 1]]]
 
 
+def test_many_seeded_texts_at_once_leave_nothing_behind(scheduler: Scheduler) -> None:
+    """One that has its last token while others wait is not held for ever."""
+    model = FakeModel(FakeEngine(0.005))
+
+    async def work() -> None:
+        for _ in range(4):
+            several = [job(model, [[0, 1]], seed=i, max_tokens=25) for i in range(8)]
+            for one in several:
+                scheduler.submit(one)
+            for one in several:
+                await texts(one)
+
+    run(work())
+    _wait_for_the_end_of("sampling with a seed")
+
+
+def test_an_engine_goes_with_the_last_text_it_was_for(scheduler: Scheduler) -> None:
+    model = FakeModel(FakeEngine())
+
+    async def work() -> None:
+        gc.disable()
+        try:
+            for i in range(10):
+                seeded = job(model, [[0, 1], [5] * 300], seed=i)
+                scheduler.submit(seeded)
+                await texts(seeded)
+                del seeded
+            last = job(model, [[0, 1]])
+            scheduler.submit(last)
+            await texts(last)
+            left = [weakref.ref(engine) for engine in model.own]
+            model.own.clear()
+            assert len([one for one in left if one() is not None]) <= 1
+        finally:
+            gc.enable()
+
+    run(work())
+
+
 def test_the_end_finds_nobody_waiting_for_ever() -> None:
     engine = FakeEngine(0.001)
     model = FakeModel(engine)
@@ -271,4 +319,4 @@ def test_the_end_finds_nobody_waiting_for_ever() -> None:
             await late.news()
 
     run(work())
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("sampling")]
+    _wait_for_the_end_of("sampling")

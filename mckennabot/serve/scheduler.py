@@ -39,6 +39,7 @@ class Scheduler:
         self._arrived = False
         self._turn = 0
         self._held: list[Strand] = []
+        self._seeded: list[Job] = []
         self._thread = threading.Thread(target=self._work, name="sampling", daemon=True)
         self._thread.start()
 
@@ -113,6 +114,7 @@ class Scheduler:
         if strand is None:
             if job.engine is None:
                 job.engine = job.loaded.engine(job.asked.seed)
+                self._seeded.append(job)
             strand = Strand(job, batch, self._run, self._others_wait)
         else:
             self._held.remove(strand)
@@ -122,11 +124,15 @@ class Scheduler:
             row.served = self._turn
 
     def _let_go(self) -> None:
-        """Let batches end that nobody waits for any more."""
+        """Let batches end that nobody waits for any more, and engines go with the last text they were for."""
         for strand in [strand for strand in self._held if strand.job.cancelled]:
             with contextlib.suppress(Exception):
                 strand.go_on()
             self._held.remove(strand)
+        for job in [job for job in self._seeded if all(row.done for row in job.rows)]:
+            # At once: a job is part of a cycle, and may wait long for the garbage collector.
+            job.engine = None
+            self._seeded.remove(job)
 
     def _run(self, batch: Sequence[Row], engine: CTranslate2Engine, over: Callable[[int], bool]) -> None:
         """Sample a batch until it is complete, its window is full, or `over` says so of each row."""
@@ -213,7 +219,7 @@ class Strand:
 
     def _hold(self, row: int) -> bool:
         """Wait, in CTranslate2's thread, while it is the others' turn; the batch is never broken off."""
-        if not self.job.cancelled and self._turn.over(row):
+        if self._turn.over(row) and not all(row.done for row in self.batch):
             self._news.put(False)
             self._may_go.acquire()
             self._turn = _Turn(0, self._others_wait)
