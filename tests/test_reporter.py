@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mckennabot
 from mckennabot.reporter import Console, Silent, automatic
 from mckennabot.system.terminal import SPARKLINE, printable, quoted, shown, sparkline
 
@@ -181,3 +184,16 @@ def test_rows_stand_aligned_and_wrap_beside_their_label(
     log = io.StringIO()
     Console(stream=log).row("Plan", "word " * 40)
     assert log.getvalue().count("\n") == 1
+
+
+def test_the_library_prints_nothing_by_itself() -> None:
+    """Everything passes a reporter, or is a product on its way to stdout."""
+    package = Path(mckennabot.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.name == "reporter.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called != "print", f"{path}:{node.lineno}"
+                assert called != "click.echo" or path.parent.name == "cli", f"{path}:{node.lineno}"

@@ -86,7 +86,9 @@ def generate(
     if best_of > 1 and settings.temperature == 0:
         raise UsageError("--best-of takes different drafts, and --temperature 0 always samples the same")
     if interactive and (prefix_file or output or form != "text" or originality or max_copied):
-        raise UsageError("--interactive answers on the terminal: no files, no jsonl, no originality")
+        raise UsageError(
+            "--interactive takes no --prefix-file, --output, --format, --originality or --max-copied"
+        )
     if interactive and (best_of > 1 or scores):
         raise UsageError("--interactive answers at once: no --best-of, no --scores")
     if output is not None and output.is_file() and not force:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from mckennabot.config import GenerateSettings, from_text
 from mckennabot.errors import Interrupted, MckennabotError, UsageError
 from mckennabot.reporter import Reporter
-from mckennabot.system.terminal import is_terminal, is_waiting, printable
+from mckennabot.system.terminal import is_terminal, is_waiting, write_stdout
 
 if TYPE_CHECKING:
     from mckennabot.generate.sampler import Sampler
@@ -63,7 +63,7 @@ def converse(sampler: Sampler, reporter: Reporter, first: str) -> None:
         except EOFError:
             return
         except KeyboardInterrupt:
-            print()
+            write_stdout("\n")
             continue
         if line in ("/quit", "/exit"):
             return
@@ -89,25 +89,24 @@ def _answer(sampler: Sampler, line: str, text: str, reporter: Reporter) -> str:
     """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
     from mckennabot.generate.sampler import Piece
 
-    show = printable if is_terminal(sys.stdout) else str
     text = line or text
     if line:
-        print(show(line), end="", flush=True)
+        write_stdout(line)
     try:
         with contextlib.closing(sampler.sample([text], reporter)) as events:
             for event in events:
                 if isinstance(event, Piece):
                     text += event.text
-                    print(show(event.text), end="", flush=True)
+                    write_stdout(event.text)
     except KeyboardInterrupt:
         pass  # it stops the text; what was sampled of it stays
     except Interrupted:
         raise
     except MckennabotError as error:  # such as too little memory: the conversation goes on
-        print(flush=True)
+        write_stdout("\n")
         reporter.error(error)
         return text
-    print(flush=True)
+    write_stdout("\n")
     return text
 
 
