@@ -408,6 +408,27 @@ class GenerateSettings(Settings):
 
 
 @dataclass(frozen=True)
+class VoiceSettings(Settings):
+    """How books become a voice, all in one."""
+
+    minutes: float = setting(15, "Take about this many minutes, from reading to the report.", above=0)
+    model: str | None = setting(
+        None,
+        "Start from this model, as in finetune.",
+        metavar="NAME|PATH",
+        unset="124M if it is here or to be had and takes enough steps in the time, else small",
+    )
+    run: str | None = setting(None, "Name the run.", metavar="NAME", unset="after the first source")
+    checkpoints: Path = setting(CHECKPOINTS, "Keep base models and runs in this directory.")
+    base_url: str = setting(
+        BASE_URL, "Fetch base models from this mirror, as URL/models/NAME/FILE.", metavar="URL"
+    )
+    per_book: bool = setting(False, "Hold out the end of each source, instead of the end of the last.")
+    fresh: bool = setting(False, "Start the run over.")
+    dry_run: bool = setting(False, "Read and look, say the plan, and stop there.")
+
+
+@dataclass(frozen=True)
 class ServeSettings(Settings):
     """How the models of a directory are offered over HTTP."""
 

@@ -17,16 +17,20 @@ FILES = {
 PLAN = [  # each line may import what stands in lines below it
     {"__main__"},
     {"cli"},
-    {"api"},
+    {"api", "book_to_voice"},
+    {"report"},
     {"voice", "serve", "export"},
     {"extract", "finetune", "generate"},
-    {"models", "corpus", "places", "tokenizer", "originality", "backend", "sniff", "tables", "language"},
+    {
+        *("models", "corpus", "places", "passages", "tokenizer", "originality", "backend"),
+        *("sniff", "tables", "language"),
+    },
     {"system", "config", "errors", "reporter"},
 ]
 FRIENDS = [  # and these neighbours in a line know each other
-    *({one, other} for one in PLAN[5] for other in PLAN[5]),
     *({one, other} for one in PLAN[6] for other in PLAN[6]),
-    *({"export", other} for other in PLAN[3]),
+    *({one, other} for one in PLAN[7] for other in PLAN[7]),
+    *({"export", other} for other in PLAN[4]),
 ]
 HEAVY = [
     *("tensorflow", "keras", "jax", "ctranslate2", "gpt_2_simple", "torch"),

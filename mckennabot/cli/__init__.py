@@ -21,13 +21,16 @@ from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
 from mckennabot.cli.models import models
 from mckennabot.cli.options import Session, quiet, verbose
+from mckennabot.cli.report import report
 from mckennabot.cli.score import score
 from mckennabot.cli.serve import serve
+from mckennabot.cli.voice import voice
 from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError
 from mckennabot.system import signals
 
 EPILOG = """
 \b
+  mckennabot voice book.pdf                       all in one: book.pdf -> checkpoints/book, with a report
   mckennabot extract book.pdf                     book.pdf -> data/book.txt
   mckennabot finetune --steps 1000                data/*.txt -> checkpoints/run1
   mckennabot generate --prefix "The New Age is"   checkpoints/run1 -> text
@@ -77,7 +80,7 @@ def cli(ctx: click.Context, config: str | None, verbose: bool, quiet: bool) -> N
     session.quiet = quiet or bool(ctx.default_map and ctx.default_map.get("quiet"))
 
 
-for command in (extract, finetune, generate, score, export, serve, models):
+for command in (voice, extract, finetune, generate, score, report, export, serve, models):
     cli.add_command(command)
 
 

@@ -10,7 +10,8 @@ import click
 from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import CHECKPOINTS, CORPUS_DIR, FinetuneSettings
 from mckennabot.corpus import EXTRACT_HINT
-from mckennabot.errors import InputError
+from mckennabot.errors import InputError, ModelError, ResourceError
+from mckennabot.models.checkpoint import ModelDir
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import quoted, shown, write_stdout
 
@@ -29,8 +30,9 @@ The same command again goes on with the run up to --steps.
 @click.command(epilog=EPILOG)
 @click.argument("corpus", nargs=-1, type=PATH)
 @from_settings(FinetuneSettings)
+@click.option("--no-report", is_flag=True, help="Leave out report.html and report.json at the end.")
 @reporting
-def finetune(corpus: tuple[Path, ...], reporter: Reporter, **options: Any) -> None:
+def finetune(corpus: tuple[Path, ...], no_report: bool, reporter: Reporter, **options: Any) -> None:
     """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
     from mckennabot import finetune as stage
     from mckennabot.finetune.jobs import job, supervise
@@ -48,11 +50,27 @@ def finetune(corpus: tuple[Path, ...], reporter: Reporter, **options: Any) -> No
     with spooled(paths) as files:
         if settings.dry_run:
             write_stdout(stage.plan(files, settings) + "\n")
-        else:
-            path = stage.finetune(files, settings, reporter=reporter)
-            if not job.detected():
-                calibrate(ModelDir(path), reporter)
-            elsewhere = settings.checkpoints != CHECKPOINTS
-            where = f" --checkpoints {quoted(settings.checkpoints)}" if elsewhere else ""
-            reporter.say(f"The run is in {shown(path)}")
-            reporter.say(f"Next: mckennabot generate --run {quoted(settings.run)}{where}")
+            return
+        path = stage.finetune(files, settings, reporter=reporter)
+        reporter.say(f"The run is in {shown(path)}")
+        if not job.detected():
+            calibrate(ModelDir(path), reporter)
+            if not no_report:
+                _report(ModelDir(path), reporter)
+        elsewhere = settings.checkpoints != CHECKPOINTS
+        where = f" --checkpoints {quoted(settings.checkpoints)}" if elsewhere else ""
+        reporter.say(f"Next: mckennabot generate --run {quoted(settings.run)}{where}")
+
+
+def _report(run: ModelDir, reporter: Reporter) -> None:
+    """Write the run's report, unless it is there; a run without one is still a run."""
+    from mckennabot.report import is_current, write_report
+
+    if is_current(run):
+        return
+    try:
+        _, path = write_report(run, reporter)
+    except (ModelError, ResourceError) as error:
+        reporter.warn(f"no report ({error.what}); to try again: mckennabot report {quoted(run.path)}")
+    else:
+        reporter.say(f"What it has learnt, and what it copies: {shown(path)}")

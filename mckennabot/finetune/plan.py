@@ -4,17 +4,72 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
+from mckennabot.config import FinetuneSettings
 from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows
+from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.launch import build, read_data
-from mckennabot.finetune.prepare import Plan
+from mckennabot.finetune.prepare import Plan, prepare
+from mckennabot.finetune.runs.run import Run
 from mckennabot.models.weights import parameters
+from mckennabot.reporter import Silent
 from mckennabot.system.terminal import in_words
 
 TIMED_STEPS = 3
 MANY_EPOCHS = 50
 """More than this only recites; patience ends a run long before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """What a run is made of.
+
+    Attributes:
+        parameters: of the model.
+        tokens, held_out: of the corpus, and how many of them are not learnt from.
+        block: tokens of a window.
+        windows: in an epoch.
+        windows_per_step: that a step learns from.
+        seconds: that a step takes here.
+    """
+
+    parameters: int
+    tokens: int
+    held_out: int
+    block: int
+    windows: int
+    windows_per_step: int
+    seconds: float
+
+
+def measure(paths: Sequence[Path], settings: FinetuneSettings, seconds: float | None = None) -> Effort:
+    """Find out what a run's steps take, from a few of them; nothing is written but an unpacked `small`.
+
+    Args:
+        paths: the corpus, as for `mckennabot.finetune.finetune`.
+        settings: of the run, which need not be there.
+        seconds: that a step is known to take; None measures it.
+
+    Raises:
+        MckennabotError: as `mckennabot.finetune.finetune`.
+    """
+    settings = dataclasses.replace(settings, dry_run=True)
+    with Interruption():
+        plan = prepare(paths, settings, Run(settings.checkpoints / settings.run), Silent())
+        data, whole = read_data(plan), plan.settings
+        per_step = (whole.batch_size or 1) * whole.accumulate
+        return Effort(
+            parameters=parameters(plan.hparams),
+            tokens=len(plan.tokens),
+            held_out=len(data.held_out),
+            block=data.windows.block,
+            windows=data.windows.per_epoch,
+            windows_per_step=per_step,
+            seconds=seconds or _seconds_per_step(plan, data.windows, per_step),
+        )
 
 
 def dry_run(plan: Plan) -> str:

@@ -11,13 +11,10 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mckennabot.config import GenerateSettings
-from mckennabot.corpus import parse, read_text
-from mckennabot.errors import InputError, MckennabotError
+from mckennabot.errors import MckennabotError
 from mckennabot.generate.cache import converted
 from mckennabot.generate.convert import Conversion
 from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, choose_precision, choose_threads
@@ -29,7 +26,8 @@ from mckennabot.models.find import find_model
 from mckennabot.models.inventory import Entry, inventory
 from mckennabot.models.weights import parameters
 from mckennabot.originality import FILE as INDEX
-from mckennabot.originality import Index, Place, words
+from mckennabot.originality import Index, Place
+from mckennabot.passages import Passage, find_passage
 from mckennabot.reporter import Reporter
 from mckennabot.serve.refusal import Refusal
 from mckennabot.tokenizer import Tokenizer
@@ -38,8 +36,6 @@ LOADED = 3
 """Models in memory at a time."""
 FRESH = 2.0
 """Seconds for which the list of models is taken as it was."""
-CONTEXT = 400
-"""Characters of the book to show on either side of what was copied from it."""
 
 
 class Loaded:
@@ -87,19 +83,6 @@ class Loaded:
 
     def _load(self, seed: int) -> CTranslate2Engine:
         return CTranslate2Engine(self._directory, self._precision, self._tokens, seed, self._threads)
-
-
-@dataclass(frozen=True)
-class Passage:
-    """Where copied words stand in the book.
-
-    Attributes:
-        before, text, after: the book's own words.
-    """
-
-    before: str
-    text: str
-    after: str
 
 
 class Catalogue:
@@ -255,30 +238,4 @@ class Catalogue:
             copied: the words in the text that copies.
             place: where the index has them.
         """
-        paragraphs = self._paragraphs(name, place)
-        wanted = [word for word, _, _ in words(copied)]
-        text = "\n\n".join(paragraphs)
-        found = words(text)
-        for i in range(len(found) - len(wanted) + 1):
-            if [word for word, _, _ in found[i : i + len(wanted)]] == wanted:
-                start, end = found[i][1], found[i + len(wanted) - 1][2]
-                first, last = max(0, start - CONTEXT), end + CONTEXT
-                return Passage(
-                    ("…" if first else "") + text[first:start],
-                    text[start:end],
-                    text[end:last] + ("…" if last < len(text) else ""),
-                )
-        return None
-
-    def _paragraphs(self, name: str, place: Place) -> list[str]:
-        """The paragraphs around a place, and those on into which a long copy may reach."""
-        corpus: Any = ModelDir(self._checkpoints / name).run_info().get("corpus")
-        files = corpus.get("files") if isinstance(corpus, dict) else None
-        for file in files if isinstance(files, list) else []:
-            if isinstance(file, str) and Path(file).name == place.file:
-                with contextlib.suppress(InputError):
-                    segments = parse(read_text(Path(file)))
-                    if place.segment <= len(segments):
-                        at = place.paragraph - 1
-                        return list(segments[place.segment - 1][max(0, at - 1) : at + 20])
-        return []
+        return find_passage(ModelDir(self._checkpoints / name), copied, place)

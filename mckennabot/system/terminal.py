@@ -117,9 +117,10 @@ def _shows_blocks(stream: TextIO) -> bool:
 def in_words(seconds: float) -> str:
     """A length of time as people say it.
 
-    >>> in_words(7.4), in_words(95), in_words(3700)
-    ('7 s', '1 min 35 s', '1 h 1 min')
+    >>> in_words(7.4), in_words(95), in_words(240), in_words(3700)
+    ('7 s', '1 min 35 s', '4 min', '1 h 1 min')
     """
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"

@@ -1,0 +1,69 @@
+"""The passage of a book that a text copies, in its context."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mckennabot.corpus import parse, read_text
+from mckennabot.errors import InputError
+from mckennabot.models.checkpoint import ModelDir
+from mckennabot.originality import Place, words
+
+CONTEXT = 400
+"""Characters shown before a copied passage and after it."""
+REACH = 20
+"""Paragraphs into which a long copy may go on."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Where copied words stand in the book.
+
+    Attributes:
+        before, text, after: the book's own words.
+    """
+
+    before: str
+    text: str
+    after: str
+
+
+def find_passage(run: ModelDir, copied: str, place: Place) -> Passage | None:
+    """The part of a run's corpus that was copied; None where its file is gone or has changed.
+
+    Args:
+        run: whose run.json names the corpus files.
+        copied: the words in the text that copies.
+        place: where the index has them.
+    """
+    wanted = [word for word, _, _ in words(copied)]
+    # Those around the place, and those on into which a long copy may reach.
+    first = max(0, place.paragraph - 2)
+    text = "\n\n".join(segment_of(run, place)[first : first + REACH])
+    found = words(text)
+    for i in range(len(found) - len(wanted) + 1):
+        if [word for word, _, _ in found[i : i + len(wanted)]] == wanted:
+            start, end = found[i][1], found[i + len(wanted) - 1][2]
+            begin, last = max(0, start - CONTEXT), end + CONTEXT
+            return Passage(
+                ("…" if begin else "") + text[begin:start],
+                text[start:end],
+                text[end:last] + ("…" if last < len(text) else ""),
+            )
+    return None
+
+
+def segment_of(run: ModelDir, place: Place) -> list[str]:
+    """The paragraphs of the segment that a place is in; none where the corpus is gone or has changed."""
+    corpus: Any = run.run_info().get("corpus")
+    files = corpus.get("files") if isinstance(corpus, dict) else None
+    for file in files if isinstance(files, list) else []:
+        if isinstance(file, str) and Path(file).name == place.file:
+            with contextlib.suppress(InputError):
+                segments = parse(read_text(Path(file)))
+                if place.segment <= len(segments):
+                    return segments[place.segment - 1]
+    return []
