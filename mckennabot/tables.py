@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mckennabot.errors import InputError, UsageError
+from mckennabot.system.terminal import shown
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
 _JUDGED = 500
@@ -50,6 +51,8 @@ _VALUE = re.compile(
     r"\w{3,9}\.? \d{1,2},? \d{4}.*|true|false|null|none|nan|[0-9a-f-]{16,}|\W*",
     re.IGNORECASE,
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which JSON can spell and no text can hold."""
 _ALIKE = 0.5
 """A second column with this share of the words of the first makes the choice unclear."""
 
@@ -93,8 +96,9 @@ def read_table(text: str, suffix: str, column: str | None = None) -> Table:
     """
     columns, header = _json_columns(text) if suffix in (".json", ".jsonl", ".ndjson") else _csv_columns(text)
     name = _named(columns, column) if column else _found(columns)
-    texts = [cell.replace("\r\n", "\n").replace("\r", "\n").strip() for cell in columns[name]]
-    return Table([text for text in texts if text], name, list(columns), header)
+    whole = (_SURROGATE.sub("\ufffd", cell) for cell in columns[name])
+    texts = [cell.replace("\r\n", "\n").replace("\r", "\n").strip() for cell in whole]
+    return Table([text for text in texts if text], shown(name), [shown(column) for column in columns], header)
 
 
 def timed_rows(text: str, suffix: str) -> list[tuple[float, float, str]] | None:

@@ -161,6 +161,7 @@ def test_directories_npz_and_csv_are_corpora(tmp_path: Path, tokenizer: Tokenize
             "The lamp.|Out.",
             "body",
         ),
+        ("h.jsonl", '{"body": "half \\ud83d of it"}\n', "half \ufffd of it", "body"),
     ],
 )
 def test_the_column_of_texts_is_found_and_said(
