@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from mckennabot.config import ExtractSettings
+from mckennabot.errors import InputError
 from mckennabot.extract import extract_book
+from mckennabot.extract.books import words
+from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.lines.lines import page_lines
 from mckennabot.extract.page import Glyph, RawPage
+from mckennabot.extract.pdf.cmaps import parse_cmap
 from tests.pdfs import book, line, stream
 
 
@@ -82,13 +86,13 @@ def test_ligatures_of_private_use_come_back_by_the_other_words(tmp_path: Path) -
 
 
 def test_the_second_layer_of_a_scan_is_read_once(tmp_path: Path) -> None:
-    words = [
+    rows = [
         "The lamp burns on the wall all night,",
         "and nobody in the town knows who",
         "keeps it there for the ships.",
     ]
-    once = "".join(line(text, 50, 500 - 14 * n) for n, text in enumerate(words))
-    twice = "".join(line(text, 53, 498 - 14 * n) for n, text in enumerate(words))
+    once = "".join(line(text, 50, 500 - 14 * n) for n, text in enumerate(rows))
+    twice = "".join(line(text, 53, 498 - 14 * n) for n, text in enumerate(rows))
     assert segments(tmp_path, book([once + "3 Tr\n" + twice])) == segments(tmp_path, book([once]))
 
 
@@ -166,3 +170,49 @@ def test_a_raised_figure_over_a_lowered_one_is_a_fraction() -> None:
     over = [Glyph("1", 60, 86, 63, 94, 95, 6.0, "Serif")]
     under = [Glyph("2", 60, 96, 63, 104, 103.5, 6.0, "Serif")]
     assert read(glyphs("is 2", 40, 100), over, under, glyphs("minutes", 66, 100)) == ["is 2 1/2 minutes"]
+
+
+# What nobody can trust
+
+
+def test_only_processes_that_read_pages_change_pdfminer(tmp_path: Path) -> None:
+    from pdfminer.pdftypes import PDFStream
+
+    before = PDFStream.get_data
+    segments(tmp_path, book([line("The lamp burns.")]))
+    assert PDFStream.get_data is before
+
+
+def test_a_book_that_cannot_be_put_together_is_an_error_of_the_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hang(*_: object) -> None:
+        while True:
+            pass
+
+    monkeypatch.setattr("mckennabot.extract.shape", hang)
+    monkeypatch.setattr("mckennabot.extract.SHAPE_SECONDS", 0.2)
+    with pytest.raises(InputError, match="takes too long"):
+        segments(tmp_path, book([line("The lamp burns.")]))
+
+
+def test_without_lists_of_words_a_book_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    words.known_words.cache_clear()
+    monkeypatch.setattr("pkgutil.get_data", lambda *_: b"no list")
+    hyphens = Hyphens(["the and of that was the keeper", "of the light-", "house and the lighthouse"])
+    assert hyphens.join("the light-", "house") == "the lighthouse"
+    assert words.known_words("en") == {}
+    words.known_words.cache_clear()
+
+
+def test_codes_of_a_large_cmap_are_found_by_bisection() -> None:
+    ranges = "".join(f"<{n:04x}> <{n + 1:04x}> <{(n + 7) & 0xFFFF:04x}>\n" for n in range(0, 0xFFF0, 2))
+    cmap = parse_cmap(f"1 beginbfrange {ranges} endbfrange".encode())
+    assert all(cmap.text(n) == chr(n + 7) for n in range(0, 0xD000, 3))
+
+
+def test_of_ranges_that_overlap_the_first_counts() -> None:
+    cmap = parse_cmap(b"3 beginbfrange <10> <20> <0041> <18> <30> <0061> <05> <40> <0391> endbfrange")
+    assert [cmap.text(code) for code in (0x05, 0x10, 0x20, 0x21, 0x30, 0x31, 0x41)] == [
+        chr(0x391), "A", "Q", "j", "y", chr(0x391 + 0x2C), "",
+    ]  # fmt: skip

@@ -594,3 +594,57 @@ def test_what_is_behind_the_text_goes(title: str) -> None:
     mark_matter(flow, sorted(by_place.values(), key=lambda one: one.place), measure)
     assert set(kinds(pages[-1])) == {Kind.BACK}
     assert set(kinds(pages[0])) == {Kind.BODY}
+
+
+def test_other_books_and_the_imprint_before_the_text_go() -> None:
+    listed = [
+        line("Also by Anna Moor", 84, 160, size=16.0),
+        line("The Oil", 130),
+        line("ISBN 0 00 000000 0", 142),
+    ]
+    pages = [sheet(1, listed), *chapters()]
+    for number, page in enumerate(pages, 1):
+        page.number = number
+        for one in page.lines:
+            one.page = number
+    measure = measured(pages)
+    flow = body(pages)
+    by_number = {page.number: page for page in pages}
+    outline = [OutlineEntry(1, "Also by Anna Moor", 1, None)]
+    outline += [OutlineEntry(1, f"Chapter {n}", 2 * n, None) for n in (1, 2, 3, 4)]
+    sections = find_sections(flow, find_headings(flow, measure), outline, by_number, measure)
+    mark_matter(flow, sections, measure)
+    assert set(kinds(pages[0])) == {Kind.FRONT}
+    assert set(kinds(pages[1])) == {Kind.BODY}
+
+
+def test_the_end_of_a_preface_stays_however_short_its_last_page_is() -> None:
+    preface = [sheet(1, prose(60, 40)), sheet(2, [full(60), line("and so it ends.", 72)])]
+    pages = [*preface, *chapters()]
+    for number, page in enumerate(pages, 1):
+        page.number = number
+        for one in page.lines:
+            one.page = number
+    measure = measured(pages)
+    flow = body(pages)
+    by_number = {page.number: page for page in pages}
+    sections = find_sections(flow, find_headings(flow, measure), [], by_number, measure)
+    mark_matter(flow, sections, measure)
+    assert set(kinds(pages[1])) == {Kind.BODY}
+
+
+def test_a_sentence_between_two_tables_is_text() -> None:
+    def table(top: float) -> list[Line]:
+        rows = [("1790", "ships"), ("1791", "boats"), ("1792", "rafts")]
+        return [
+            line(text, top + LEADING * n, x, row=round(top) + n)
+            for n, cells in enumerate(rows)
+            for text, x in zip(cells, (60.0, 250.0), strict=True)
+        ]
+
+    page = sheet(1, [*prose(60, 10), *table(200), full(242), *table(260), *prose(330, 10)])
+    page.rules = [(50, y, 350, y + 0.5) for y in (188, 229, 248, 289)]
+    pages = [page, *(sheet(n, prose(60, 30)) for n in (2, 3, 4))]
+    mark_captions(pages, measured(pages))
+    assert [one.kind for one in page.lines if one.y == 242] == [Kind.BODY]
+    assert sum(one.kind == Kind.TABLE for one in page.lines) == 6

@@ -16,6 +16,7 @@ from mckennabot.extract.typography import (
     ends_short,
     is_centred_below,
     is_fixed_pitch,
+    is_wide,
     neighbours,
     same_size,
 )
@@ -30,6 +31,8 @@ _CAPTION_LINES = 6
 _FIGURE = re.compile(r"[=+\u2212-]?\d[\d.,]*|[=+\u2212-]")
 _FIGURES_LEAST = 9
 """Figures of a table without rules: the smallest magic square has as many."""
+_CELL_WORDS = 6
+"""Words of a cell that is as wide as the table."""
 _ROW_STEP = 2.0
 """Leadings between its rows at most."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
@@ -224,8 +227,17 @@ def _mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
         ruled = sum(top <= y <= bottom for y in beside) >= 2
         before = body[body.index(rows[0]) - 1] if rows[0] is not body[0] else None
         if ruled or (before is not None and _NUMBERED.match(before.text)):
-            inside = [line for line in body if line.column == rows[0].column and top < line.y < bottom]
+            inside = [
+                line
+                for line in body
+                if line.column == rows[0].column and top < line.y < bottom and not _is_running(line)
+            ]
             _set([*rows, *inside], Kind.TABLE, "captions: rows of cells, ruled or under a caption")
+
+
+def _is_running(line: Line) -> bool:
+    """Whether a line is one of running text, which may stand between two tables."""
+    return not line.gaps and is_wide(line) and len(line.text.split()) > _CELL_WORDS
 
 
 def _mark_figures(body: list[Line], measure: Measure) -> None:

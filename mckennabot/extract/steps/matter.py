@@ -13,13 +13,19 @@ from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.steps.sections import Section
-from mckennabot.extract.typography import LARGER, SHORT_DOCUMENT
+from mckennabot.extract.typography import LARGER, SHORT_DOCUMENT, ends_sentence
 
 _LEADER = re.compile(r"(?:\.\s?|\u2026\s?|\u00b7\s?|_){3,}")
 _ENTRY = re.compile(r"(?:^|.*?[\s.\u2026\u00b7_\u2014-])(\d{1,4}|[ivxlcdm]{1,8})$", re.DOTALL)
 _REFERENCES = re.compile(
     r"[,\s]\d{1,4}n?(?:[\u2013-]\d{1,4})?(?:[,;]\s*\d{1,4}n?(?:[\u2013-]\d{1,4})?)*[.,;]?$"
 )
+
+
+_AHEAD = 0.05
+"""Share of a book's words within which a list of other books is front matter."""
+_PROSE = 5
+"""Full lines that make a page of running text; a blurb or a motto has fewer."""
 
 
 def is_legal(lines: Iterable[Line]) -> bool:
@@ -171,7 +177,11 @@ def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> No
             section.kind = section.kind or Kind.BACK
             _mark(flow[section.place : stop], section.kind, _titled(section))
         elif section.kind in (Kind.BACK, Kind.INDEX):
-            section.kind = None
+            # "Also by the author" stands before the text, too, often with the imprint under it.
+            ahead = before < _AHEAD * total and is_legal(flow[section.place : stop])
+            section.kind = Kind.FRONT if ahead else None
+            if ahead:
+                _mark(flow[section.place : stop], Kind.FRONT, _titled(section))
         elif section.kind == Kind.BOILERPLATE:
             if place and section.words > 0.1 * total:
                 section.kind = None
@@ -186,10 +196,14 @@ def _mark_front(before: Sequence[Line], short: bool) -> None:
         before: lines above the first section.
         short: whether this is no book, and only what lawyers wrote goes.
     """
+    unended = False  # whether a page that stays breaks off in a sentence, which ends on the next
     for _, lines in groupby(before, lambda line: line.page):
         page = [line for line in lines if line.kind == Kind.BODY]
-        if is_legal(page) or (not short and _prose_lines(page) < 5):
+        if is_legal(page) or not (short or unended or _prose_lines(page) >= _PROSE):
             _mark(page, Kind.FRONT, "matter: before the first chapter, without running text")
+            unended = False
+        elif page:
+            unended = not ends_sentence(page[-1].text)
 
 
 def _mark_title(flow: Sequence[Line], measure: Measure) -> None:
