@@ -59,6 +59,8 @@ class Measure:
         """The usual distance between baselines of lines of a size."""
         if size in self.leading:
             return self.leading[size]
+        if not self.size:  # a matrix of zeros sets text of no size
+            return 1.2 * size
         ratio = self.leading.get(self.size, 1.2 * self.size) / self.size
         return ratio * size
 
