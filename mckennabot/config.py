@@ -12,7 +12,6 @@ Defaults < mckennabot.toml < MCKENNABOT_<COMMAND>_<OPTION> < flags; click does t
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -103,6 +102,8 @@ def with_options(settings: S, options: Mapping[str, Any]) -> S:
     known = [each.name for each in fields(settings)]  # type: ignore[arg-type]
     for name in options:
         if name not in known:
+            import difflib
+
             near = difflib.get_close_matches(name, known, 1)
             raise TypeError(f"no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     return replace(settings, **options)  # type: ignore[type-var]

@@ -13,11 +13,8 @@ The library never prints. It takes a `Reporter`, and whoever calls it decides wh
 
 from __future__ import annotations
 
-import html
 import importlib
-import shutil
 import sys
-import textwrap
 import time
 from types import TracebackType
 from typing import Any, Protocol, TextIO
@@ -240,10 +237,16 @@ class Console:
 
 def _columns(stream: TextIO) -> int:
     """How wide a line may be: as the terminal is, up to `WIDEST`; in a file anything goes."""
-    return min(shutil.get_terminal_size().columns, WIDEST) if is_terminal(stream) else sys.maxsize
+    if not is_terminal(stream):
+        return sys.maxsize
+    import shutil
+
+    return min(shutil.get_terminal_size().columns, WIDEST)
 
 
 def _wrapped(line: str, width: int) -> list[str]:
+    import textwrap
+
     return textwrap.wrap(line, max(width, 30), break_long_words=False, break_on_hyphens=False) or [""]
 
 
@@ -427,6 +430,8 @@ class _NotebookBar(_NoBar):
         self._total = total
 
     def _html(self, done: int, note: str) -> Any:
+        import html
+
         line = html.escape(_progress_line(self._name, done, self._total, self._unit, note))
         return self._make(f'<progress value="{done}" max="{self._total or 1}"></progress> {line}')
 

@@ -47,24 +47,26 @@ def test_help_is_quick(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example_and_stands_in_the_readme(command: str, cli: Cli) -> None:
-    text = cli(command, "--help").stdout
+def test_every_command_has_help_with_an_example_and_stands_in_the_readme(
+    command: str, quick_cli: Cli
+) -> None:
+    text = quick_cli(command, "--help").stdout
     assert f"mckennabot {command}" in text.split("Usage:")[1].split("\n", 1)[1], "an example of the command"
     for option in group.commands[command].params:
         assert not isinstance(option, click.Option) or option.help, f"{option.name} has no help"
     assert f"mckennabot {command}" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_unknown_keys_of_the_settings_file_are_refused_with_the_nearest(cli: Cli) -> None:
-    (cli.cwd / "mckennabot.toml").write_text("[finetune]\nstep = 5\n", encoding="utf-8")
-    done = cli("finetune", code=2)
+def test_unknown_keys_of_the_settings_file_are_refused_with_the_nearest(quick_cli: Cli) -> None:
+    (quick_cli.cwd / "mckennabot.toml").write_text("[finetune]\nstep = 5\n", encoding="utf-8")
+    done = quick_cli("finetune", code=2)
     assert "did you mean 'steps'" in done.stderr
 
 
-def test_settings_file_that_is_not_toml_or_not_there(cli: Cli) -> None:
-    (cli.cwd / "odd.toml").write_text("steps: 5", encoding="utf-8")
-    assert "not TOML" in cli("--config", "odd.toml", "extract", "x.pdf", code=2).stderr
-    assert "no.toml" in cli("--config", "no.toml", "extract", "x.pdf", code=2).stderr
+def test_settings_file_that_is_not_toml_or_not_there(quick_cli: Cli) -> None:
+    (quick_cli.cwd / "odd.toml").write_text("steps: 5", encoding="utf-8")
+    assert "not TOML" in quick_cli("--config", "odd.toml", "extract", "x.pdf", code=2).stderr
+    assert "no.toml" in quick_cli("--config", "no.toml", "extract", "x.pdf", code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -77,17 +79,17 @@ def test_settings_file_that_is_not_toml_or_not_there(cli: Cli) -> None:
         (["no-such-command"], 2),
     ],
 )
-def test_errors_say_what_happened_and_leave_stdout_empty(args: list[str], code: int, cli: Cli) -> None:
-    done = cli(*args, code=code)
+def test_errors_say_what_happened_and_leave_stdout_empty(args: list[str], code: int, quick_cli: Cli) -> None:
+    done = quick_cli(*args, code=code)
     assert done.stdout == ""
     assert 0 < len(done.stderr.strip().splitlines()) <= 4
-    assert list(cli.cwd.iterdir()) == []
+    assert list(quick_cli.cwd.iterdir()) == []
 
 
-def test_settings_layer_file_environment_flags(cli: Cli, tmp_path: Path) -> None:
+def test_settings_layer_file_environment_flags(quick_cli: Cli, tmp_path: Path) -> None:
     """A flag wins over the environment, and that over the file."""
     (tmp_path / "mckennabot.toml").write_text('[generate]\nrun = "from-file"\n', encoding="utf-8")
     environment = {"MCKENNABOT_GENERATE_RUN": "from-environment"}
-    assert "from-file" in cli("generate", code=4).stderr
-    assert "from-environment" in cli("generate", code=4, env=environment).stderr
-    assert "from-flag" in cli("generate", "--run", "from-flag", code=4, env=environment).stderr
+    assert "from-file" in quick_cli("generate", code=4).stderr
+    assert "from-environment" in quick_cli("generate", code=4, env=environment).stderr
+    assert "from-flag" in quick_cli("generate", "--run", "from-flag", code=4, env=environment).stderr

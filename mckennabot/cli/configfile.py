@@ -6,7 +6,6 @@ how to work, but not what to overwrite, what to start over, and who gets to see 
 
 from __future__ import annotations
 
-import difflib
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,6 +79,8 @@ def _options(table: Any, group: click.Group, name: str, source: Path, named: boo
 def _known(name: str, names: list[str], what: str, source: Path) -> str:
     if name in names:
         return name
+    import difflib
+
     near = difflib.get_close_matches(name, names, 1)
     suggestion = f"; did you mean {near[0].replace('_', '-')!r}?" if near else ""
     raise click.UsageError(f"{source}: unknown {what}{suggestion}")

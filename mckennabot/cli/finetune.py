@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import CHECKPOINTS, CORPUS_DIR, FinetuneSettings
-from mckennabot.corpus import EXTRACT_HINT
 from mckennabot.errors import InputError, ModelError, ResourceError
-from mckennabot.models.checkpoint import ModelDir
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import quoted, shown, write_stdout
+
+if TYPE_CHECKING:
+    from mckennabot.models.checkpoint import ModelDir
 
 EPILOG = """
 \b
@@ -35,6 +36,7 @@ The same command again goes on with the run up to --steps.
 def finetune(corpus: tuple[Path, ...], no_report: bool, reporter: Reporter, **options: Any) -> None:
     """Train a model on a CORPUS (default: data/*.txt), so that it talks like the author."""
     from mckennabot import finetune as stage
+    from mckennabot.corpus import EXTRACT_HINT
     from mckennabot.finetune.jobs import job, supervise
     from mckennabot.models.checkpoint import ModelDir
     from mckennabot.system.inputs import is_aside, natural
