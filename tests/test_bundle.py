@@ -16,6 +16,7 @@ import pytest
 from mckennabot.config import ExportSettings
 from mckennabot.errors import ModelError, ResourceError
 from mckennabot.export import export
+from mckennabot.models import dial
 from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.weights import read_weights
@@ -132,6 +133,16 @@ def test_a_bundle_is_taken_where_a_run_is(warm_cli: Cli, voice: Path, run: Model
     train = ("--steps", "2", "--batch-size", "1", "--block-size", "16", "--sample-every", "0")
     warm_cli("finetune", corpus, "--model", voice, *train, env=env)
     assert ModelDir(warm_cli.cwd / "checkpoints" / "run1").steps()[-1] == 2
+
+
+def test_a_run_finds_its_base_in_a_bundle_whose_copy_was_cleared_away(
+    voice: Path, run: ModelDir, cache: Path
+) -> None:
+    base = open_bundle(voice)
+    info = run.run_info() | {"base": dial.remember(str(voice), base)}
+    (run.path / "run.json").write_text(json.dumps(info))
+    shutil.rmtree(cache)
+    assert dial.find_base(run) == base.weights()
 
 
 def test_bundles_in_the_checkpoint_directory_are_listed_and_served(

@@ -230,12 +230,15 @@ def test_a_place_on_the_dial_is_exported_as_it_is_sampled_from(checkpoints: Path
     shutil.copytree(run.path, base.path)
     tuned = {name: 3 * values for name, values in read_weights(run.weights(), run.hparams())}
     write_weights(run.path / "model-7", tuned)
-    info = run.run_info() | {"base": dial.remember("base", base), "voice": 0.5}
+    curve = [[0.5, 1.9], [1.0, 2.0]]
+    info = run.run_info() | {"base": dial.remember("base", base), "voice": 0.5, "voice_curve": curve}
     (run.path / "run.json").write_text(json.dumps(info))
     wte = tuned["model/wte"]
     for voice, share in ((None, 2 / 3), (0.0, 1 / 3), (1.0, 1.0), (2.0, 5 / 3)):
         out = write(checkpoints, "hf", checkpoints.parent / "out", run="run1", voice=voice, force=True)
         np.testing.assert_allclose(hf_tensors(out)["transformer.wte.weight"], share * wte, rtol=1e-5)
+        known = "at voice 0.5 | 1.900" if voice is None else "at voice 1 | 2.000"
+        assert known in (out / "README.md").read_text(encoding="utf-8")
     shutil.rmtree(base.path)
     with pytest.raises(ModelError, match="gone"):
         write(checkpoints, "bundle", checkpoints.parent / "out.voice", voice=0.5)
@@ -316,6 +319,18 @@ def test_what_cannot_be_exported_is_one_clear_error(cli: Cli, checkpoints: Path,
     assert "damaged" in error
     assert len(error.splitlines()) <= 3
     assert not (cli.cwd / "run1-hf").exists()
+
+
+def test_a_run_json_that_someone_has_spoilt_costs_the_card_its_facts_alone(
+    checkpoints: Path, run: ModelDir
+) -> None:
+    spoilt = {"corpus": {"files": 3, "tokens": "many"}, "best_step": 7, "best_loss": "low", "voice_curve": 1}
+    (run.path / "run.json").write_text(json.dumps(spoilt))
+    (run.path / "metrics.jsonl").write_text('{"step": 7, "copied_8grams": null, "val_loss": null}')
+    card = (write(checkpoints, "hf", checkpoints.parent / "out") / "README.md").read_text(encoding="utf-8")
+    assert "| step | 7 |" in card
+    assert "nats" not in card
+    write(checkpoints, "bundle", checkpoints.parent / "out.voice")
 
 
 def test_a_base_model_and_a_path_can_be_exported_too(base_model: Path, tmp_path: Path) -> None:

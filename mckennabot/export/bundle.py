@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.errors import ModelError
-from mckennabot.export.snapshot import Snapshot, in_half
+from mckennabot.export.snapshot import Snapshot, corpus_names, in_half
 from mckennabot.models.bundle import (
     FORMAT,
     MANIFEST,
@@ -91,7 +91,8 @@ def _run_info(snapshot: Snapshot) -> dict[str, Any]:
 
     A bundle's weights have their place on the dial, and no base to be mixed with.
     """
-    info = {key: value for key, value in snapshot.info.items() if key not in ("base", "voice", "files")}
+    left_out = ("base", "voice", "voice_curve", "files")
+    info = {key: value for key, value in snapshot.info.items() if key not in left_out}
     if isinstance(origin := info.get("model"), str):
         info["model"] = Path(origin).name
     if isinstance(settings := info.get("settings"), dict):
@@ -99,7 +100,7 @@ def _run_info(snapshot: Snapshot) -> dict[str, Any]:
             k: v for k, v in settings.items() if k not in ("model", "checkpoints", "base_url")
         }
     if isinstance(corpus := info.get("corpus"), dict):
-        info["corpus"] = corpus | {"files": [Path(str(name)).name for name in corpus.get("files", [])]}
+        info["corpus"] = corpus | {"files": corpus_names(corpus)}
     if info.get("best_step") != snapshot.source.step:
         info["best_step"] = info["best_loss"] = None
     return info

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mckennabot.export.snapshot import Snapshot, perplexity
+from mckennabot.export.snapshot import Snapshot, corpus_names, perplexity
+from mckennabot.models.dial import AS_TRAINED
 
 HUB_NAMES = {
     "124M": "openai-community/gpt2",
@@ -68,45 +69,43 @@ def card(snapshot: Snapshot) -> str:
 
 
 def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
-    info, sampling = snapshot.info, snapshot.sampling
+    """What the run's files tell, as far as they do: someone may have edited them."""
     facts = [("base model", _cell("a random start" if origin == "tiny" else origin))]
-    corpus = info.get("corpus")
+    corpus = snapshot.info.get("corpus")
     if isinstance(corpus, dict):
-        names = ", ".join(Path(str(name)).name for name in corpus.get("files", []))
-        facts.append(("corpus", _cell(f"{names}: {corpus.get('tokens', 0):,} tokens")))
+        names = corpus_names(corpus)
+        tokens = corpus.get("tokens")
+        size = [f"{tokens:,} tokens"] if isinstance(tokens, int) else []
+        facts.append(("corpus", _cell(": ".join([", ".join(names), *size]))))
         facts.append(("its fingerprint", _cell(str(corpus.get("fingerprint")))))
-    step = snapshot.source.step
-    if step is not None:
-        facts.append(("step", f"{step:,}"))
+    if snapshot.source.step is not None:
+        facts.append(("step", f"{snapshot.source.step:,}"))
         facts.append(("voice", f"{snapshot.source.voice:g} (0 is the base model, 1 the run as trained)"))
     metrics = _metrics(snapshot)
-    line = metrics.get(step) if step is not None else None
-    loss = line.get("val_loss") if line else None
-    if loss is None and info.get("best_step") == step:
-        loss = info.get("best_loss")
+    loss, voice = _held_out(snapshot, metrics)
     if isinstance(loss, float | int):
-        facts.append(
-            (
-                "loss on held-out text, at voice 1",
-                f"{loss:.3f} nats per token (perplexity {perplexity(loss):.1f})",
-            )
-        )
-    copied = [line for line in metrics.values() if "copied_8grams" in line]
+        value = f"{loss:.3f} nats per token (perplexity {perplexity(loss):.1f})"
+        facts.append((f"loss on held-out text, at voice {voice:g}", value))
+    copied = [line for line in metrics.values() if isinstance(line.get("copied_8grams"), float | int)]
     if copied:
-        facts.append(
-            (
-                "copied, in its last sample while training",
-                f"longest run {copied[-1].get('copied_longest_run')} words, "
-                f"{copied[-1]['copied_8grams']:.0%} of 8-word runs",
-            )
-        )
-    facts.append(
-        (
-            "sampling",
-            f"temperature {sampling.temperature}, top-k {sampling.top_k}, top-p {sampling.top_p}",
-        )
-    )
-    return facts
+        longest, share = copied[-1].get("copied_longest_run"), copied[-1]["copied_8grams"]
+        value = f"longest run {longest} words, {share:.0%} of 8-word runs"
+        facts.append(("copied, in its last sample while training", value))
+    sampling = snapshot.sampling
+    value = f"temperature {sampling.temperature}, top-k {sampling.top_k}, top-p {sampling.top_p}"
+    return [*facts, ("sampling", value)]
+
+
+def _held_out(snapshot: Snapshot, metrics: dict[int, dict[str, Any]]) -> tuple[Any, float]:
+    """The loss on held-out text, and the voice that it was measured at: this one, else the run as trained."""
+    info, step, voice = snapshot.info, snapshot.source.step, snapshot.source.voice
+    is_best = step is not None and step == info.get("best_step")
+    curve = info.get("voice_curve")
+    for place in curve if is_best and isinstance(curve, list) else ():
+        if isinstance(place, list) and len(place) == 2 and place[0] == voice:
+            return place[1], voice
+    line = metrics.get(step, {}) if step is not None else {}
+    return line.get("val_loss", info.get("best_loss") if is_best else None), AS_TRAINED
 
 
 def _metrics(snapshot: Snapshot) -> dict[int, dict[str, Any]]:

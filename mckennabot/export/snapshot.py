@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckennabot.config import ExportSettings, GenerateSettings
@@ -88,6 +89,12 @@ def in_half(values: Array) -> Any:
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)
     return half if np.isfinite(half).all() else values
+
+
+def corpus_names(corpus: dict[str, Any]) -> list[str]:
+    """The names of a run's corpus files, without the directories that they were in."""
+    files = corpus.get("files")
+    return [Path(str(name)).name for name in files] if isinstance(files, list) else []
 
 
 def perplexity(loss: float) -> float:

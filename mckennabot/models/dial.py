@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckennabot.errors import ModelError
+from mckennabot.models.bundle import open_bundle
 from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def find_base(run: ModelDir) -> Path:
     if known["name"] == small.NAME and not beside.exists():
         small.unpack(run.path.parent)
     places = [place for place in (beside, Path(known["path"])) if (place / "hparams.json").is_file()]
+    if not places and (bundle := Path(known["name"])).is_file():
+        places = [open_bundle(bundle).path]  # whose unpacked copy has been cleared away
     for place in places:
         for weights in _all_weights(ModelDir(place)):
             if digest(weights) == known["digest"]:
