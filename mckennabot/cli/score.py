@@ -11,7 +11,6 @@ import click
 
 from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
-from mckennabot.corpus import read_text
 from mckennabot.errors import InputError
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import shown
@@ -89,6 +88,8 @@ def _text(path: Path) -> str:
     Raises:
         InputError: it cannot be read, or holds none.
     """
+    from mckennabot.corpus import read_text
+
     if path == STDIN:
         text = sys.stdin.buffer.read().decode("utf-8", "replace").replace("\r\n", "\n")
     else:
