@@ -42,7 +42,8 @@ def test_a_whole_book_meets_the_goals(book: str, tmp_path: Path) -> None:
     assert score["hyphen_errors"] <= 3
     assert score["space_errors"] <= 1
     assert score["bad_chars"] == 0
-    assert score["neutral_kept_pct"] <= 0.1
+    # An article is no book: the title at its head stays.
+    assert score["neutral_kept_pct"] <= (1.2 if book == "multicolumn-article" else 0.1)
     assert score["deleted_per_10k"] <= 3
 
 

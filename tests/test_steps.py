@@ -455,9 +455,10 @@ def test_a_caption_is_no_sentence(text: str, kind: Kind) -> None:
     assert page.lines[20].kind == kind
 
 
-def test_a_short_article_keeps_its_captions_and_its_title() -> None:
-    title, caption = line("On Lamps", 60, 150, size=18.0), line("Figure 2.1: The lamp.", 340)
-    page = sheet(1, [title, *prose(96, 20), caption, *prose(370, 10)])
+def test_a_short_article_keeps_its_title_and_what_stands_beside_a_picture() -> None:
+    title, beside = line("On Lamps", 60, 150, size=18.0), line("From the wall", 340, 160)
+    page = sheet(1, [title, *prose(96, 20), beside, *prose(420, 10)])
+    page.images = [(60, 345, 340, 405)]
     measure = measured([page])
     mark_captions([page], measure)
     mark_matter(page.lines, [], measure)

@@ -23,7 +23,8 @@ SAME_SIZE = 0.05
 SLACK = 0.3
 """Ems by which edges of lines may differ and still be one: hanging quotation marks, sidebearings."""
 SHORT_DOCUMENT = 3
-"""Pages of what is no book, but a letter, a talk or an article: its title and captions are part of it."""
+"""Pages of what is no book, but a letter, a talk or an article: its title is part of it, and so are the
+words beside a picture."""
 FULL = 0.2
 """Ems before the right edge from which on a line counts as full."""
 FLUSH = 0.15

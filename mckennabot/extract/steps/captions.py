@@ -79,13 +79,11 @@ def mark_captions(pages: list[Page], measure: Measure) -> None:
         _mark_figures(body, measure)
         _mark_formulas(body, measure)
         for block in _blocks([line for line in body if line.kind == Kind.BODY], measure):
-            if short:
-                continue
             style = _style(block)
             everywhere[style] += 1
             if _NUMBERED.match(block[0].text):
                 _set(_numbered_caption(block, measure), Kind.CAPTION, "captions: begins with its number")
-            elif _beside_picture(block, page, measure) and _is_small_print(block, measure):
+            elif not short and _beside_picture(block, page, measure) and _is_small_print(block, measure):
                 near[style] += 1
                 beside.append(block)
     for block in beside:
