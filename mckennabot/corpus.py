@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from mckennabot.errors import InputError
@@ -73,7 +74,9 @@ def find_corpora(paths: Iterable[Path]) -> tuple[list[Path], Found]:
             inside = walk(path, SUFFIXES)
             if not inside.files:
                 raise InputError(
-                    "no .txt file in the directory", path=path, hint=next(inside.notes(), EXTRACT_HINT)
+                    "no .txt file in the directory",
+                    path=path,
+                    hint=next(chain(inside.warnings(), inside.notes()), EXTRACT_HINT),
                 )
             found.add(inside)
             files += inside.files

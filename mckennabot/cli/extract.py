@@ -86,11 +86,10 @@ def extract(
             force=force,
             ledger=not alone,
         )
+        for warning in found.warnings():
+            reporter.warn(warning)
         for note in found.notes():
-            if note.startswith("Warning: "):
-                reporter.warn(note.removeprefix("Warning: "))
-            else:
-                reporter.say(note)
+            reporter.say(note)
         request = Request(outputs, settings, force, reporter, _ask if _is_asked() else None)
         if shown_pages:
             Extraction(request).inspect(*shown_pages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from mckennabot.errors import InputError
@@ -34,7 +35,9 @@ def find_sources(paths: Iterable[Path]) -> tuple[list[Path], Found]:
             raise InputError(
                 "no book in the directory",
                 path=path,
-                hint=next(inside.notes(), f"It may hold {', '.join(sorted(kinds))}."),
+                hint=next(
+                    chain(inside.warnings(), inside.notes()), f"It may hold {', '.join(sorted(kinds))}."
+                ),
             )
         files += inside.files
     return list(dict.fromkeys(files)), found

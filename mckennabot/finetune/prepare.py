@@ -111,6 +111,8 @@ def prepare(
             path=run.path if base is None else base.path,
         )
     tokens = encode_corpus(corpus, tokenizer)
+    for warning in corpus.warnings:
+        reporter.warn(warning)
     for note in corpus.notes:
         reporter.say(note)
     whole = _complete(settings, origin, hparams, len(tokens) // processes, reporter)

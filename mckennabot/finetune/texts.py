@@ -29,6 +29,7 @@ class Corpus:
     Attributes:
         files: text files, gpt-2-simple's ``.npz`` of token ids, and tables of texts.
         notes: what the user should know: what was left out of directories, which columns are read.
+        warnings: the same, however quiet the run is: directories that cannot be read.
 
     Args:
         paths: files, and directories of them.
@@ -42,6 +43,7 @@ class Corpus:
     def __init__(self, paths: Iterable[Path], column: str | None = None) -> None:
         self.files, found = find_corpora(paths)
         self.notes = list(found.notes())
+        self.warnings = list(found.warnings())
         self._column = column
         self._told: set[Path] = set()
         errors: list[MckennabotError] = []

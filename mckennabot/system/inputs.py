@@ -50,13 +50,16 @@ class Found:
             self.left_out.setdefault(reason, []).extend(paths)
 
     def notes(self) -> Iterator[str]:
-        """What the user should know of, a line each."""
+        """What was left out, a line for each reason."""
         for reason, paths in self.left_out.items():
             named = ", ".join(shown(path) for path in islice(paths, _NAMED))
             more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
             yield f"Left out ({reason}): {named}{more}"
+
+    def warnings(self) -> Iterator[str]:
+        """What could not even be looked into, a line each."""
         for path in self.closed:
-            yield f"Warning: cannot read the directory, permission denied: {shown(path)}"
+            yield f"cannot read the directory, permission denied: {shown(path)}"
 
 
 def natural(path: Path) -> list[object]:
