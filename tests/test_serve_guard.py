@@ -359,7 +359,7 @@ def test_two_thousand_requests_take_no_more_memory(server: Server) -> None:
         for thread in threads:
             thread.join()
 
-    crowd(400)
+    crowd(1000)  # until every buffer has had its largest
     before = server.resident()
     crowd(2000)
     assert server.resident() <= before * 1.05
