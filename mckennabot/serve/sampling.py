@@ -140,6 +140,7 @@ class Row:
         ids = [int(i) for i in likeliest if log_probabilities[i] > HIDDEN]
         ids += [] if token in ids else [token]
         top = tuple((tokenizer.token_bytes(i), float(log_probabilities[i])) for i in ids)
+        log_probability = float(log_probabilities[token])  # the same number in both places
         return Token(tokenizer.token_bytes(token), offset, log_probability, top)
 
     def _hand_over(self) -> None:
