@@ -326,6 +326,17 @@ def test_columns_of_any_number_are_read_one_after_the_other(count: int) -> None:
     assert pages[0].lines[-1].column == count
 
 
+def test_a_box_beside_a_paragraph_is_read_for_itself() -> None:
+    narrow = [line("the lamp burns on the wall", 200 + LEADING * n, x1=230, row=20 + n) for n in range(8)]
+    box = [line(f"what a lamp is {n}", 205 + 10 * n, 250, RIGHT, size=8.0, row=40 + n) for n in range(5)]
+    page = sheet(1, [*prose(60, 10), *narrow, *box, *prose(310, 10)])
+    page.lines.sort(key=lambda one: (one.y, one.x0))
+    for row, one in enumerate(page.lines):
+        one.row = row if one in narrow or one in box else one.row
+    set_columns([page])
+    assert [one for one in page.lines if one in narrow or one in box] == [*narrow, *box]
+
+
 def test_pieces_of_a_row_that_no_gutter_parts_are_one_line() -> None:
     page = sheet(1, [line("Name", 60, 50, 80, row=1), line("Value", 60, 200, 240, row=1)])
     set_columns([page])

@@ -16,6 +16,10 @@ _LINES_EACH = 4
 """Lines that must stand on either side of a gutter."""
 _LONG = 8
 """Lines on either side that prove a gutter on one page alone; else several pages must agree."""
+_WORDS_EACH = 3
+"""Words of a line of text in a narrow box, on average."""
+_FILLED = 0.75
+"""Share of its measure that such a line fills, and share of the lines that do."""
 _NARROWEST = 40
 """Points between the left edges of two columns."""
 _MOST_CROSSING = 0.3
@@ -33,13 +37,33 @@ def set_columns(pages: list[Page]) -> None:
         gutters = [
             x
             for x, lines in found[page.number]
-            if lines >= _LONG or any(abs(x - other) < 6 for other in usual)
+            if lines >= _LONG or _parts_text(page, x) or any(abs(x - other) < 6 for other in usual)
         ]
         for x in usual:
             if all(abs(x - other) > 40 for other in gutters) and _is_free(page, x):
                 gutters.append(x)
         gutters.sort()
         page.lines = _in_order(_joined(page.lines, gutters), gutters)
+
+
+def _parts_text(page: Page, x: float) -> bool:
+    """Whether a gutter that only a few lines show parts running text, as beside a box that is set into it.
+
+    The lines on either side fill their measure and have the words of sentences; cells of a table do not.
+    """
+    lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
+    right = [line for line in lines if abs(line.x0 - x) < _SAME_EDGE]
+    if not right:
+        return False
+    top, bottom = right[0].y - right[0].size, right[-1].y + right[-1].size
+    left = [line for line in lines if line.x1 <= x and top <= line.y <= bottom]
+    return all(
+        len(side) >= _LINES_EACH
+        and sum(len(line.text.split()) for line in side) >= _WORDS_EACH * len(side)
+        and sum(line.x1 - line.x0 > _FILLED * max(o.x1 - o.x0 for o in side) for line in side)
+        >= _FILLED * (len(side) - 1)
+        for side in (left, right)
+    )
 
 
 def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
