@@ -19,6 +19,7 @@ from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index, words
 from mckennabot.reporter import Reporter
 from mckennabot.system.files import write_atomic
+from mckennabot.system.stored import read_text
 from mckennabot.voice.calibration import LEAST as LEAST_HELD_OUT
 from mckennabot.voice.calibration import TOKENS, Calibration
 from mckennabot.voice.delta import LEAST, cosine_delta
@@ -176,8 +177,8 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
     if "voice_score" in info or not info.get("base") or info.get("best_step") not in run.steps():
         return
     try:
-        text = (run.path / HELD_OUT).read_text(encoding="utf-8")
-    except OSError:
+        text = read_text(run.path / HELD_OUT, hint="Delete it: the run then gets no voice score.")
+    except FileNotFoundError:
         return
     source = Source(run, run.weights("best"))
     try:

@@ -39,7 +39,7 @@ PACKAGES = ("mckennabot", "tensorflow", "keras", "numpy", "tokenizers")
 
 _OURS = re.compile(
     r"hparams\.json|encoder\.json|vocab\.bpe|checkpoint|counter|run\.json|metrics\.jsonl|loss\.png|samples|tensorboard"
-    r"|originality\.npz|report\.(html|json)|model-\d+\..*|state-\d+|ct2-.*|\..*"
+    r"|originality\.npz|held-out\.txt|report\.(html|json)|model-\d+\..*|state-\d+|ct2-.*|\..*"
 )
 """What a run's directory has of its own; anything else is somebody's, and stays."""
 
