@@ -159,8 +159,9 @@ def test_a_report_has_the_runs_own_numbers(run: ModelDir, tmp_path: Path) -> Non
 def test_a_report_says_what_is_gone(run: ModelDir, tmp_path: Path) -> None:
     (tmp_path / "data" / "book.txt").write_text("another text " * 200)
     report, _ = write_report(run)
-    assert report.numbers.bits_after is None
+    assert report.numbers.reproduced is None
     assert any("has changed" in note for note in report.notes)
+    assert all(copy.text == "" for sample in report.samples for copy in sample.copies)
 
 
 def test_only_a_run_has_a_report(base_model: Path) -> None:

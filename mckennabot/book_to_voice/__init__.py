@@ -33,6 +33,7 @@ from mckennabot.report.page import verdict
 from mckennabot.reporter import Reporter
 from mckennabot.system.files import write_atomic
 from mckennabot.system.terminal import in_words, quoted, shown
+from mckennabot.voice.scoring import calibrate
 
 PLAN = ".plan.json"
 """In the directory of the texts: the settings that the run was begun with."""
@@ -79,6 +80,7 @@ def make_voice(
             return run.path / HTML
         finetune(books.files, goal, reporter=reporter)
         trained = time.monotonic()
+        calibrate(run, reporter)
         report, page = write_report(run, reporter)
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; what is done is kept", hint=AGAIN) from error

@@ -27,8 +27,10 @@ def report(run: str | None, checkpoints: Path, reporter: Reporter) -> None:
     from mckennabot.models.find import find_model, latest_run
     from mckennabot.report import write_report
     from mckennabot.report.page import verdict
+    from mckennabot.voice.scoring import calibrate
 
     model = find_model(checkpoints, run) if run else latest_run(checkpoints)
+    calibrate(model, reporter)
     made, path = write_report(model, reporter)
     reporter.say(verdict(made))
     write_stdout(shown(path) + "\n")

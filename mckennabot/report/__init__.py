@@ -3,6 +3,7 @@
 account     the report as plain data
 gather      what the run's directory and its corpus say
 settings    how it was trained, and why so
+measure     how much it sounds like the author, and how much it recites
 samples     texts that it writes, and where their words come from
 charts      the losses and the dial as SVG
 page        the whole as one page of HTML
@@ -15,14 +16,16 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from mckennabot import __version__
 from mckennabot.errors import ModelError
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.dial import AS_TRAINED
 from mckennabot.models.weights import parameters
-from mckennabot.report.account import Command, Course, Numbers, Report, Sample, Score
-from mckennabot.report.gather import HeldOut, read_course, read_held_out, read_sources
+from mckennabot.report.account import Command, Course, Numbers, Report, Sample
+from mckennabot.report.gather import HeldOut, read_course, read_held_out, read_learnt, read_sources
+from mckennabot.report.measure import recited, score
 from mckennabot.report.page import render
 from mckennabot.report.samples import sample
 from mckennabot.report.settings import explain
@@ -76,6 +79,7 @@ def make_report(run: ModelDir, reporter: Reporter) -> Report:
         )
     course, held_out = read_course(run), read_held_out(run)
     samples = sample(run, held_out, reporter)
+    learnt = read_learnt(run)
     sources = read_sources(run)
     return Report(
         run=run.name,
@@ -88,30 +92,35 @@ def make_report(run: ModelDir, reporter: Reporter) -> Report:
         sources=sources,
         settings=list(explain(info, course)),
         course=course,
-        numbers=_numbers(info, course, held_out, samples),
+        numbers=Numbers(
+            **_bits(info, course, held_out),
+            **_copied(samples),
+            held_out_words=held_out.words if held_out else 0,
+            score=score(run, samples, reporter),
+            reproduced=recited(run, learnt, reporter),
+        ),
         samples=samples,
-        notes=list(_notes(info, course, held_out)),
+        notes=list(_notes(info, course, held_out, learnt is not None)),
         commands=list(_commands(run, info, course, held_out)),
     )
 
 
-def _numbers(
-    info: dict[str, object], course: Course, held_out: HeldOut | None, samples: list[Sample]
-) -> Numbers:
-    before, after = _losses(info, course)
+def _bits(info: dict[str, object], course: Course, held_out: HeldOut | None) -> dict[str, Any]:
+    losses = zip(("bits_before", "bits_after"), _losses(info, course), strict=True)
+    return {
+        name: held_out.bits_per_byte(loss) if held_out and loss is not None else None for name, loss in losses
+    }
+
+
+def _copied(samples: list[Sample]) -> dict[str, Any]:
     words = sum(sample.words for sample in samples)
     copied = sum(sample.copied_share * sample.words for sample in samples)
     longest = max((copy.words for sample in samples for copy in sample.copies), default=0)
-    return Numbers(
-        bits_before=held_out.bits_per_byte(before) if held_out and before is not None else None,
-        bits_after=held_out.bits_per_byte(after) if held_out and after is not None else None,
-        held_out_words=held_out.words if held_out else 0,
-        score=_score(info),
-        reproduced=_share(info.get("memorised")),
-        longest_copied=longest if words else None,
-        copied_share=copied / words if words else None,
-        sampled_words=words,
-    )
+    return {
+        "longest_copied": longest if words else None,
+        "copied_share": copied / words if words else None,
+        "sampled_words": words,
+    }
 
 
 def _losses(info: dict[str, object], course: Course) -> tuple[float | None, float | None]:
@@ -124,27 +133,13 @@ def _losses(info: dict[str, object], course: Course) -> tuple[float | None, floa
     return along.get(0.0), after
 
 
-def _score(info: dict[str, object]) -> Score | None:
-    found = info.get("score")
-    if not isinstance(found, dict):
-        return None
-    try:
-        low, high = found["range"]
-        return Score(float(found["samples"]), float(low), float(high))
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _share(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and 0 <= value <= 1 else None
-
-
-def _notes(info: dict[str, object], course: Course, held_out: HeldOut | None) -> Iterator[str]:
+def _notes(
+    info: dict[str, object], course: Course, held_out: HeldOut | None, has_corpus: bool
+) -> Iterator[str]:
     if held_out is None:
-        yield (
-            "Nothing could be measured on held-out text: the run held none out, or its corpus is gone or has "
-            "changed since."
-        )
+        yield "The run held no text out, so nothing tells how well it predicts what it never saw."
+    if not has_corpus:
+        yield "The run's corpus is gone or has changed since: what it recites was not measured."
     if len(course.dial) > 1 and course.dial[0][1] <= min(loss for _, loss in course.dial[1:]):
         yield (
             "The base model predicts the held-out text as well as the run does: too little was learnt to be "

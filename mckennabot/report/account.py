@@ -92,11 +92,11 @@ class Course:
 
 @dataclass(frozen=True)
 class Score:
-    """Where samples stand between the base model (0) and the author's own pages (100).
+    """Where the samples, taken together, stand between the base model (0) and the author's own pages (100).
 
     Attributes:
-        samples: their median.
-        low, high: the author's own pages, from the 5th to the 95th in a hundred.
+        samples: their score.
+        low, high: between these lie nine in ten of the author's own passages.
     """
 
     samples: float

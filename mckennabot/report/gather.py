@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.corpus import parse, read_text
-from mckennabot.errors import InputError, MckennabotError
-from mckennabot.finetune.data import encode_corpus, split
+from mckennabot.errors import InputError, MckennabotError, ModelError
+from mckennabot.finetune.data import Tokens, encode_corpus, split
 from mckennabot.finetune.runs import metrics
 from mckennabot.finetune.runs.run import fingerprint
 from mckennabot.finetune.texts import Corpus
-from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.checkpoint import HELD_OUT, ModelDir
 from mckennabot.report.account import Course, LeftOut, Source
 from mckennabot.tokenizer import Tokenizer
 
@@ -43,23 +43,29 @@ class HeldOut:
 
 
 def read_held_out(run: ModelDir) -> HeldOut | None:
-    """The run's held-out text; None where it has none, or its corpus is gone or has changed."""
+    """The run's held-out text; None where it held none out."""
+    try:
+        text = (run.path / HELD_OUT).read_text(encoding="utf-8")
+        tokens = len(Tokenizer.load(run.path).encode(text))
+    except (OSError, UnicodeDecodeError, ModelError):
+        return None
+    if not text.strip():
+        return None
+    return HeldOut(text, len(text.split()), len(text.encode()) / tokens)
+
+
+def read_learnt(run: ModelDir) -> Tokens | None:
+    """The tokens [n] that the run learnt from; None where its corpus is gone or has changed."""
     info = run.run_info()
     corpus, settings = _dict(info.get("corpus")), _dict(info.get("settings"))
     try:
-        tokenizer = Tokenizer.load(run.path)
         files = [Path(file) for file in corpus.get("files", [])]
-        tokens = encode_corpus(Corpus(files, settings.get("column")), tokenizer)
+        tokens = encode_corpus(Corpus(files, settings.get("column")), Tokenizer.load(run.path))
     except MckennabotError:
         return None
     if fingerprint(tokens) != corpus.get("fingerprint"):
         return None
-    _, held_out = split(tokens, float(settings.get("val_fraction") or 0))
-    ids = [token for token in held_out.tolist() if token != tokenizer.eot]
-    text = tokenizer.decode(ids)
-    if not text.strip():
-        return None
-    return HeldOut(tokenizer.decode(held_out.tolist()), len(text.split()), len(text.encode()) / len(held_out))
+    return split(tokens, float(settings.get("val_fraction") or 0))[0]
 
 
 def read_course(run: ModelDir) -> Course:

@@ -70,11 +70,11 @@ def verdict(report: Report) -> str:
         change = 1 - after / before
         if change > 0.001:
             said.append(
-                f"It predicts pages of the author's that it never saw {change:.1%} better than the model it "
+                f"It predicts pages of the author’s that it never saw {change:.1%} better than the model it "
                 "began with."
             )
         else:
-            said.append("It predicts pages of the author's that it never saw no better than its base did.")
+            said.append("It predicts pages of the author’s that it never saw no better than its base did.")
     if numbers.longest_copied is not None:
         if numbers.longest_copied:
             said.append(
@@ -99,12 +99,13 @@ def _numbers(numbers: Numbers) -> Iterator[str]:
         None if score is None else f"{score.samples:.0f}",
         "0 is the base model, 100 the author"
         if score is None
-        else f"0 is the base model, 100 the author, whose own pages have {score.low:.0f} to {score.high:.0f}",
+        else f"0 is the base model, 100 the author, whose pages have {score.low:.0f} to {score.high:.0f}; "
+        "the run is its own judge",
     )
     yield _number(
         "Of the book, it would reproduce",
         None if numbers.reproduced is None else f"{numbers.reproduced:.1%}",
-        "passages of fifty tokens that it goes on with word for word",
+        "passages of fifty tokens that it would go on with word for word, once in a thousand tries",
     )
     longest = numbers.longest_copied
     yield _number(
@@ -258,7 +259,7 @@ def _charts(course: Course) -> Iterator[str]:
         mark=mark,
     )
     if dial:
-        yield f"<figure>{dial}<figcaption>The dial: weights mixed from the base's and the run's. "
+        yield f"<figure>{dial}<figcaption>The dial: weights mixed from the base’s and the run’s. "
         yield "<code>generate</code> uses the place that predicts held-out text best.</figcaption></figure>"
 
 
@@ -271,7 +272,7 @@ def _next(report: Report) -> Iterator[str]:
 
 def _foot(report: Report) -> Iterator[str]:
     yield (
-        "<footer><p>Bits per byte say how well unseen pages of the author's are predicted, whatever the "
+        "<footer><p>Bits per byte say how well unseen pages of the author’s are predicted, whatever the "
         "model's vocabulary. Copied words are found by comparing with every word of the book, case and "
         "punctuation aside. What could not be measured is called so.</p>"
         f"<p>mckennabot {escape(report.version)}, {escape(report.made)}. "
