@@ -74,7 +74,7 @@ def make_voice(
         goal = _goal(run, books, look, settings, name, began, reporter)
         if settings.dry_run:
             return None
-        if is_current(run) and not settings.fresh and _has_had_its_time(run, goal):
+        if not settings.fresh and _is_done(run, goal):
             reporter.row("Done", f"already; its report is {shown(run.path / HTML)}")
             reporter.row("", "--fresh starts over, and --minutes with more of them goes on.")
             return run.path / HTML
@@ -169,7 +169,8 @@ def _goal(
     begun = None if settings.fresh or not run.steps() else _planned(path, settings)
     if begun is not None:
         goal = FinetuneSettings(**{**begun, **options})
-        reporter.row("Plan", f"goes on with {shown(name)} at step {max(run.steps()):,} of {goal.steps:,}")
+        if not _is_done(run, goal):
+            reporter.row("Plan", f"goes on with {shown(name)} at step {max(run.steps()):,} of {goal.steps:,}")
         return goal
     reporter.row("Plan", "measuring what a step takes on this machine …")
     with_name = VoiceSettings(**{**vars(settings), "run": name, "model": _model(run, settings)})
@@ -209,11 +210,10 @@ def _say_plan(plan: Plan, settings: VoiceSettings, began: float, reporter: Repor
     reporter.row("", f"done by {end:%H:%M}, {in_words(60 * settings.minutes)} after the start")
 
 
-def _has_had_its_time(run: ModelDir, goal: FinetuneSettings) -> bool:
-    info = run.run_info()
-    before = info.get("settings") or {}
-    same = (before.get("steps"), before.get("minutes")) == (goal.steps, goal.minutes)
-    return same and info.get("best_step") is not None
+def _is_done(run: ModelDir, goal: FinetuneSettings) -> bool:
+    """Whether the run has been trained as planned, and reported on since."""
+    before = run.run_info().get("settings") or {}
+    return is_current(run) and (before.get("steps"), before.get("minutes")) == (goal.steps, goal.minutes)
 
 
 def _remember(run: ModelDir, checkpoints: Path, model: str, tail: float, report: Report) -> None:

@@ -30,8 +30,8 @@ USEFUL_STEPS = 60
 """Fewer steps than this, and fewer than one pass through the text, and a model has not even begun."""
 STEPS_SHARE = 0.85
 """Of the training time, what the steps themselves may take; validations and saves take the rest."""
-TAIL = 45.0
-"""Seconds for the last save, the dial and the report, until a run has shown how many it takes here."""
+TAIL_SECONDS, TAIL_STEPS = 15.0, 40
+"""What the last save, the dial, the scores and the report take, partly in steps, until a run has shown it."""
 PACE = ".pace.json"
 """In the checkpoint directory: what steps and reports took on this machine."""
 
@@ -114,7 +114,6 @@ def make_plan(library: Library, look: Look, settings: VoiceSettings, ends: float
         UsageError: the time is too short for any model.
     """
     pace = Pace(settings.checkpoints)
-    ends -= pace.get("tail") or TAIL
     base = FinetuneSettings(
         run=settings.run or "voice",
         checkpoints=settings.checkpoints,
@@ -127,7 +126,7 @@ def make_plan(library: Library, look: Look, settings: VoiceSettings, ends: float
     for name, why in _candidates(library, look, settings, ends, pace, reporter):
         effort = measure(library.files, replace(base, model=name), pace.get(_key(name)))
         pace.note(_key(name), effort.seconds)
-        ready = ends - time.monotonic()
+        ready = _time_to_train(effort, ends, pace)
         steps = _steps(effort, ready)
         if settings.model or is_useful(effort, steps) or name == TINY:
             if not is_useful(effort, steps):
@@ -148,6 +147,11 @@ def make_plan(library: Library, look: Look, settings: VoiceSettings, ends: float
 def is_useful(effort: Effort, steps: int) -> bool:
     """Whether so many steps are worth taking: sixty of them, or one pass through the text."""
     return steps >= min(USEFUL_STEPS, -(-effort.windows // effort.windows_per_step))
+
+
+def _time_to_train(effort: Effort, ends: float, pace: Pace) -> float:
+    """Seconds from now on until what follows training has to begin."""
+    return ends - time.monotonic() - (pace.get("tail") or TAIL_SECONDS + TAIL_STEPS * effort.seconds)
 
 
 def _steps(effort: Effort, seconds: float) -> int:
@@ -190,7 +194,7 @@ def _may_fit(library: Library, look: Look, settings: VoiceSettings, ends: float,
     pace.note(_key(small.NAME), effort.seconds)
     size = parameters(ModelDir(settings.checkpoints / small.NAME).hparams())
     slower = replace(effort, seconds=effort.seconds * LARGE_PARAMETERS / size)
-    return is_useful(slower, _steps(slower, ends - time.monotonic()))
+    return is_useful(slower, _steps(slower, _time_to_train(slower, ends, pace)))
 
 
 def _key(model: str) -> str:
