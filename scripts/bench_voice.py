@@ -723,6 +723,10 @@ def separate(run: Path, author: Path, others: list[Path], most: int) -> None:
         own = saved(passages_of(read_text(author), most))
         theirs = saved([p for other in others for p in passages_of(read_text(other), most // len(others))])
         base = saved([text for seed in range(3) for text in samples(source.at(0.0), Silent(), TOKENS, seed)])
+        best = source.at(float(model.run_info().get("voice", 1.0)))
+        written = saved([text for seed in range(3) for text in samples(best, Silent(), TOKENS, seed)])
+    higher = float((written[:, None] > base).mean())
+    print(f"the run's samples above the base's: {higher:.0%} of pairs (the run judges by itself)")
     for name, group in (("other authors", theirs), ("the base's samples", base)):
         auc = float((own[:, None] > group).mean())
         print(f"AUC against {name}: {auc:.3f} ({len(own)} and {len(group)} passages of {TOKENS} tokens)")

@@ -48,7 +48,7 @@ def test_tiny_has_no_dial_and_a_corpus_without_held_out_text_no_measured_voice(t
 
 
 def test_validations_follow_the_corpus(train: Any, base_model: Path, tmp_path: Path, corpus: Path) -> None:
-    assert train(2, eval_every=None).run_info()["settings"]["eval_every"] == 5
+    assert train(2, eval_every=None, batch_size=8).run_info()["settings"]["eval_every"] == 5
     large = tmp_path / "large.txt"
     large.write_text(corpus.read_text() * 30)
     run = train(2, run="large", paths=[large], eval_every=None)
