@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -136,6 +137,26 @@ def test_a_source_in_another_language_is_named() -> None:
     library = library_of(20)
     library.texts.append(Text(Path("anders.txt"), [[german]], {}))
     assert any("anders.txt seems to be German among English" in each for each in look_at(library).warnings)
+
+
+def epub(path: Path, author: str) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("OEBPS/book.opf", f"<package><dc:creator id='a'>{author}</dc:creator></package>")
+    return path
+
+
+def test_two_authors_are_named_and_two_spellings_of_one_are_not(tmp_path: Path) -> None:
+    files = [
+        epub(tmp_path / "one.epub", "Ann Lee &amp; others"),
+        epub(tmp_path / "two.epub", "Lee, Ann"),
+        epub(tmp_path / "three.epub", "Ann Radcliffe"),
+    ]
+    (tmp_path / "broken.epub").write_bytes(b"PK nothing")
+    library = library_of(10, 10, 10, 10)
+    for text, file in zip(library.texts, [*files, tmp_path / "broken.epub"], strict=True):
+        text.source = file
+    told = [warning for warning in look_at(library).warnings if "author" in warning]
+    assert [("three.epub Ann Radcliffe" in each) for each in told] == [True]
 
 
 @pytest.mark.parametrize(

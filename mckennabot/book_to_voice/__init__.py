@@ -2,6 +2,7 @@
 
 library     the sources: read, freed of what they share, kept as corpus files
 repeats     the same text in two sources
+authors     who wrote them, by what their files say
 look        what the text is, and what to know before spending time on it
 plan        which model, how many steps, how long
 """

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mckennabot.book_to_voice.authors import are_one, author_of
 from mckennabot.book_to_voice.library import Library
 from mckennabot.errors import InputError
 from mckennabot.extract.books.words import language_of
@@ -100,7 +101,19 @@ def _warnings(library: Library, words: int, sample: str) -> Iterator[str]:
         )
     elif len(sample.split()) > WORDS_PER_SENTENCE * max(1, sentences):
         yield "This is hardly prose: it has next to no sentences, like a list. The model will write such."
+    yield from _other_authors(library)
     yield from _strangers(library)
+
+
+def _other_authors(library: Library) -> Iterator[str]:
+    """The sources whose files name someone else than the first one that names anyone."""
+    named = [(text.source.name, author) for text in library.texts if (author := author_of(text.source))]
+    for name, author in named[1:]:
+        if not are_one(author, named[0][1]):
+            yield (
+                f"{named[0][0]} names {named[0][1]} as its author, and {name} {author}: one model is one "
+                "voice, and of two authors it becomes neither."
+            )
 
 
 def _strangers(library: Library) -> Iterator[str]:

@@ -104,7 +104,11 @@ def _numbers(numbers: Numbers) -> Iterator[str]:
     )
     yield _number(
         "Of the book, it would reproduce",
-        None if numbers.reproduced is None else f"{numbers.reproduced:.1%}",
+        None
+        if numbers.reproduced is None
+        else f"{numbers.reproduced:.0%}"
+        if numbers.reproduced
+        else "nothing",
         "passages of fifty tokens that it would go on with word for word, once in a thousand tries",
     )
     longest = numbers.longest_copied
@@ -200,8 +204,8 @@ def _details(source: Source, named: bool) -> Iterator[str]:
         for kind in source.left_out:
             pages = f"on {kind.pages:,} page{'s' if kind.pages != 1 else ''}" if kind.pages else ""
             yield (
-                f'<tr><th>{escape(kind.kind)}</th><td class="n">{kind.words:,} words</td><td>{pages}</td>'
-                f'<td class="why">{escape(_short(kind.example))}</td></tr>'
+                f'<tr><th>{escape(kind.kind)}</th><td class="n">{kind.words:,} words</td>'
+                f'<td class="n">{pages}</td><td class="why">{escape(_short(kind.example))}</td></tr>'
             )
         yield "</tbody></table></div>"
     for name in source.contains:

@@ -25,7 +25,7 @@ def explain(info: dict[str, Any], course: Course) -> Iterator[Setting]:
     yield from _steps(settings, course, tokens)
     batch, accumulate = settings.get("batch_size") or 1, settings.get("accumulate") or 1
     block = settings.get("block_size")
-    each = f"{batch * accumulate} × {block} tokens" if block else f"{batch * accumulate} sequences"
+    each = f"{batch * accumulate} × {block:,} tokens" if block else f"{batch * accumulate} sequences"
     yield Setting("a step", each, "sequences of the model's whole window" if block else "")
     rate = settings.get("learning_rate")
     if rate:
