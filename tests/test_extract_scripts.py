@@ -51,6 +51,7 @@ def type3(names: str) -> str:
         (differences("65 /one.oldstyle /f_f_i /prime"), "A oBce xC", "1 office x\u2032"),
         (type3("101 /101 108 /108 232 /232 242 /242"), "\xe8 l\xf2", "è lò"),
         (type3("97 /C0061 98 /C0062 233 /C00E9"), "ab\xe9", "abé"),
+        (type3("97 /square /triangle"), "ab ba abba", "ab ba abba"),
         (type3("163 /a163 167 /a167"), "\xa7\xa7 \xa3", "§§ £"),
         (
             "<< /Type /Font /Subtype /TrueType /BaseFont /LampSans /Encoding /WinAnsiEncoding >>",
@@ -127,6 +128,11 @@ def read(*lines: list[Glyph]) -> list[str]:
 )
 def test_both_directions_in_a_line_are_read_in_order(seen: str, text: str) -> None:
     assert read(glyphs(seen, 50, 100)) == [text]
+
+
+def test_a_glyph_that_stands_for_words_of_both_directions_keeps_them_in_order() -> None:
+    first = Glyph("המנורה l", 50, 92, 60, 102, 100, 10.0, "Serif")
+    assert read([first], glyphs("amp that burns", 60, 100)) == ["המנורה lamp that burns"]
 
 
 def test_a_page_of_hebrew_begins_on_the_right() -> None:

@@ -114,7 +114,10 @@ def logical_order(pieces: list[str], right_to_left: bool) -> str:
     """
     from bidi import get_display
 
-    seen = "".join(piece[::-1] if len(piece) > 1 and has_right_to_left(piece) else piece for piece in pieces)
+    seen = "".join(
+        str(get_display(piece, base_dir="L")) if len(piece) > 1 and has_right_to_left(piece) else piece
+        for piece in pieces
+    )
     read = str(get_display(seen, base_dir="R" if right_to_left else "L"))
     # Some files name a bracket by its shape on the page, others by its sense; only one of them nests.
     turned = read.translate(_TURNED)
