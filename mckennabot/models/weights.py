@@ -140,6 +140,10 @@ def read_tensors(prefix: Path, hint: str = "Use another --checkpoint.") -> Itera
 
 @contextlib.contextmanager
 def _reading(prefix: Path, hint: str) -> Iterator[Any]:
+    for suffix in (INDEX_SUFFIX, DATA_SUFFIX):  # TensorFlow would wait for a pipe
+        path = prefix.with_name(prefix.name + suffix)
+        if not is_file(path):
+            raise ModelError(f"{path.name} is missing, or no regular file", path=path, hint=hint)
     tf = import_tensorflow()
     try:
         with plain_path(prefix) as plain:
