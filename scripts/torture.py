@@ -99,11 +99,11 @@ class Bench:
         """Wait for a command, and hold it to its manners."""
         import psutil
 
-        process, spent = psutil.Process(command.pid), 0.0
+        began, spent = time.monotonic(), 0.0
         while command.poll() is None:
-            with suppress(psutil.Error):
-                spent = sum(process.cpu_times()[:4])
-            since = time.time() - process.create_time()
+            with suppress(psutil.Error):  # it may have ended just now
+                spent = sum(psutil.Process(command.pid).cpu_times()[:4])
+            since = time.monotonic() - began
             if spent > LIMIT or (since > 6 * LIMIT and spent < 1) or since > 30 * LIMIT:
                 command.kill()
                 command.communicate()
