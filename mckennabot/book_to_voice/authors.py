@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import zipfile
-import zlib
 from pathlib import Path
 
 MOST_BYTES = 1 << 20
