@@ -23,7 +23,7 @@ PREFIX ?= The machine
 demo: extract finetune generate
 
 extract: $(READY)
-	$(BIN)/mckennabot extract $(BOOK) -o $(CORPUS)
+	$(BIN)/mckennabot extract $(BOOK)
 
 finetune: $(READY)
 	$(BIN)/mckennabot finetune --model $(MODEL) --run $(RUN) --steps $(STEPS) $(CORPUS)

@@ -73,7 +73,7 @@ def test_no_source_is_written_over(cli: Cli, text: Path, pdf: Path, args: list[s
         ["essay.txt", "-o", "same.txt", "--report", "same.txt"],
         ["essay.txt", "-o", "same.txt", "--report", "./same.txt"],
         ["essay.txt", "-o", "out/", "--report", "out/essay.txt"],
-        ["essay.txt", "-o", "same.txt", "--report", "same.txt.places"],
+        ["essay.txt", "-o", "out/", "--report", "out/essay.txt.places"],
         ["essay.txt", "tale.pdf", "-o", "out/", "--report", "out/.extracted.jsonl"],
         ["essay.txt", "-o", "-", "--report", "-"],
     ],

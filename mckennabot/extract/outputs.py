@@ -77,6 +77,7 @@ class Outputs:
             source: whose.
             text: the file's content.
             places: of the file beside it that says where its paragraphs stood; None leaves that alone.
+                A file that the user named is written alone: nothing else is expected there.
             ours: the text that is there was written by an earlier run and not touched since.
 
         Raises:
@@ -84,6 +85,8 @@ class Outputs:
             ResourceError: no room.
         """
         target = self.texts[source]
+        if self.directory is None:
+            places = None
         try:
             there = target.read_bytes() if self.directory and target.exists() else None
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +154,8 @@ class Outputs:
     def _places(self, ledger: bool) -> Iterator[tuple[str, Path]]:
         for target in self.texts.values():
             yield "text", target
-            yield "file of places", sidecar(target)
+            if self.directory is not None:
+                yield "file of places", sidecar(target)
         if self.report is not None and str(self.report) != STDOUT:
             yield "report", self.report
         if ledger and self.directory is not None:
