@@ -137,7 +137,7 @@ def test_a_base_model_that_cannot_be_had_says_where_to_put_it(train: Any) -> Non
         train(2, model="124M", base_url=nowhere)
     assert "model.ckpt.index" in str(caught.value.hint)
     run = train(2, model=None, base_url=nowhere)
-    assert run.run_info()["model"] == "tiny"
+    assert run.run_info()["model"] == "small"
 
 
 def test_one_sentence_trains_and_is_learnt(train: Any, tmp_path: Path) -> None:

@@ -99,9 +99,8 @@ def prepare(
         if base is None and origin == TINY:
             tokenizer = Tokenizer.train(_spread(corpus), TINY_VOCABULARY)
             hparams = Hparams(n_vocab=tokenizer.size, **TINY_SIZES)
-        elif (
-            base is None
-        ):  # a dry run, before it is fetched: the packaged vocabulary counts about as many tokens
+        elif base is None:
+            # A dry run, before the base is fetched: the packaged vocabulary counts about as many tokens.
             tokenizer, hparams = Tokenizer.load(small.PACKAGED), SIZES[origin]
         else:
             tokenizer, hparams = Tokenizer.load(base.path), base.hparams()
