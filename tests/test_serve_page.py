@@ -196,6 +196,22 @@ def test_what_is_copied_opens_in_its_place_in_the_book(written: Page) -> None:
     assert "segment 1" in written.get("passage-where").text
 
 
+def test_the_voice_score_stands_beside_what_is_copied(written: Page) -> None:
+    score = written.get("score")
+    written.type("The river dreams of the sea, and the sea is awake.")
+    written.until(score.is_displayed)
+    assert score.text == "voice –"
+    score.send_keys(Keys.ENTER)
+    assert "too short to say" in written.status
+    assert "copied" in written.get("copies").text
+    written.type(" The sea counts a machine, another river is awake." * 30)
+    written.until(lambda: score.text == "voice 62")
+    assert score.accessible_name.startswith("voice 62. Voice score: 0 is what the base model writes, 100 the")
+    assert "The run judges itself" in score.get_attribute("title")
+    written.type(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE)
+    written.until(lambda: not score.is_displayed())
+
+
 def test_what_is_written_survives_a_restart_of_browser_and_server(
     written: Page, driver: Any, served: Path
 ) -> None:
@@ -305,7 +321,7 @@ def test_html_from_a_model_stays_text_and_a_broken_stream_is_said(driver: Any) -
         assert shown.text == Hostile.TEXT
         shown.until(lambda: shown.get("copies").is_displayed())
         shown.get("copies").click()
-        assert "page 7" in shown.get("passage-where").text
+        assert "p. 7" in shown.get("passage-where").text
         assert not driver.find_elements(By.CSS_SELECTOR, "img, #ink script, b > b, option b")
         with pytest.raises(NoAlertPresentException):
             _ = driver.switch_to.alert.text

@@ -19,7 +19,8 @@ PLAN = [  # each line may import what stands in lines below it
     {"cli"},
     {"api", "book_to_voice"},
     {"report"},
-    {"voice", "serve", "export"},
+    {"serve"},
+    {"voice", "export"},
     {"extract", "finetune", "generate"},
     {
         *("models", "corpus", "places", "passages", "tokenizer", "originality", "backend"),
@@ -28,9 +29,9 @@ PLAN = [  # each line may import what stands in lines below it
     {"system", "config", "errors", "reporter"},
 ]
 FRIENDS = [  # and these neighbours in a line know each other
-    *({one, other} for one in PLAN[6] for other in PLAN[6]),
     *({one, other} for one in PLAN[7] for other in PLAN[7]),
-    *({"export", other} for other in PLAN[4]),
+    *({one, other} for one in PLAN[8] for other in PLAN[8]),
+    *({"export", other} for other in PLAN[5]),
 ]
 HEAVY = [
     *("tensorflow", "keras", "jax", "ctranslate2", "gpt_2_simple", "torch"),

@@ -24,6 +24,7 @@ from mckennabot.serve.replies import Completion, Form
 from mckennabot.serve.request import Asked, Prompt
 from mckennabot.serve.sampling import Job, Token, Update
 from mckennabot.serve.scheduler import Scheduler
+from mckennabot.serve.scores import Scores
 
 QUEUE = 64
 """Requests that are answered or wait; one more is told to come back."""
@@ -39,6 +40,8 @@ class Service:
         reporter: takes what whoever runs the server should know.
 
     Attributes:
+        scheduler: samples.
+        scores: says how much texts talk like an author, when nothing is being sampled.
         loaders: wait for models, so that nothing else has to.
         closing: new requests are turned away.
     """
@@ -49,6 +52,7 @@ class Service:
         self.scheduler = Scheduler()
         self.loaders = ThreadPoolExecutor(QUEUE, "loading")
         self.closing = False
+        self.scores = Scores(self.scheduler, reporter, lambda: self.closing)
         self._taken = 0
 
     def __enter__(self) -> None:
@@ -70,7 +74,9 @@ class Service:
 
     def close(self) -> None:
         """End the threads; a conversion that runs ends with its process."""
+        self.closing = True
         self.loaders.shutdown(wait=False, cancel_futures=True)
+        self.scores.close()
         self.scheduler.close()
 
     def refusal(self, error: Exception) -> Refusal:
@@ -122,7 +128,7 @@ class Answer(Response):
         """Answer, and stop at once where the client leaves."""
         with self._service:
             work = asyncio.ensure_future(self._answer(scope, receive, send))
-            gone = asyncio.ensure_future(_until_gone(receive))
+            gone = asyncio.ensure_future(until_gone(receive))
             try:
                 await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -334,7 +340,8 @@ class _Stream:
         await self._send(message)
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Wait for the client to leave, when its body has been read."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

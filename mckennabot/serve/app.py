@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,14 +14,17 @@ from starlette.routing import Route
 
 from mckennabot import __version__
 from mckennabot.errors import MckennabotError
+from mckennabot.models.dial import AS_TRAINED
 from mckennabot.models.inventory import Entry
-from mckennabot.serve.answer import Answer, Service
+from mckennabot.serve.answer import Answer, Service, until_gone
 from mckennabot.serve.fields import Fields, read_object
 from mckennabot.serve.originality import originality
 from mckennabot.serve.page import page
 from mckennabot.serve.refusal import Refusal
 from mckennabot.serve.replies import Chat, Completion
 from mckennabot.serve.request import MAX_CHARACTERS, Asked, parse_chat, parse_completion
+
+T = TypeVar("T")
 
 MAX_BODY = 2 << 20
 """Bytes of a request's body."""
@@ -85,16 +88,21 @@ class Api:
         }
 
     async def originality(self, request: Request) -> Response:
-        """What of a text is copied from a run's book."""
+        """What of a text is copied from a run's book, and how much it talks like the author."""
         fields = Fields(read_object(await _body(request)))
         model = fields.text("model", fields.get("model"))
         text = fields.text("text", fields.get("text"))
         if len(text) > MAX_CHARACTERS:
             fields.refuse("text", f"has more than {MAX_CHARACTERS} characters")
         start = fields.integer("start", 0, 0, len(text))
+        scored = fields.truth("voice_score")
         index = await asyncio.to_thread(self._catalogue.index, model)
-        compare = asyncio.to_thread(originality, self._catalogue, index, model, text, start, 0)
-        return JSONResponse(await compare)
+        reply = await asyncio.to_thread(originality, self._catalogue, index, model, text, start, 0)
+        if scored:
+            source = await asyncio.to_thread(self._catalogue.source, model, AS_TRAINED)
+            with self._service:
+                reply |= await _while_there(request, self._service.scores.score(source, index, text))
+        return JSONResponse(reply)
 
     async def health(self, request: Request) -> Response:
         """Whether the server is well."""
@@ -108,6 +116,23 @@ class Api:
         return Response(
             body, media_type="text/html; charset=utf-8", headers={"content-security-policy": policy}
         )
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for work that ends when the client leaves.
+
+    Raises:
+        ClientDisconnect: it has left.
+    """
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(until_gone(request.receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
 
 
 async def _body(request: Request) -> bytes:

@@ -151,15 +151,7 @@ class Catalogue:
         Raises:
             Refusal: there is none of that name, it has no such dial, or it cannot be loaded.
         """
-        entry = self.entry(name)
-        if voice not in (None, AS_TRAINED) and entry.kind == "base":
-            raise Refusal(400, f"{name!r} is a base model, which has no dial.", param="voice")
-        settings = GenerateSettings(model=entry.name, voice=voice, checkpoints=self._checkpoints)
-        try:
-            source = find_source(settings, self._reporter)
-        except MckennabotError as error:
-            status = 503 if voice is None else 400
-            raise Refusal(status, f"{error.what}.", param=None if voice is None else "voice") from error
+        source = self.source(name, voice)
         if (loaded := self._in_memory(source)) is not None:
             return loaded
         with self._loading:  # one conversion at a time; who asks for what is in memory does not wait
@@ -174,6 +166,22 @@ class Catalogue:
                 while len(self._loaded) > LOADED:
                     self._loaded.popitem(last=False)
             return loaded
+
+    def source(self, name: str, voice: float | None) -> Source:
+        """The weights that `load` takes.
+
+        Raises:
+            Refusal: there is none of that name, or it has no such dial.
+        """
+        entry = self.entry(name)
+        if voice not in (None, AS_TRAINED) and entry.kind == "base":
+            raise Refusal(400, f"{name!r} is a base model, which has no dial.", param="voice")
+        settings = GenerateSettings(model=entry.name, voice=voice, checkpoints=self._checkpoints)
+        try:
+            return find_source(settings, self._reporter)
+        except MckennabotError as error:
+            status = 503 if voice is None else 400
+            raise Refusal(status, f"{error.what}.", param=None if voice is None else "voice") from error
 
     def _in_memory(self, source: Source) -> Loaded | None:
         with self._lock:

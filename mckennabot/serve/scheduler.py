@@ -51,11 +51,16 @@ class Scheduler:
                 return
             self._rows += job.rows
             self._arrived = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def cancel(self, job: Job) -> None:
         """Have no more of a job's texts; what is being sampled of it ends with the next token."""
         job.cancelled = True
+
+    def quiet(self, patience: float) -> bool:
+        """Wait until nobody's text is being sampled, for so many seconds at most; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: all(row.done for row in self._rows), patience)
 
     def fail(self, error: Exception) -> None:
         """End everything that is being sampled or waits with an error."""
@@ -71,7 +76,7 @@ class Scheduler:
             self._closed = True
             for row in self._rows:
                 row.job.cancelled = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join()
 
     def _work(self) -> None:
@@ -95,6 +100,7 @@ class Scheduler:
                     return []
                 if self._rows:
                     break
+                self._changed.notify_all()  # whoever waits for quiet
                 self._changed.wait()
             self._arrived = False
             batch = choose(self._rows)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mckennabot.generate.cache import converted
 from mckennabot.generate.convert import Conversion
@@ -42,6 +42,13 @@ class Reading:
     bytes: int
 
 
+class Reader(Protocol):
+    """A model that reads: `CTranslate2Engine`, or what stands before one."""
+
+    def losses(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Cross-entropy in nats of each row's tokens but the first."""
+
+
 class Judge:
     """A run and its base, loaded.
 
@@ -52,9 +59,7 @@ class Judge:
         n_ctx: their window.
     """
 
-    def __init__(
-        self, run: CTranslate2Engine, base: CTranslate2Engine | None, tokenizer: Tokenizer, n_ctx: int
-    ) -> None:
+    def __init__(self, run: Reader, base: Reader | None, tokenizer: Tokenizer, n_ctx: int) -> None:
         self.run = run
         self.base = base
         self.tokenizer = tokenizer
@@ -76,7 +81,7 @@ class Judge:
             len(text.encode("utf-8")),
         )
 
-    def _losses(self, engine: CTranslate2Engine, ids: list[int]) -> Floats:
+    def _losses(self, engine: Reader, ids: list[int]) -> Floats:
         import numpy as np
 
         rows = [self.tokenizer.eot, *ids]

@@ -29,6 +29,8 @@ from mckennabot.voice.score import Measured, measure
 SAMPLES, SAMPLE_TOKENS = 8, 256
 """Texts of the base's own, and their length, that stand for 0."""
 
+NO_BASE = "no base model is known to compare with"
+UNCALIBRATED = "the run is not calibrated: too little of its corpus was held out, or learnt"
 OPTIMISTIC = "The run judges by itself: what it wrote scores higher than what another wrote as well."
 
 
@@ -85,7 +87,7 @@ class Scorer:
         measured = measure(text, self._judge, self._index)
         report, reasons = measured.report, {}
         if measured.base_bits_per_byte is None:
-            reasons["base_bits_per_byte"] = "no base model is known to compare with"
+            reasons["base_bits_per_byte"] = NO_BASE
         voice, why = self._voice(measured)
         if why:
             reasons["voice_score"] = why
@@ -111,11 +113,15 @@ class Scorer:
             measured.mean,
         )
 
+    def voice(self, text: str) -> tuple[float | None, str]:
+        """The voice score alone; None where there is none, with the reason."""
+        return self._voice(measure(text, self._judge, self._index))
+
     def _voice(self, measured: Measured) -> tuple[float | None, str]:
         if measured.saved is None:
-            return None, "no base model is known to compare with"
+            return None, NO_BASE
         if self._calibration is None:
-            return None, "the run is not calibrated: too little of its corpus was held out, or learnt"
+            return None, UNCALIBRATED
         if (tokens := len(measured.saved)) < TOKENS:
             return None, f"too short to say: {tokens} tokens that are not copied, of {TOKENS} that it takes"
         return self._calibration.score(measured.mean), ""
@@ -157,11 +163,14 @@ def open_scorer(source: Source, reporter: Reporter) -> Iterator[Scorer]:
         ResourceError: memory or disk space ran out.
     """
     index = Index.load(source.model.path) if (source.model.path / INDEX).exists() else None
-    info = source.model.run_info()
-    # What was measured with other weights says nothing about these.
-    calibration = Calibration.read(info) if source.step == info.get("best_step") else None
     with open_judge(source, reporter) as judge:
-        yield Scorer(judge, index, calibration)
+        yield Scorer(judge, index, calibration_of(source))
+
+
+def calibration_of(source: Source) -> Calibration | None:
+    """What the score means with these weights, if that was measured with them."""
+    info = source.model.run_info()
+    return Calibration.read(info) if source.step == info.get("best_step") else None
 
 
 def calibrate(run: ModelDir, reporter: Reporter) -> None:
