@@ -137,7 +137,9 @@ def train(sources: Source | Iterable[Source], *, reporter: Reporter | None = Non
 
     settings = with_options(FinetuneSettings(), options)
     if settings.dry_run:
-        raise UsageError("train() trains", hint="mckennabot.finetune.plan(paths, settings) makes the plan.")
+        raise UsageError(
+            "train() trains", hint="mckennabot.finetune.plan_run(paths, settings) makes the plan."
+        )
     given = list(sources) if isinstance(sources, Iterable) and not isinstance(sources, str) else [sources]
     with tempfile.TemporaryDirectory(prefix="mckennabot-") as directory:
         paths = [_corpus(source, Path(directory), number) for number, source in enumerate(given, 1)]

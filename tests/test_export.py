@@ -321,16 +321,13 @@ def test_what_cannot_be_exported_is_one_clear_error(cli: Cli, checkpoints: Path,
     assert not (cli.cwd / "run1-hf").exists()
 
 
-def test_a_run_json_that_someone_has_spoilt_costs_the_card_its_facts_alone(
-    checkpoints: Path, run: ModelDir
-) -> None:
+def test_a_run_json_that_someone_has_spoilt_is_named(checkpoints: Path, run: ModelDir) -> None:
     spoilt = {"corpus": {"files": 3, "tokens": "many"}, "best_step": 7, "best_loss": "low", "voice_curve": 1}
     (run.path / "run.json").write_text(json.dumps(spoilt))
-    (run.path / "metrics.jsonl").write_text('{"step": 7, "copied_8grams": null, "val_loss": null}')
-    card = (write(checkpoints, "hf", checkpoints.parent / "out") / "README.md").read_text(encoding="utf-8")
-    assert "| step | 7 |" in card
-    assert "nats" not in card
-    write(checkpoints, "bundle", checkpoints.parent / "out.voice")
+    for form in ("hf", "bundle"):
+        with pytest.raises(ModelError, match=r"run\.json is damaged"):
+            write(checkpoints, form, checkpoints.parent / "out")
+    assert not (checkpoints.parent / "out").exists()
 
 
 def test_a_base_model_and_a_path_can_be_exported_too(base_model: Path, tmp_path: Path) -> None:

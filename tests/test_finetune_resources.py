@@ -123,18 +123,21 @@ def test_what_does_not_fit_is_said_beforehand_and_what_would(
     base_model: Path,
 ) -> None:
     from mckennabot.config import FinetuneSettings
-    from mckennabot.finetune import memory, plan
+    from mckennabot.finetune import memory, plan_run
 
     hparams = ModelDir(base_model).hparams()
     settings = FinetuneSettings(model=str(base_model), batch_size=64, block_size=64, precision="float32")
     needed = sum(memory.estimate(hparams, settings, "float32").values())
     monkeypatch.setattr(memory, "free", lambda: needed)
-    assert "warning" not in plan([corpus], settings)
+    assert "warning" not in plan_run([corpus], settings)
     monkeypatch.setattr(memory, "free", lambda: memory.PROGRAM + (needed - memory.PROGRAM) // 2)
-    table = plan([corpus], settings)
+    table = plan_run([corpus], settings)
     assert "not measured: it would not fit" in table
     assert "This would fit: --batch-size 16 --accumulate 4" in table
     monkeypatch.setattr(memory, "free", lambda: 1000)
+    with pytest.raises(ResourceError, match=r"1\.00 GB of memory"):
+        train(1)
+    monkeypatch.setattr(memory, "free", lambda: 800_000_000)
     train(1)
     assert "This takes about 1.00 GB of memory" in (said := capsys.readouterr().err)
     assert "Use a smaller --model" in said

@@ -77,7 +77,7 @@ def test_killed_twelve_times_it_ends_as_if_it_never_was(
         np.testing.assert_allclose(latest(killed)[name], value, atol=1e-5, err_msg=name)
     losses = [[line["loss"] for line in read(run.path / "metrics.jsonl")] for run in (calm, killed)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
-    assert not list(killed.path.glob(".*"))
+    assert not [path for path in killed.path.glob(".*") if path.name != ".ct2.lock"]  # the cache's own
     assert killed.pointer() == calm.pointer()
     assert len(left) >= 8
     done = subprocess.run(
@@ -122,7 +122,8 @@ def test_a_signal_while_it_starts_leaves_no_half_run(cli: Cli, corpus: Path) -> 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err.decode()
-    assert err.decode().count("\n") <= 3
+    said = [line for line in err.decode().splitlines() if "will only be recited" not in line]
+    assert len(said) <= 3
     run = ModelDir(cli.cwd / "checkpoints" / "run1")
     if run.path.exists():
         assert_loads(run)

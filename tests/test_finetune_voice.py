@@ -43,7 +43,7 @@ def test_the_weights_on_disk_stay_the_trained_ones(train: Any) -> None:
 
 
 def test_tiny_has_no_dial_and_a_corpus_without_held_out_text_no_measured_voice(train: Any) -> None:
-    assert "voice" not in train(4, run="tiny", model="tiny", block_size=16, val_fraction=0.3).run_info()
+    assert "voice" not in train(4, run="small-one", model="tiny", block_size=16, val_fraction=0.3).run_info()
     assert "voice" not in train(4, run="all", val_fraction=0).run_info()
 
 

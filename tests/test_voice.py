@@ -187,8 +187,8 @@ def test_generate_shows_scores_and_takes_the_best_of_several(run: ModelDir, cli:
 
 
 def test_best_of_without_a_base_is_refused(train: Any, cli: Cli) -> None:
-    train(2, run="tiny", model="tiny", block_size=16)
-    cli("generate", "--run", "tiny", "--best-of", "2", "--length", "5", code=4)
+    train(2, run="small-one", model="tiny", block_size=16)
+    cli("generate", "--run", "small-one", "--best-of", "2", "--length", "5", code=4)
 
 
 def test_a_run_whose_base_is_gone_is_left_uncalibrated(train: Any, tmp_path: Path, base_model: Path) -> None:

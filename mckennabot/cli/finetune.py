@@ -51,7 +51,7 @@ def finetune(corpus: tuple[Path, ...], no_report: bool, reporter: Reporter, **op
         supervise.work_in_child()
     with spooled(paths) as files:
         if settings.dry_run:
-            write_stdout(stage.plan(files, settings) + "\n")
+            write_stdout(stage.plan_run(files, settings) + "\n")
             return
         path = stage.finetune(files, settings, reporter=reporter)
         reporter.say(f"The run is in {shown(path)}")

@@ -1,18 +1,14 @@
 """Corpus to run: fine-tune a GPT-2, or train a tiny one.
 
-prepare     which model, vocabulary and tokens        data        text -> tokens -> windows
-launch      loads, begins or picks up                 trainer     the loop
-model       GPT-2 in Keras ops                        engine      what trains: step (TensorFlow), jaxstep
-attention   in causal blocks                          entropy     the head's loss, rows at a time
-run         the run directory, exact resuming         interrupt   signals save first
-record      what training leaves there                start       what all processes have to know
-devices     slices of the model, shares of a batch    job         several processes that train as one
-supervise   a job's process has a child work          plan        --dry-run
-metrics     metrics.jsonl                             figure      loss.png
-events      for TensorBoard
-sample      draws texts as it trains                  copied      how much of them is the corpus's
-precision   which, on this device                     memory      what it takes, and what there is
-reference   a run by gpt-2-simple itself
+prepare     which model, vocabulary and tokens        texts       the corpus's files as texts
+launch      loads, begins or picks up                 data        texts -> tokens -> windows
+trainer     the loop                                  pace        how long it has had, and still takes
+plan        --dry-run                                 memory      what it takes, and what there is
+sample      samples a text as it trains               copied      how much of it is the corpus's
+interrupt   signals save first                        precision   which, on this device
+engines/    GPT-2 in Keras ops, and what trains it: TensorFlow, JAX, gpt-2-simple
+runs/       the run directory, exact resuming, metrics, figures
+jobs/       several devices, and several processes that train as one
 """
 
 from __future__ import annotations
@@ -57,8 +53,8 @@ def finetune(paths: Sequence[Path], settings: FinetuneSettings, *, reporter: Rep
             return launch(plan, run, reporter, interruption, mine).path
 
 
-def plan(paths: Sequence[Path], settings: FinetuneSettings) -> str:
-    """A table of what `finetune` would take; nothing is written or fetched.
+def plan_run(paths: Sequence[Path], settings: FinetuneSettings) -> str:
+    """Say in a table what `finetune` would take; nothing is written or fetched.
 
     Raises:
         MckennabotError: as `finetune`.

@@ -142,7 +142,10 @@ class Trainer:
         try:
             while state.step < settings.steps and not self._late and not self._out_of_patience():
                 self._step()
-                self._late = self._time_is_over()
+                if self._time_is_over():
+                    self._late = True
+                    # The same command again finds the time used up, to the last part of a second.
+                    state.seconds = max(state.seconds, 60 * (settings.minutes or 0))
                 last = state.step == settings.steps or self._late
                 if self._due(settings.eval_every or 0, last) and self._validation[2]:
                     self._validate()
