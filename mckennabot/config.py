@@ -66,6 +66,16 @@ def setting(default: Any, help: str, **details: Any) -> Any:
     return field(default=default, metadata={"option": Option(help, **details)})
 
 
+def _column() -> Any:
+    """The field of whoever reads tables of texts."""
+    return setting(
+        None,
+        "Read the texts of a CSV or JSONL file from this column (its name, or its number from 1).",
+        metavar="NAME",
+        unset="found by name, or the longest",
+    )
+
+
 class Settings:
     """Checks and converts its fields when it is made.
 
@@ -265,12 +275,7 @@ class ExtractSettings(Settings):
     speaker: str | None = setting(
         None, "Keep the words of one speaker of a talk or interview.", metavar="NAME", unset="all"
     )
-    column: str | None = setting(
-        None,
-        "Read the texts of a CSV or JSONL file from this column (its name, or its number from 1).",
-        metavar="NAME",
-        unset="found by name, or the longest",
-    )
+    column: str | None = _column()
 
 
 @dataclass(frozen=True)
@@ -332,12 +337,7 @@ class FinetuneSettings(Settings):
     tensorboard: bool = setting(False, "Write event files for TensorBoard too.")
     dry_run: bool = setting(False, "Only say what training would take: tokens, epochs, memory and time.")
     engine: Literal["keras", "gpt-2-simple"] = setting("keras", "Train with this engine.")
-    column: str | None = setting(
-        None,
-        "Read the texts of a CSV or JSONL file from this column (its name, or its number from 1).",
-        metavar="NAME",
-        unset="found by name, or the longest",
-    )
+    column: str | None = _column()
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,6 @@ def find_corpora(paths: Iterable[Path]) -> tuple[list[Path], Found]:
     return list(dict.fromkeys(files)), found
 
 
-def corpus_files(paths: Iterable[Path]) -> list[Path]:
-    """The files alone that `find_corpora` finds."""
-    return find_corpora(paths)[0]
-
-
 EXTRACT_HINT = "Make one from a book with: mckennabot extract book.pdf"
 
 

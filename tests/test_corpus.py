@@ -56,4 +56,4 @@ def test_a_directory_gives_its_corpora_in_order(tmp_path: Path) -> None:
     said = "\n".join(found.notes())
     assert all(name in said for name in ("LICENSE.txt", ".hidden.txt", ".git", "and 1 more"))
     with pytest.raises(InputError, match="no such corpus"):
-        corpus.corpus_files([tmp_path / "c.txt"])
+        corpus.find_corpora([tmp_path / "c.txt"])
