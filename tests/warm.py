@@ -7,6 +7,7 @@ four seconds of importing, which the tests that start programs would spend in mo
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import json
@@ -16,10 +17,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 1, 2
@@ -146,11 +148,30 @@ def become(argv: list[str], cwd: str, env: dict[str, str], files: list[str]) -> 
     os.environ.clear()
     os.environ.update(env)
     sys.argv = argv[2:]
-    if argv[1] == "-m":
-        runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
-    else:
-        exec(argv[2], {"__name__": "__main__"})
-    sys.exit()
+    code: Any = 0
+    try:
+        if argv[1] == "-m":
+            runpy.run_module(argv[2], run_name="__main__", alter_sys=True)
+        else:
+            exec(argv[2], {"__name__": "__main__"})
+    except SystemExit as leaving:
+        code = leaving.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    _leave(code)
+
+
+def _leave(code: Any) -> NoReturn:
+    """End as an interpreter does, but for giving TensorFlow's objects up one by one: it takes a second."""
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    threading._shutdown()  # type: ignore[attr-defined] # waits for threads that are no daemons
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _obey_permissions() -> None:
