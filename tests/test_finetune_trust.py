@@ -20,6 +20,7 @@ from mckennabot.finetune.runs.metrics import read
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.weights import read_weights
 from mckennabot.system.files import write_atomic
+from tests import warm
 from tests.conftest import Cli
 
 
@@ -86,6 +87,48 @@ def test_killed_twelve_times_it_ends_as_if_it_never_was(
         text=True,
     )
     assert done.stdout.split()[-1:] == ["loaded"], done.stderr
+
+
+@pytest.mark.parametrize(
+    "dying", ["finetune.runs.record:Record.keep_voice", "voice.calibration:Calibration.of"]
+)
+def test_killed_as_it_measures_what_it_has_learnt_it_measures_again(
+    warm_cli: Cli, warm_server: warm.Server, corpus: Path, base_model: Path, dying: str
+) -> None:
+    """kill -9 after the last step, before the dial's best place or the voice score's scale is kept."""
+    flags = (
+        "--model",
+        base_model,
+        "--val-fraction",
+        "0.3",
+        "--steps",
+        "30",
+        "--learning-rate",
+        "0.01",
+        *FLAGS,
+    )
+    calm, killed = (ModelDir(warm_cli.cwd / "checkpoints" / name) for name in ("calm", "killed"))
+    warm_cli("finetune", "--run", "calm", *flags)
+    argv = warm_cli.argv("finetune", "--run", "killed", *flags)[3:]
+    code = _DIES.format(*dying.replace(":", ".").rsplit(".", 2))
+    done = warm_server.run([sys.executable, "-c", code, *argv], warm_cli.cwd, warm_cli.env)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    for _ in range(2):  # the second time, there is nothing left to do
+        said = warm_cli("finetune", "--run", "killed", *flags).stderr
+    assert "Voice" not in said
+    known = ("best_step", "voice", "voice_curve", "voice_score")
+    assert all(key in calm.run_info() for key in known)
+    assert [killed.run_info()[key] for key in known] == [calm.run_info()[key] for key in known]
+    assert killed.pointer() == calm.pointer()
+
+
+_DIES = """
+import importlib, os, signal, sys
+from mckennabot.cli import main
+owner = getattr(importlib.import_module("mckennabot.{}"), "{}")
+setattr(owner, "{}", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+main(sys.argv[1:])
+"""
 
 
 _LOAD_IN_GPT_2_SIMPLE = """

@@ -20,6 +20,7 @@ from mckennabot.finetune.jobs.start import Start
 from mckennabot.finetune.prepare import Plan
 from mckennabot.finetune.runs.run import Run, State
 from mckennabot.models.checkpoint import HELD_OUT, Hparams, ModelDir
+from mckennabot.models.dial import find_base
 from mckennabot.models.weights import random_weights, read_weights, write_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
@@ -56,8 +57,9 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
         state, moments = _pick_up(run, reporter)
         if state.step >= settings.steps:
             reporter.say(f"{run.name} has its {state.step} steps already; --steps N with a larger N goes on.")
-            Start.tell(job, None)
-            return run
+            if not _dial_is_due(plan, run, state):
+                Start.tell(job, None)
+                return run
     dtype = precision.choose(settings.precision)
     reporter.detail(
         f"{plan.origin}: {plan.hparams}; {len(plan.tokens):,} tokens; "
@@ -190,6 +192,20 @@ def _pick_up(run: Run, reporter: Reporter) -> tuple[State, Any]:
     if step:
         reporter.say(f"{run.name} has no optimizer state for step {step}: going on from its weights alone.")
     return State(step=step), None
+
+
+def _dial_is_due(plan: Plan, run: Run, state: State) -> bool:
+    """Whether a run with all its steps could have a measured dial and has none: it was killed before that."""
+    from mckennabot.finetune.trainer import DIAL_TOKENS
+
+    held_out = split(plan.tokens, plan.settings.val_fraction)[1]
+    if state.best_step is None or "voice" in run.run_info() or len(held_out) <= DIAL_TOKENS:
+        return False
+    try:
+        find_base(run)
+    except ModelError:  # such as a tiny model, which begins with none
+        return False
+    return True
 
 
 def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> None:

@@ -305,8 +305,8 @@ class Trainer:
     def _finish(self) -> None:
         state = self._state
         self._save()
-        self._record.plot()
         self._record.point_to_best(state)
+        self._record.plot()
         self._bar.close()
         if self._out_of_patience():
             self._reporter.say(
