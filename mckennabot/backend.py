@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mckennabot.errors import UsageError
+from mckennabot.errors import MckennabotError, UsageError
+from mckennabot.system.processes import TOO_LARGE, Call, Died
 
 JAX_HINT = "Install it: pip install 'mckennabot[jax]', and set KERAS_BACKEND=jax."
 """What to do where only JAX will do."""
@@ -63,6 +64,29 @@ class _WhenUsed:
 keras: Any = _WhenUsed(import_keras)
 ops: Any = _WhenUsed(lambda: import_keras().ops)
 """Keras for modules that are written in it, so that importing them starts nothing."""
+
+
+def with_tensorflow(
+    function: Callable[[], None], passing: tuple[type[Exception], ...] = (MckennabotError,)
+) -> None:
+    """Call what reads or writes checkpoints, in a child that takes TensorFlow's memory with it when it ends.
+
+    Where TensorFlow is loaded already, as after training, a child would only load it once more, in seconds.
+
+    Args:
+        function: a `functools.partial` of a module's function.
+        passing: kinds of errors that are the caller's, as in `Call`.
+
+    Raises:
+        Died: the child ended early, or memory ran out.
+    """
+    if "tensorflow" not in sys.modules:
+        Call(function, None, memory=None, fresh=True, passing=passing).result()
+        return
+    try:
+        function()
+    except MemoryError:
+        raise Died(TOO_LARGE) from None
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mckennabot.backend import with_tensorflow
 from mckennabot.errors import MckennabotError, ModelError, ResourceError
 from mckennabot.generate.convert import MODEL_FILES, Conversion, convert
 from mckennabot.models import dial
@@ -30,7 +31,7 @@ from mckennabot.reporter import Reporter
 from mckennabot.system import machine
 from mckennabot.system.files import sync, write_error
 from mckennabot.system.locks import held
-from mckennabot.system.processes import Call, Died
+from mckennabot.system.processes import Died
 from mckennabot.system.stored import mapping, opened, read_json, text
 from mckennabot.tokenizer import VOCABULARY_FILES
 
@@ -230,10 +231,10 @@ def _remove_orphans(model: ModelDir, place: Path) -> None:
 
 
 def _convert(what: Conversion, directory: Path) -> None:
-    """Convert in a process of its own, which takes TensorFlow's memory and chatter with it when it ends."""
+    """Convert, with TensorFlow to read the weights."""
     work = functools.partial(convert, what, directory)
     try:
-        Call(work, None, memory=None, fresh=True, passing=(MckennabotError, OSError)).result()
+        with_tensorflow(work, passing=(MckennabotError, OSError))
     except Died as error:
         raise ResourceError(
             f"the weights could not be converted: {error}", path=what.weights, hint="Use a smaller model."

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mckennabot.backend import with_tensorflow
 from mckennabot.errors import MckennabotError, ModelError, ResourceError
 from mckennabot.models.checkpoint import BASE_WEIGHTS, Hparams, ModelDir
 from mckennabot.models.weights import shapes, write_weights
@@ -39,7 +40,7 @@ from mckennabot.reporter import Reporter
 from mckennabot.system.files import replacing_directory, write_atomic, write_error
 from mckennabot.system.locks import held
 from mckennabot.system.machine import cache_directory
-from mckennabot.system.processes import Call, Died
+from mckennabot.system.processes import Died
 from mckennabot.system.terminal import shown
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
@@ -286,9 +287,9 @@ def _json(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _restore_apart(model: ModelDir, name: str) -> None:
-    """`_restore` in a process of its own, which takes TensorFlow and its memory with it when it ends."""
+    """`_restore`, with TensorFlow to write the weights."""
     try:
-        Call(functools.partial(_restore, model, name), None, memory=None, fresh=True).result()
+        with_tensorflow(functools.partial(_restore, model, name))
     except Died as died:
         raise ResourceError(f"the weights could not be unpacked: {died}", path=model.path) from died
 
