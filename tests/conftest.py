@@ -1,4 +1,9 @@
-"""What the tests share: the command line as a process, small models in OpenAI's layout, real vocabularies."""
+"""What the tests share: the command line as a process, small models in OpenAI's layout, real vocabularies.
+
+The command line comes in four ways. `quick_cli` calls it in this process, which is enough for most tests.
+`warm_cli` and `jax_cli` fork a process that has imported TensorFlow, or JAX, already: for training, signals
+and kills. `cli` starts Python anew, for what depends on how a process begins.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from mckennabot.models.checkpoint import ModelDir
 from tests import warm
@@ -126,9 +133,9 @@ class WarmCli(Cli):
     ) -> subprocess.CompletedProcess[str]:
         return self._server.run(argv, self.cwd, env, stdin or "")
 
-    def start(self, *args: object) -> Any:
-        """A command in the background."""
-        return warm.Command(self._server, self.argv(*args), self.cwd, self.env)
+    def start(self, *args: object, cwd: Path | None = None, env: dict[str, str] | None = None) -> Any:
+        """A command in the background; as one of several, in a directory of its own."""
+        return warm.Command(self._server, self.argv(*args), cwd or self.cwd, {**self.env, **(env or {})})
 
 
 @pytest.fixture
@@ -157,6 +164,43 @@ def warm_cli(tmp_path: Path, warm_server: warm.Server) -> WarmCli:
 
 
 @pytest.fixture(scope="session")
+def jax_server(made_once: Callable[..., Path]) -> Iterator[warm.Server]:
+    """The same with Keras on JAX, for `jax_cli`; what one command has compiled, none compiles again."""
+    pytest.importorskip("jax", reason="needs jax (mckennabot[jax])")
+    compiled = {
+        "JAX_COMPILATION_CACHE_DIR": str(made_once("jax", lambda place: None)),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    with warm.server(env={"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", **compiled}) as server:
+        yield server
+
+
+@pytest.fixture
+def jax_cli(tmp_path: Path, jax_server: warm.Server) -> WarmCli:
+    """`cli` on JAX, forked from a process that has it."""
+    return WarmCli(tmp_path, jax_server)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Gives a directory by its name; the first test process that asks for it fills it, for all to read."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, fill: Callable[[Path], object]) -> Path:
+        place, made = base / "shared" / name, base / "shared" / f"{name}.made"
+        place.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{place}.lock"):
+            if not made.exists():
+                fill(place)
+                made.touch()
+        return place
+
+    return once
+
+
+@pytest.fixture(scope="session")
 def real_vocabulary() -> Path:
     """The directory of GPT-2's own encoder.json and vocab.bpe."""
     directory = SHARED / "gpt2"
@@ -177,7 +221,7 @@ def corpus_text() -> str:
 def corpus(tmp_path: Path, corpus_text: str) -> Path:
     """`corpus_text` where `finetune` looks by default."""
     path = tmp_path / "data" / "book.txt"
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     path.write_text(corpus_text, encoding="utf-8")
     return path
 
@@ -214,28 +258,60 @@ def train(tmp_path: Path, corpus: Path, base_model: Path) -> Callable[..., Model
     """Fine-tune the small base model on the small corpus, in this process."""
 
     def run(steps: int, paths: list[Path] | None = None, **changes: Any) -> ModelDir:
-        from mckennabot.config import FinetuneSettings
-        from mckennabot.finetune import finetune
-        from mckennabot.reporter import Console
+        settings = {"model": str(base_model), "checkpoints": tmp_path / "checkpoints", **changes}
+        return train_small(steps, paths or [corpus], **settings)
 
-        settings = {
-            "model": str(base_model),
-            "checkpoints": tmp_path / "checkpoints",
-            "batch_size": 2,
-            "block_size": 32,
-            "sample_every": 0,
-            "precision": "float32",
-            "eval_every": 5,
-            "learning_rate": 1e-2,
-            "warmup": 3,
-            **changes,
-        }
-        return ModelDir(
-            finetune(
-                paths or [corpus], FinetuneSettings(steps=steps, **settings), reporter=Console(quiet=True)
-            )
-        )
+    return run
 
+
+def train_small(steps: int, paths: list[Path], **changes: Any) -> ModelDir:
+    """Fine-tune in this process, with settings that suit a small model and a small corpus."""
+    from mckennabot.config import FinetuneSettings
+    from mckennabot.finetune import finetune
+    from mckennabot.reporter import Console
+
+    settings = {
+        "batch_size": 2,
+        "block_size": 32,
+        "sample_every": 0,
+        "precision": "float32",
+        "eval_every": 5,
+        "learning_rate": 1e-2,
+        "warmup": 3,
+        **changes,
+    }
+    return ModelDir(finetune(paths, FinetuneSettings(steps=steps, **settings), reporter=Console(quiet=True)))
+
+
+@pytest.fixture(scope="session")
+def learned(made_once: Callable[..., Path], base_model: Path, corpus_text: str) -> Path:
+    """A place with a model ``base`` and a run of it, ``run1``, that has learnt the corpus; to be copied."""
+
+    def fill(place: Path) -> None:
+        from mckennabot.reporter import Silent
+        from mckennabot.voice.scoring import calibrate
+
+        shutil.copytree(base_model, place / "checkpoints" / "base")
+        (place / "data").mkdir()
+        (place / "data" / "book.txt").write_text(corpus_text, encoding="utf-8")
+        run = train_small(
+            30, [place / "data" / "book.txt"], model=str(place / "checkpoints" / "base"),
+            checkpoints=place / "checkpoints", val_fraction=0.3,
+        )  # fmt: skip
+        calibrate(run, Silent())
+
+    return made_once("learned", fill)
+
+
+@pytest.fixture
+def learned_run(learned: Path, tmp_path: Path) -> ModelDir:
+    """`learned` as if it had been trained in the test's own directory; the run in it."""
+    shutil.copytree(learned, tmp_path, dirs_exist_ok=True)
+    run = ModelDir(tmp_path / "checkpoints" / "run1")
+    record = run.path / "run.json"
+    record.write_text(
+        record.read_text(encoding="utf-8").replace(str(learned), str(tmp_path)), encoding="utf-8"
+    )
     return run
 
 

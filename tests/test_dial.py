@@ -22,10 +22,9 @@ from tests.conftest import Cli
 
 
 @pytest.fixture
-def run(train: Any, base_model: Path, tmp_path: Path) -> ModelDir:
+def run(learned_run: ModelDir) -> ModelDir:
     """A run, and its base beside it."""
-    shutil.copytree(base_model, tmp_path / "checkpoints" / "mine")
-    return train(8, model=str(tmp_path / "checkpoints" / "mine"))  # type: ignore[no-any-return]
+    return learned_run
 
 
 def greedy(source: Source) -> str:
@@ -44,7 +43,7 @@ def set_info(run: ModelDir, **changes: Any) -> None:
 
 
 def test_the_dial_is_a_line_from_the_base_through_the_run(run: ModelDir) -> None:
-    base_dir = ModelDir(run.path.parent / "mine")
+    base_dir = ModelDir(run.path.parent / "base")
     base = dict(read_weights(base_dir.weights(), run.hparams()))
     tuned = dict(read_weights(run.weights(), run.hparams()))
     for voice in (0.0, 0.3, 1.5):
@@ -55,7 +54,7 @@ def test_the_dial_is_a_line_from_the_base_through_the_run(run: ModelDir) -> None
 
 
 def test_its_ends_write_what_the_base_and_the_run_write(run: ModelDir) -> None:
-    base = ModelDir(run.path.parent / "mine")
+    base = ModelDir(run.path.parent / "base")
     as_trained = Source(run, run.weights())
     assert greedy(at(run, 1.0)) == greedy(as_trained)
     assert greedy(at(run, 0.0)) == greedy(Source(base, base.weights())) != greedy(as_trained)
@@ -75,9 +74,9 @@ def test_the_best_voice_is_taken_unless_another_is_asked_for(run: ModelDir) -> N
 
 
 def test_another_base_of_the_same_name_is_refused(run: ModelDir, train: Any) -> None:
-    other = train(2, run="other", model=str(run.path.parent / "mine"), learning_rate=0.1)
-    shutil.rmtree(run.path.parent / "mine")
-    other.path.rename(run.path.parent / "mine")
+    other = train(2, run="other", model=str(run.path.parent / "base"), learning_rate=0.1)
+    shutil.rmtree(run.path.parent / "base")
+    other.path.rename(run.path.parent / "base")
     for model in (run, ModelDir(run.path.parent / "run1")):
         with pytest.raises(ModelError, match="began with other weights"):
             at(model, 0.5)
@@ -91,7 +90,7 @@ def test_a_base_that_has_moved_beside_the_run_is_found_and_one_that_is_gone_is_m
     moved = ModelDir(elsewhere / run.name)
     assert at(moved, 0.5).voice == 0.5
     set_info(moved, voice=0.7, best_step=moved.steps()[-1])
-    shutil.rmtree(elsewhere / "mine")
+    shutil.rmtree(elsewhere / "base")
     with pytest.raises(ModelError, match="is gone") as caught:
         at(moved, 0.5)
     assert caught.value.exit_code == 4
@@ -108,7 +107,7 @@ def test_what_has_no_base_has_no_dial(run: ModelDir, train: Any) -> None:
     with pytest.raises(ModelError, match="remembers no base"):
         at(tiny, 0.5)
     assert at(tiny, None).voice == at(tiny, 1.0).voice == 1
-    base = ModelDir(run.path.parent / "mine")
+    base = ModelDir(run.path.parent / "base")
     with pytest.raises(ModelError, match="a base model has no dial"):
         at(base, 0.5)
     with pytest.raises(UsageError, match="as trained"):
@@ -123,7 +122,7 @@ def test_the_command_says_once_which_voice_it_takes(run: ModelDir, cli: Cli) -> 
     assert json.loads(done.stdout)["voice"] == 0.7
     assert json.loads(cli(*arguments, "--voice", "1").stdout)["voice"] == 1
     cli(*arguments, "--voice", "nan", code=2)
-    shutil.rmtree(run.path.parent / "mine")
+    shutil.rmtree(run.path.parent / "base")
     lines = cli(*arguments, "--voice", "0.5", code=4).stderr.splitlines()
     assert "is gone" in lines[-2]
     typed = cli("generate", "--interactive", "--length", "3", "-q", stdin="/voice 0.5\nThe\n")
@@ -133,8 +132,8 @@ def test_the_command_says_once_which_voice_it_takes(run: ModelDir, cli: Cli) -> 
 
 def test_interactive_turns_the_dial(run: ModelDir, cli: Cli) -> None:
     typed = "The\n/voice 0\nThe\n/voice 1\nThe\n"
-    arguments = ("--interactive", "-q", "--length", "24", "--temperature", "0", "--ignore-eot")
-    printed = cli("generate", *arguments, stdin=typed).stdout
-    base = ModelDir(run.path.parent / "mine")
+    greedily = ("--voice", "1", "--length", "24", "--temperature", "0", "--ignore-eot")
+    printed = cli("generate", "--interactive", "-q", *greedily, stdin=typed).stdout
+    base = ModelDir(run.path.parent / "base")
     answers = (greedy(source) for source in (at(run, 1.0), Source(base, base.weights()), at(run, 1.0)))
     assert printed == "".join(f"The{answer}\n" for answer in answers)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Cli, needs_jax
-
-JAX = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-TENSORFLOW = {"KERAS_BACKEND": "tensorflow"}
+from tests.conftest import ROOT, Cli, WarmCli
 
 
 def tune(
-    cli: Cli, base: Path, run: str, env: dict[str, str], steps: int, *more: str, code: int = 0
+    cli: Cli, base: Path, run: str, steps: int, *more: str, code: int = 0, env: dict[str, str] | None = None
 ) -> tuple[list[dict[str, Any]], str]:
     """The lines of metrics.jsonl and of stderr after a run of the command line on one backend."""
     sizes = ["--block-size", "32", "--learning-rate", "0.01", "--warmup", "3"]
@@ -33,33 +28,27 @@ def tune(
     return [json.loads(line) for line in lines], done.stderr
 
 
-@needs_jax
 @pytest.mark.usefixtures("corpus")
-def test_either_backend_goes_on_where_the_other_stopped(cli: Cli, base_model: Path) -> None:
+def test_either_backend_goes_on_where_the_other_stopped(
+    warm_cli: WarmCli, jax_cli: WarmCli, base_model: Path
+) -> None:
     whole = ["--batch-size", "4", "--grad-checkpoint"]
     parts = ["--batch-size", "2", "--accumulate", "2"]
-    tune(cli, base_model, "a", TENSORFLOW, 3, *whole)
-    tune(cli, base_model, "b", JAX, 3, *parts)
-    a, _ = tune(cli, base_model, "a", JAX, 6, *whole)
-    b, _ = tune(cli, base_model, "b", TENSORFLOW, 6, *parts)
+    tune(warm_cli, base_model, "a", 3, *whole)
+    tune(jax_cli, base_model, "b", 3, *parts)
+    a, _ = tune(jax_cli, base_model, "a", 6, *whole)
+    b, _ = tune(warm_cli, base_model, "b", 6, *parts)
     assert [line["step"] for line in a] == [line["step"] for line in b] == list(range(1, 7))
     assert a[-1]["loss"] < a[0]["loss"] - 0.2
     for name in ("loss", "val_loss"):
         losses = [[line[name] for line in lines if name in line] for lines in (a, b)]
         assert losses[0] == pytest.approx(losses[1], abs=1e-4), name
-    texts = [(cli.cwd / "checkpoints" / run / "samples" / "6.txt").read_text() for run in "ab"]
+    texts = [(jax_cli.cwd / "checkpoints" / run / "samples" / "6.txt").read_text() for run in "ab"]
     assert texts[0] == texts[1]
 
 
-@needs_jax
-def test_a_step_that_is_not_finite_changes_no_weight() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _BROKEN_STEP],
-        env={**os.environ, **JAX},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def test_a_step_that_is_not_finite_changes_no_weight(jax_cli: WarmCli) -> None:
+    done = jax_cli.python(_BROKEN_STEP)
     assert done.stdout.split() == ["nan", "True", "True", "65536,0", "65536,1", f"{2**100},0"], done.stderr
 
 
@@ -107,6 +96,6 @@ def test_without_jax_the_command_says_what_to_install(cli: Cli, base_model: Path
     (cli.cwd / "without" / "jax").mkdir(parents=True)
     absent = "raise ModuleNotFoundError(\"No module named 'jax'\", name='jax')\n"
     (cli.cwd / "without" / "jax" / "__init__.py").write_text(absent)
-    env = JAX | {"PYTHONPATH": os.pathsep.join([str(cli.cwd / "without"), str(ROOT)])}
-    _, said = tune(cli, base_model, "none", env, 1, code=2)
+    env = {"KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join([str(cli.cwd / "without"), str(ROOT)])}
+    _, said = tune(cli, base_model, "none", 1, code=2, env=env)
     assert "pip install 'mckennabot[jax]'" in said

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ import pytest
 
 from mckennabot.backend import import_tensorflow
 from mckennabot.models.checkpoint import Hparams
-from tests.conftest import ROOT
+from tests.conftest import Cli
 
 HPARAMS = Hparams(n_vocab=97, n_ctx=640, n_embd=24, n_head=3, n_layer=2)
 LENGTH = 600  # more than two blocks of attention and of rows, and no multiple of either
@@ -182,22 +179,15 @@ def test_the_gradients_written_by_hand_are_the_true_ones() -> None:
 
 
 def test_jax_computes_the_same_losses(
-    values: dict[str, np.ndarray], windows: np.ndarray, tmp_path: Path
+    values: dict[str, np.ndarray], windows: np.ndarray, tmp_path: Path, jax_cli: Cli
 ) -> None:
     """In a process of its own, since Keras has one backend a process."""
-    pytest.importorskip("jax")
     from mckennabot.finetune.engines.model import GPT2
     from mckennabot.finetune.launch import make_engine
 
     np.savez(tmp_path / "inputs.npz", windows=windows, **values)
-    done = subprocess.run(
-        [sys.executable, "-c", _TRAIN_ON_JAX, str(tmp_path / "inputs.npz")],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = jax_cli.python(_TRAIN_ON_JAX, str(tmp_path / "inputs.npz"))
+    assert done.returncode == 0, done.stderr
     engine = make_engine(GPT2(HPARAMS, values.items()), "float32", 2)
     ours = [float(engine.train(windows, 1e-2, step)) for step in range(1, 5)]
     ours.append(engine.evaluate(windows[:, :-1], windows[:, 1:]))

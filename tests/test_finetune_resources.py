@@ -31,14 +31,14 @@ def losses(run: ModelDir) -> list[float]:
 
 
 def test_out_of_memory_halves_the_batch_and_computes_the_same(
-    warm_cli: WarmCli, cli: Cli, corpus: Path, base_model: Path
+    warm_cli: WarmCli, request: pytest.FixtureRequest, corpus: Path, base_model: Path
 ) -> None:
     """Large batches ask for more than any machine has: the error is the backend's own, out of its step."""
     sizes = ("--batch-size", "8", "--block-size", "16", "--steps", "4", "--sample-every", "0")
     argv = ["finetune", "--model", str(base_model), *sizes, "--precision", "float32", "--run"]
     tight = [warm_cli.python(_GREEDY, *argv, "tensorflow")]
     if importlib.util.find_spec("jax") is not None:
-        tight.append(cli.python(_GREEDY, *argv, "jax", env={"KERAS_BACKEND": "jax"}))
+        tight.append(request.getfixturevalue("jax_cli").python(_GREEDY, *argv, "jax"))
     for done in tight:
         assert done.returncode == 0, done.stderr
         said = [line for line in done.stderr.splitlines() if "out of memory" in line]
@@ -46,7 +46,7 @@ def test_out_of_memory_halves_the_batch_and_computes_the_same(
             "Warning: out of memory: 4 instead of 8 sequences at a time from here on, accumulated."
         ]
     warm_cli(*argv, "roomy")
-    runs = [ModelDir(path) for path in (cli.cwd / "checkpoints").iterdir() if path.is_dir()]
+    runs = [ModelDir(path) for path in (warm_cli.cwd / "checkpoints").iterdir() if path.is_dir()]
     assert len(runs) == len(tight) + 1
     for run in runs:
         assert losses(run) == pytest.approx(losses(runs[0]), abs=1e-5)

@@ -149,13 +149,17 @@ def test_one_sentence_trains_and_is_learnt(train: Any, tmp_path: Path) -> None:
     assert Tokenizer.load(run.path).size == run.hparams().n_vocab
 
 
-def test_the_command_says_what_it_does_on_stderr_alone(warm_cli: Cli, corpus: Path) -> None:
-    flags = ("--base-url", "http://127.0.0.1:9", "--batch-size", "2", "--block-size", "32")
-    done = warm_cli("finetune", "--steps", "3", *flags)
+def test_the_command_says_what_it_does_on_stderr_alone(warm_cli: Cli, corpus: Path, base_model: Path) -> None:
+    flags = ("--batch-size", "2", "--block-size", "32")
+    brief = ("--val-fraction", "0", "--sample-every", "0", "--no-report")
+    done = warm_cli("finetune", "--base-url", "http://127.0.0.1:9", "--steps", "3", *flags, *brief)
     assert done.stdout == ""
     assert "No base model 124M" in done.stderr
     assert "step 3/3" in done.stderr
     assert ModelDir(warm_cli.cwd / "checkpoints" / "run1").steps() == [3]
-    quiet = warm_cli("finetune", "-q", "--steps", "4", *flags, corpus)
+    # With all that a run does at its end.
+    whole = ("--model", base_model, "--run", "quiet", "--steps", "12", "--learning-rate", "0.01")
+    quiet = warm_cli("finetune", "-q", *whole, *flags, corpus)
     assert quiet.stdout == quiet.stderr == ""
+    assert (warm_cli.cwd / "checkpoints" / "quiet" / "report.html").is_file()
     warm_cli("finetune", "missing.txt", code=3)

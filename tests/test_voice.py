@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,11 +35,9 @@ AUTHOR = "The river dreams of the machine, and the sea counts the stars. Nobody 
 
 
 @pytest.fixture
-def run(train: Callable[..., ModelDir]) -> ModelDir:
+def run(learned_run: ModelDir) -> ModelDir:
     """A run, calibrated with what it held out."""
-    run = train(30, val_fraction=0.3)
-    calibrate(run, Silent())
-    return run
+    return learned_run
 
 
 def settings_of(run: ModelDir, **changes: Any) -> GenerateSettings:
