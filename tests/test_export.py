@@ -49,7 +49,7 @@ def checkpoints(tmp_path: Path, base_model: Path, monkeypatch: pytest.MonkeyPatc
         )
     )
     (run / "metrics.jsonl").write_text(
-        '{"step": 7, "loss": 1.5, "val_loss": 2.0, "copied_longest_run": 6, "copied_8grams": 0.25}\n{"step'
+        '{"step": 7, "loss": 1.5, "val_loss": 2.0, "copied_longest_run": 6, "copied_share": 0.25}\n{"step'
     )
     return run.parent
 

@@ -12,8 +12,6 @@ import pytest
 
 from mckennabot.corpus import SEPARATOR
 from mckennabot.errors import InputError, UsageError
-from mckennabot.finetune.copied import Copied, Words
-from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Windows, encode_corpus, held_out_windows, segments, split
 from mckennabot.finetune.texts import PIECE, START, Corpus
 from mckennabot.tokenizer import Tokenizer
@@ -238,19 +236,6 @@ def test_boundaries_that_gpt_2_simple_spells_out_become_the_real_one(
     tokens = encode_corpus([tmp_path / "a.npz"], tokenizer).tolist()
     assert tokens.count(tokenizer.eot) == 2
     assert tokenizer.decode(tokens) == f"{SEPARATOR}One.{SEPARATOR}Two <|end"
-
-
-def test_what_is_copied_is_counted_in_words(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    text = f"The sea is awake, and the river dreams.\n\n{SEPARATOR}\n\nNobody counts the stars."
-    corpus = Words.of_tokens(encode_corpus([write(tmp_path / "a.txt", text)], tokenizer), tokenizer)
-
-    def compare(said: str) -> Copied:
-        return corpus.compare(list(words_of(said)), gram=3)
-
-    assert compare("He says: the sea is awake! Tonight.") == Copied(longest=4, share=2 / 5)
-    assert compare("the river dreams nobody counts") == Copied(longest=3, share=1 / 3)
-    assert compare("stars the counts") == Copied(longest=1, share=0)
-    assert compare("") == Copied(longest=0, share=0)
 
 
 def test_an_epoch_draws_every_window_once_and_the_next_one_shifts() -> None:

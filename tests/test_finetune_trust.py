@@ -256,7 +256,7 @@ def test_samples_are_drawn_measured_and_the_same_every_time(train: Any) -> None:
     assert set(texts[0]) == {"4.txt", "8.txt"}
     sample = [line for line in read(runs[0].path / "metrics.jsonl") if "copied_longest_run" in line]
     assert [line["step"] for line in sample] == [4, 8]
-    assert all(0 <= line["copied_8grams"] <= 1 for line in sample)
+    assert all(0 <= line["copied_share"] <= 1 for line in sample)
 
 
 def test_losses_are_drawn_and_tensorboard_gets_them(train: Any) -> None:

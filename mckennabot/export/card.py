@@ -86,10 +86,10 @@ def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
     if isinstance(loss, float | int):
         value = f"{loss:.3f} nats per token (perplexity {perplexity(loss):.1f})"
         facts.append((f"loss on held-out text, at voice {voice:g}", value))
-    copied = [line for line in metrics.values() if isinstance(line.get("copied_8grams"), float | int)]
+    copied = [line for line in metrics.values() if isinstance(line.get("copied_share"), float | int)]
     if copied:
-        longest, share = copied[-1].get("copied_longest_run"), copied[-1]["copied_8grams"]
-        value = f"longest run {longest} words, {share:.0%} of 8-word runs"
+        longest, share = copied[-1].get("copied_longest_run"), copied[-1]["copied_share"]
+        value = f"longest run {longest} words, {share:.0%} of its words in runs of eight or more"
         facts.append(("copied, in its last sample while training", value))
     sampling = snapshot.sampling
     value = f"temperature {sampling.temperature}, top-k {sampling.top_k}, top-p {sampling.top_p}"

@@ -4,8 +4,8 @@ prepare     which model, vocabulary and tokens        texts       the corpus's f
 launch      loads, begins or picks up                 data        texts -> tokens -> windows
 trainer     the loop                                  pace        how long it has had, and still takes
 plan        --dry-run                                 memory      what it takes, and what there is
-sample      samples a text as it trains               copied      how much of it is the corpus's
-interrupt   signals save first                        precision   which, on this device
+sample      samples a text as it trains               precision   which, on this device
+interrupt   signals save first
 engines/    GPT-2 in Keras ops, and what trains it: TensorFlow, JAX, gpt-2-simple
 runs/       the run directory, exact resuming, metrics, figures
 jobs/       several devices, and several processes that train as one

@@ -42,7 +42,7 @@ _WAY_ON = "Delete the damaged model-STEP files to go on from the step before; or
 _BASE_WAY_ON = "Remove the base model's directory to have it fetched again, or use another --model."
 
 INDEXED_TOKENS = 4_000_000
-"""Corpora up to this size get an index for ``generate --originality``; it grows with the corpus."""
+"""Corpora up to this size are indexed for what samples copy; beyond it the index takes minutes to make."""
 
 
 def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption, job: Job) -> Run:
@@ -95,11 +95,11 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
             write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
 
         run = run.begin(plan.base, write_tiny, plan.info)
-    index_corpus(plan, run, reporter)
+    index = index_corpus(plan, run, reporter)
     if not (run.path / HELD_OUT).exists():
         kept = plan.tokenizer.decode(data.held_out[:KEPT_TOKENS].tolist())
         write_atomic(run.path / HELD_OUT, kept.replace(SEPARATOR, "\n").strip())
-    record = Record(run, place, state.step, plan.info, data.training, plan.tokenizer, settings.tensorboard)
+    record = Record(run, place, state.step, plan.info, index, plan.tokenizer, settings.tensorboard)
     Trainer(record, engine, data, start, job, reporter, interruption).train()
     return record.run
 
@@ -208,18 +208,21 @@ def _dial_is_due(plan: Plan, run: Run, state: State) -> bool:
     return True
 
 
-def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> None:
-    """What `generate` needs to say which of a text's words are the corpus's."""
+def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> Index | None:
+    """Index the corpus, to say which of a sample's words are copied from it; None where it is too large."""
     if os.path.lexists(run.path / INDEX):
         try:
-            Index.load(run.path)
-            return
+            return Index.load(run.path)
         except ModelError as error:
             reporter.warn(f"{error.what}: making it again")
     if len(plan.tokens) > INDEXED_TOKENS:
-        reporter.say(f"A corpus of more than {INDEXED_TOKENS:,} tokens: no index for generate --originality.")
-    else:
-        corpus = plan.corpus
-        texts = [(path, segments(corpus, path, plan.tokenizer)) for path in corpus.files]
-        spots = [spot for path, paragraphs in texts for spot in places.load(path, paragraphs)]
-        Index.build([(path.name, paragraphs) for path, paragraphs in texts], spots).save(run.path)
+        reporter.say(
+            f"A corpus of more than {INDEXED_TOKENS:,} tokens: what samples copy from it will not be known."
+        )
+        return None
+    corpus = plan.corpus
+    texts = [(path, segments(corpus, path, plan.tokenizer)) for path in corpus.files]
+    spots = [spot for path, paragraphs in texts for spot in places.load(path, paragraphs)]
+    index = Index.build([(path.name, paragraphs) for path, paragraphs in texts], spots)
+    index.save(run.path)
+    return index

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.errors import ModelError
-from mckennabot.finetune.copied import COMPARED_TOKENS, Words
-from mckennabot.finetune.copied import split as words_of
 from mckennabot.finetune.data import Tokens
 from mckennabot.finetune.runs import figure
 from mckennabot.finetune.runs.metrics import Metrics
 from mckennabot.finetune.runs.run import Run, State
 from mckennabot.finetune.runs.tensorboard import Events
 from mckennabot.models.dial import Dial, find_base
+from mckennabot.originality import COPIED_FROM, Index
 from mckennabot.system.files import write_atomic, write_error
 from mckennabot.tokenizer import Tokenizer
 
@@ -95,7 +94,7 @@ class Record(Onlooker):
         place: where it goes at the first save, if it is not there yet.
         step: where it is; what the metrics hold beyond that is cut off.
         info: what run.json says beside the best step.
-        corpus: the tokens that it learns from.
+        index: of the corpus; None where it is too large for one.
         tokenizer: the vocabulary.
         tensorboard: write event files too.
     """
@@ -106,7 +105,7 @@ class Record(Onlooker):
         place: Path,
         step: int,
         info: dict[str, Any],
-        corpus: Tokens,
+        index: Index | None,
         tokenizer: Tokenizer,
         tensorboard: bool,
     ) -> None:
@@ -114,11 +113,10 @@ class Record(Onlooker):
         self.path: Path = run.path
         self._place = place
         self._info = info
-        self._corpus = corpus
+        self._index = index
         self._tokenizer = tokenizer
         self._metrics = Metrics(run.path / "metrics.jsonl", step)
         self._events = Events(run.path / "tensorboard") if tensorboard else None
-        self._words: Words | None = None
         self._drawn = -math.inf
 
     def step(self, line: dict[str, Any]) -> None:
@@ -136,24 +134,26 @@ class Record(Onlooker):
     def sample(self, step: int, opening: Tokens, drawn: list[int]) -> str:
         """See `Onlooker`."""
         text, before = self._tokenizer.decode(drawn), self._tokenizer.decode(opening.tolist())
-        if self._words is None:
-            self._words = Words.of_tokens(self._corpus[:COMPARED_TOKENS], self._tokenizer)
-        copied = self._words.compare(list(words_of(text)))
-        self.amend(step, copied_longest_run=copied.longest, copied_8grams=round(copied.share, 4))
         folder = self.path / "samples"
         try:
             folder.mkdir(exist_ok=True)
         except OSError as error:
             raise write_error(error, folder) from error
         write_atomic(folder / f"{step}.txt", f"{before}{text}\n")
-        compared = "the corpus"
-        if len(self._corpus) > COMPARED_TOKENS:
-            compared += f"'s first {COMPARED_TOKENS:,} tokens"
         short, given = " ".join(text.split()), " ".join(before.split())
         after = f" goes on from “{'…' * (len(given) > 60)}{given[-60:]}” with" if given else " writes"
+        return f"step {step}{after}: {short[:300]}{'…' * (len(short) > 300)}{self._copied(step, text)}"
+
+    def _copied(self, step: int, text: str) -> str:
+        """Note how much of a sample is copied, and say it on a line of its own."""
+        if self._index is None:
+            return ""
+        report = self._index.report(text)
+        longest = report.longest.words if report.longest else 0
+        self.amend(step, copied_longest_run=longest, copied_share=round(report.share, 4))
         return (
-            f"step {step}{after}: {short[:300]}{'…' * (len(short) > 300)}\n"
-            f"  copied from {compared}: longest run {copied.longest} words, {copied.share:.0%} of 8-grams"
+            f"\n  copied from the corpus: longest run {longest} words, {report.share:.0%} of the sample "
+            f"in runs of {COPIED_FROM} words or more"
         )
 
     def save(self, state: State, weights: Tensors, moments: Tensors) -> None:
