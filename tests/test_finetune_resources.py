@@ -86,6 +86,39 @@ def test_when_nothing_fits_it_says_what_would(train: Any, monkeypatch: pytest.Mo
     assert caught.value.hint == "Use --grad-checkpoint, --block-size 16 or a smaller --model."
 
 
+def test_a_dry_run_says_when_nothing_fits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, corpus: Path, base_model: Path
+) -> None:
+    """A device that does not say how much memory it has tells it by failing."""
+    from mckennabot.config import FinetuneSettings
+    from mckennabot.finetune import memory, plan_run
+    from mckennabot.finetune.engines.engine import OutOfDeviceMemory
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+    from mckennabot.finetune.plan import measure
+
+    tried = []
+
+    def tight(self: TensorFlowStep, batch: Any, rate: float, step: int) -> float:
+        tried.append(self.micro_batch)
+        if self.micro_batch > fits:
+            raise OutOfDeviceMemory
+        return 1.0
+
+    monkeypatch.setattr(TensorFlowStep, "train", tight)
+    monkeypatch.setattr(memory, "free", lambda: None)
+    settings = FinetuneSettings(
+        model=str(base_model), batch_size=6, block_size=16, checkpoints=tmp_path / "c"
+    )
+    fits = 0
+    assert "not measured: not even one sequence of 16 tokens" in plan_run([corpus], settings)
+    with pytest.raises(ResourceError, match="not even one sequence"):
+        measure([corpus], settings)
+    fits = 2
+    tried.clear()
+    assert "s a step" in plan_run([corpus], settings)
+    assert tried == [6, 3, 1, 1, 1, 1]
+
+
 def test_losses_stay_within_bounds_of_the_float32_reference(train: Any) -> None:
     reference = losses(train(8, run="reference"))
     for i, (changes, bound) in enumerate(

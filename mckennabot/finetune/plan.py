@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mckennabot.config import FinetuneSettings
+from mckennabot.errors import ResourceError
 from mckennabot.finetune import memory, precision
 from mckennabot.finetune.data import Windows
+from mckennabot.finetune.engines.engine import OutOfDeviceMemory, shrink
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.launch import build, read_data
 from mckennabot.finetune.prepare import Plan, prepare
@@ -88,8 +90,13 @@ def dry_run(plan: Plan) -> str:
     if advice:
         pace = "not measured: it would not fit"
     else:
-        seconds = _seconds_per_step(plan, windows, per_step)
-        pace = f"{seconds:.2f} s a step: {in_words(seconds * settings.steps)} for {settings.steps:,} steps"
+        try:
+            seconds = _seconds_per_step(plan, windows, per_step)
+            pace = (
+                f"{seconds:.2f} s a step: {in_words(seconds * settings.steps)} for {settings.steps:,} steps"
+            )
+        except ResourceError as error:  # on a device that does not say how much memory it has
+            pace = f"not measured: {error.what}"
     rows = [
         ("corpus", f"{len(plan.tokens):,} tokens, {len(data.held_out):,} of them held out"),
         ("windows", f"{windows.per_epoch:,} of {windows.block} tokens an epoch"),
@@ -111,11 +118,21 @@ def dry_run(plan: Plan) -> str:
 
 
 def _seconds_per_step(plan: Plan, windows: Windows, per_step: int) -> float:
-    """The median of a few steps, after one that compiles."""
+    """The median of a few steps, after one that compiles.
+
+    Raises:
+        ResourceError: not even one sequence at a time fits into memory.
+    """
     engine = build(plan)
-    times = []
-    for step in range(TIMED_STEPS + 1):
+    times: list[float] = []
+    while len(times) < TIMED_STEPS + 1:
+        step = len(times)
         began = time.perf_counter()
-        float(engine.train(windows.batch(step * per_step, per_step), 0.0, step + 1))
+        try:
+            float(engine.train(windows.batch(step * per_step, per_step), 0.0, step + 1))
+        except OutOfDeviceMemory:
+            shrink(engine, per_step, windows.block, plan.settings.grad_checkpoint)
+            times.clear()  # it compiles again
+            continue
         times.append(time.perf_counter() - began)
     return sorted(times[1:])[TIMED_STEPS // 2]

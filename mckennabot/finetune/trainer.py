@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mckennabot.errors import Interrupted, ResourceError, UsageError
+from mckennabot.errors import Interrupted, UsageError
 from mckennabot.finetune import sample
 from mckennabot.finetune.data import Tokens, Windows, held_out_windows
 from mckennabot.finetune.engines.cross_entropy import IGNORED
-from mckennabot.finetune.engines.engine import Engine, OutOfDeviceMemory
+from mckennabot.finetune.engines.engine import Engine, OutOfDeviceMemory, shrink
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.jobs.job import Job
 from mckennabot.finetune.jobs.start import Start
@@ -174,8 +174,13 @@ class Trainer:
             try:
                 loss = self._engine.train(batch, rate, step)
                 break
-            except OutOfDeviceMemory as error:
-                self._halve(error)
+            except OutOfDeviceMemory:
+                size = self._engine.micro_batch
+                shrink(self._engine, self._mine, self._data.windows.block, self._settings.grad_checkpoint)
+                self._reporter.warn(
+                    f"out of memory: {self._engine.micro_batch} instead of {size} sequences at a time from "
+                    "here on, accumulated."
+                )
         # Processes have to agree on the step after which they stop.
         stop = self._job.processes > 1 and self._engine.anywhere(self._interruption.requested)
         self._unread.append(_Unread(step, rate, loss, stop))
@@ -183,24 +188,6 @@ class Trainer:
         state.windows += self._windows_per_step
         # A device that works on its own has the next step to do while the loss of the last is read.
         self._read_losses(but=1 if self._engine.asynchronous else 0)
-
-    def _halve(self, error: OutOfDeviceMemory) -> None:
-        """Go on with smaller micro-batches; what a step computes stays the same."""
-        size = self._engine.micro_batch
-        smaller = [
-            n for n in range(1, size // 2 + 1) if self._mine % n == 0 and n % self._engine.devices == 0
-        ]
-        if not smaller:
-            length = self._data.windows.block
-            more = "" if self._settings.grad_checkpoint else "--grad-checkpoint, "
-            raise ResourceError(
-                f"not even one sequence of {length} tokens at a time fits into memory",
-                hint=f"Use {more}--block-size {max(1, length // 2)} or a smaller --model.",
-            ) from error
-        self._engine.micro_batch = smaller[-1]
-        self._reporter.warn(
-            f"out of memory: {smaller[-1]} instead of {size} sequences at a time from here on, accumulated."
-        )
 
     def _time_is_over(self) -> bool:
         if self._settings.minutes is None:

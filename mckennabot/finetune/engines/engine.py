@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from mckennabot.errors import ResourceError
 from mckennabot.models.checkpoint import Hparams
 
 if TYPE_CHECKING:
@@ -76,3 +77,26 @@ class Engine(Protocol):
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
         """Take over what `moments` gave; of names that this precision does not know, nothing."""
+
+
+def shrink(engine: Engine, rows: int, length: int, remat: bool) -> None:
+    """After `OutOfDeviceMemory`: go on with a smaller micro-batch; what a step computes stays the same.
+
+    Args:
+        engine: whose micro-batch did not fit.
+        rows: windows of a step in this process.
+        length: tokens of each.
+        remat: whether layers are computed again for their gradients already.
+
+    Raises:
+        ResourceError: there is none smaller.
+    """
+    halves = range(1, engine.micro_batch // 2 + 1)
+    smaller = [n for n in halves if rows % n == 0 and n % engine.devices == 0]
+    if not smaller:
+        more = "" if remat else "--grad-checkpoint, "
+        raise ResourceError(
+            f"not even one sequence of {length} tokens at a time fits into memory",
+            hint=f"Use {more}--block-size {max(1, length // 2)} or a smaller --model.",
+        )
+    engine.micro_batch = smaller[-1]
