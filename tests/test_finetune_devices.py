@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -154,3 +158,15 @@ def test_where_a_job_is_detected() -> None:
     assert not detected({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "16"})  # a batch script, not its steps
     assert not detected(keras | {"KERAS_DISTRIBUTION_NUM_PROCESSES": "1"})
     assert not detected({})
+
+
+def test_a_process_parts_alone_where_jax_has_no_such_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The barrier is JAX's own affair: its absence is no error that hides the job's."""
+    from mckennabot.errors import ResourceError
+    from mckennabot.finetune.jobs import job
+
+    last: list[tuple[object, ...]] = []
+    monkeypatch.setattr(atexit, "register", lambda *call: last.append(call))
+    monkeypatch.setitem(sys.modules, "jax._src.distributed", None)
+    job._part(ResourceError("the disk is full"))
+    assert last == [(os._exit, 5)]

@@ -148,10 +148,11 @@ def _part(error: BaseException) -> None:
     """Leave the job as the others do, if they end in the same way; otherwise without them.
 
     JAX's own parting, as the interpreter ends, waits minutes for processes that may be waiting for this one.
+    It has no public barrier with a time limit; where the private one has moved, this process leaves alone.
     """
-    from jax._src.distributed import global_state
-
     try:
+        from jax._src.distributed import global_state
+
         global_state.client.wait_at_barrier("parting", PARTING * 1000)
     except Exception:
         code = error.exit_code if isinstance(error, MckennabotError) else 1
