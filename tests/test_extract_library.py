@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, ResourceError
 from mckennabot.extract import library
 from mckennabot.extract.library import Local, Outcome, read_all
-from mckennabot.extract.worker import Task
+from mckennabot.extract.worker import Extracted, Task
 from tests.conftest import ROOT, Cli
 from tests.pdfs import book, line
 
@@ -187,6 +188,15 @@ def test_few_books_share_the_processes() -> None:
     for jobs, number, slots, each in ((4, 2, 2, 2), (2, 100, 2, 1), (1, 5, 1, 1), (8, 3, 3, 2)):
         with Local(ExtractSettings(jobs=jobs), number) as place:
             assert (place.slots(), place.task(Path("x")).settings.jobs) == (slots, each)
+
+
+def test_one_library_that_is_stopped_ends_no_other(books: Path) -> None:
+    settings = ExtractSettings(jobs=1)
+    with Local(settings, 1) as going_on:
+        with suppress(KeyboardInterrupt), Local(settings, 1):
+            raise KeyboardInterrupt
+        ((_, result),) = read_all([books / "0" / "book00.pdf"], going_on)
+    assert isinstance(result, Extracted)
 
 
 class Dask:

@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, ResourceError, UsageError
-from mckennabot.extract import worker as apart
-from mckennabot.extract.worker import Extracted, Task, extract_apart
+from mckennabot.extract.worker import Calls, Extracted, Task, extract_apart
 from mckennabot.system.machine import cores
 
 LOOK_SECONDS = 5.0  # how often the number of workers is asked for
@@ -148,7 +147,7 @@ class Local:
         self._slots = max(1, min(jobs, books))
         self._settings = replace(settings, jobs=max(1, jobs // self._slots))
         self._executor: Executor = ThreadPoolExecutor(self._slots)
-        apart.start()
+        self._calls = Calls()
 
     def __enter__(self) -> Local:
         return self
@@ -156,7 +155,7 @@ class Local:
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
         if kind is not None:
-            apart.stop()
+            self._calls.stop()
         self._executor.shutdown()
 
     def slots(self) -> int:
@@ -169,11 +168,10 @@ class Local:
 
     def submit(self, task: Task, avoid: str | None = None) -> Future[Outcome] | None:
         """There is nobody else here."""
-        return None if avoid else self._executor.submit(_read_here, task)
+        return None if avoid else self._executor.submit(self._read, task)
 
-
-def _read_here(task: Task) -> Outcome:
-    return Outcome(extract_apart(task))
+    def _read(self, task: Task) -> Outcome:
+        return Outcome(extract_apart(task, self._calls))
 
 
 class Cluster:

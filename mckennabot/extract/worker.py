@@ -69,12 +69,41 @@ class Extracted:
     origin: Fingerprint
 
 
-_running: set[Call] = set()
-_stopped = threading.Event()
+class Calls:
+    """The books that somebody is having read at the moment, to be ended together."""
+
+    def __init__(self) -> None:
+        self._running: set[Call] = set()
+        self._stopped = threading.Event()
+
+    def result(self, call: Call) -> Extracted:
+        """Wait for a book.
+
+        Raises:
+            Died, MckennabotError: as `Call.result`.
+        """
+        self._running.add(call)
+        try:
+            if self._stopped.is_set():
+                call.kill()
+            extracted: Extracted = call.result()
+            return extracted
+        finally:
+            self._running.discard(call)
+
+    def stop(self) -> None:
+        """End every book that is being read, and any that begins later."""
+        self._stopped.set()
+        for call in list(self._running):
+            call.kill()
 
 
-def extract_apart(task: Task) -> Extracted | MckennabotError:
+def extract_apart(task: Task, calls: Calls | None = None) -> Extracted | MckennabotError:
     """Read a book in a process of its own; an error of the book comes back, and is not raised.
+
+    Args:
+        task: the book.
+        calls: takes part in waiting for it, where the caller may want to stop.
 
     Raises:
         ResourceError: another mckennabot than here made the task.
@@ -82,30 +111,12 @@ def extract_apart(task: Task) -> Extracted | MckennabotError:
     if task.version != __version__:
         raise ResourceError(f"the worker has mckennabot {__version__}, not {task.version}")
     call = Call(partial(_extract, task), SECONDS, memory=MEMORY, fresh=True)
-    _running.add(call)
     try:
-        if _stopped.is_set():
-            call.kill()
-        extracted: Extracted = call.result()
+        return (calls or Calls()).result(call)
     except Died as died:
         return InputError(str(died), path=task.source)
     except MckennabotError as error:
         return error
-    finally:
-        _running.discard(call)
-    return extracted
-
-
-def start() -> None:
-    """Allow books to be read again after `stop`."""
-    _stopped.clear()
-
-
-def stop() -> None:
-    """End every book that this process is having read, and begin no other."""
-    _stopped.set()
-    for call in list(_running):
-        call.kill()
 
 
 def fingerprint(source: Path) -> Fingerprint:
