@@ -66,6 +66,10 @@ class Connection:
         self._session.trust_env = not self._loopback
         self.reached = False
 
+    def close(self) -> None:
+        """Close what is kept open for the next request."""
+        self._session.close()
+
     @contextlib.contextmanager
     def get(self, url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
         """The response to a GET, its status 200, 206 or 416, its body not yet read.

@@ -74,7 +74,7 @@ def fetch(
     try:
         checkpoints.mkdir(parents=True, exist_ok=True)
         waiting = functools.partial(reporter.say, f"Waiting for another process that is fetching {name}")
-        with held(checkpoints / f".{name}.lock", waiting):
+        with contextlib.closing(connection), held(checkpoints / f".{name}.lock", waiting):
             if not _is_there(model):
                 _begin(part.path, base_url)
                 with reporter.bar(None, "B", name=f"Fetching {name}") as bar:
