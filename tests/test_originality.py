@@ -111,12 +111,12 @@ def test_a_million_words_take_seconds_and_linear_space() -> None:
     rng = random.Random(0)
     verse = rng.choices(vocabulary, k=20_000)
     book = [" ".join(verse)] * 10 + [" ".join(rng.choices(vocabulary, k=800_000))]
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     index = Index.build([("book", [[paragraph] for paragraph in book])])
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 60  # of the processor's time; quadratic would be hours
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 400_000  # KiB
-    began = time.monotonic()
+    began = time.process_time()
     report = index.report(" ".join(verse[:5000]))
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 20
     assert report.longest is not None
     assert report.longest.words == 5000
