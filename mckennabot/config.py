@@ -350,12 +350,12 @@ class GenerateSettings(Settings):
         False, "Go on past --length to the end of the sentence, for at most 60 tokens."
     )
     temperature: float = setting(
-        0.8,
+        1.0,
         "Sample more boldly (above 1) or more safely; 0 always takes the likeliest token.",
         low=0,
         high=100,
     )
-    top_k: int = setting(200, "Sample from the K likeliest tokens; 0 is all.", low=0)
+    top_k: int = setting(1000, "Sample from the K likeliest tokens; 0 is all.", low=0)
     top_p: float = setting(
         0.95, "Of these, sample from the likeliest that make up this probability; 1 is all.", above=0, high=1
     )

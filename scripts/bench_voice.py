@@ -8,10 +8,6 @@ it needs nothing but JAX, NumPy and the arrays, so it can run where the package 
     python -m scripts.bench_voice prepare BOOKS_DIR MODEL_DIR arrays.npz [--replay TEXT]
     python -m scripts.bench_voice compare MODEL_DIR arrays.npz results.jsonl BOOK/5k BOOK/20k …
     python scripts/bench_voice.py search WEIGHTS.npz arrays.npz results.jsonl [--seconds 180]
-    python -m scripts.bench_voice separate RUN_DIR AUTHOR.txt OTHER.txt …
-
-`separate` asks how well a run's voice score tells passages of its author's unseen pages from passages of
-other authors, and from what its base model writes.
 
 A line of a result is one recipe on one corpus: losses (nats per token) on the validation part and on the
 held-out chapters, and the share of training passages that are known by heart. docs/voice.md has the numbers.
@@ -695,49 +691,6 @@ def compare(model: Path, arrays: Path, target: Path, cells: list[str]) -> None:
             print(cell, name, [round(100 * (point[3] / untuned[1] - 1), 2) for point in points], flush=True)
 
 
-def separate(run: Path, author: Path, others: list[Path], most: int) -> None:
-    """Print how often an author's passage saves more than another's, over all pairs (AUC)."""
-    from mckennabot.corpus import read_text
-    from mckennabot.generate.source import Source
-    from mckennabot.models.checkpoint import ModelDir
-    from mckennabot.reporter import Silent
-    from mckennabot.voice.calibration import TOKENS, Calibration
-    from mckennabot.voice.judge import open_judge
-    from mckennabot.voice.score import measure
-    from mckennabot.voice.scoring import samples
-
-    model = ModelDir(run)
-    source = Source(model, model.weights())
-    calibration = Calibration.read(model.run_info())
-    with open_judge(source, Silent()) as judge:
-
-        def passages_of(text: str, count: int) -> list[str]:
-            ids = judge.tokenizer.encode(text)
-            starts = range(0, len(ids) - TOKENS, TOKENS)
-            chosen = [starts[i] for i in np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(int)]
-            return [judge.tokenizer.decode(ids[start : start + TOKENS]) for start in chosen]
-
-        def saved(texts: list[str]) -> np.ndarray:
-            return np.array([measure(text, judge, None).mean for text in texts])
-
-        own = saved(passages_of(read_text(author), most))
-        theirs = saved([p for other in others for p in passages_of(read_text(other), most // len(others))])
-        base = saved([text for seed in range(3) for text in samples(source.at(0.0), Silent(), TOKENS, seed)])
-        best = source.at(float(model.run_info().get("voice", 1.0)))
-        written = saved([text for seed in range(3) for text in samples(best, Silent(), TOKENS, seed)])
-    higher = float((written[:, None] > base).mean())
-    print(f"the run's samples above the base's: {higher:.0%} of pairs (the run judges by itself)")
-    for name, group in (("other authors", theirs), ("the base's samples", base)):
-        auc = float((own[:, None] > group).mean())
-        print(f"AUC against {name}: {auc:.3f} ({len(own)} and {len(group)} passages of {TOKENS} tokens)")
-    if calibration:
-        for name, group in (("the author", own), ("other authors", theirs), ("the base", base)):
-            found = [calibration.score(float(value)) for value in group]
-            print(
-                f"score of {name}: median {np.median(found):.0f}, 5 to 95 %: {np.percentile(found, [5, 95])}"
-            )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -753,13 +706,6 @@ def main() -> None:
     comparing.add_argument("arrays", type=Path)
     comparing.add_argument("target", type=Path)
     comparing.add_argument("cells", nargs="+", metavar="BOOK/SIZE")
-    separating = commands.add_parser("separate")
-    separating.add_argument("run", type=Path)
-    separating.add_argument("author", type=Path)
-    separating.add_argument("others", type=Path, nargs="+")
-    separating.add_argument(
-        "--most", type=int, default=40, help="passages of the author's, and of all others'"
-    )
     searching = commands.add_parser("search")
     searching.add_argument("weights", type=Path)
     searching.add_argument("arrays", type=Path)
@@ -770,8 +716,6 @@ def main() -> None:
     args = parser.parse_args()
     if args.command == "prepare":
         prepare(args.books, args.model, args.target, args.replay)
-    elif args.command == "separate":
-        separate(args.run, args.author, args.others, args.most)
     elif args.command == "compare":
         compare(args.model, args.arrays, args.target, args.cells)
     else:

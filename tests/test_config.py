@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +102,10 @@ def test_every_setting_is_an_option_with_its_default_and_help(
         assert option.help
         assert option.help.startswith(option_of(each).help)
         assert option_of(each).help[0].isupper()
+
+
+def test_the_page_to_write_in_begins_with_the_temperature_of_generate() -> None:
+    html = resources.files("mckennabot.serve").joinpath("page.html").read_text(encoding="utf-8")
+    found = re.search(r'id="temperature"[^>]* value="([^"]+)"', html)
+    assert found
+    assert float(found[1]) == GenerateSettings().temperature

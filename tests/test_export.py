@@ -139,7 +139,7 @@ def test_the_huggingface_directory_is_complete(checkpoints: Path, run: ModelDir)
     assert (config["vocab_size"], config["n_positions"], config["n_ctx"]) == (hparams.n_vocab, 64, 64)
     assert config["eos_token_id"] == ours.eot
     generation = json.loads((directory / "generation_config.json").read_text(encoding="utf-8"))
-    assert (generation["temperature"], generation["top_p"]) == (0.8, 0.95)
+    assert (generation["temperature"], generation["top_p"]) == (1.0, 0.95)
     card = (directory / "README.md").read_text(encoding="utf-8")
     assert "base_model: openai-community/gpt2\n" in card
     for fact in ("124M", "book\\|1.txt: 1,234 tokens", "f00d", "2.000 nats", "7.4", "6 words, 25%"):

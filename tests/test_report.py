@@ -147,7 +147,7 @@ def test_a_report_has_the_runs_own_numbers(run: ModelDir, tmp_path: Path) -> Non
     (source,) = report.sources
     assert (source.name, source.pages, source.chapters) == ("Food.pdf", 36, 2)
     assert source.left_out == [LeftOut("footnote", 7, 2, "See <i>")]
-    assert {sample.temperature for sample in report.samples} == {0.6, 0.8, 1.0}
+    assert {sample.temperature for sample in report.samples} == {0.8, 0.9, 1.0}
     copied = [copy for sample in report.samples for copy in sample.copies]
     assert numbers.longest_copied == max((copy.words for copy in copied), default=0)
     assert is_current(run)

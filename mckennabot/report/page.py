@@ -138,11 +138,11 @@ def _samples(samples: list[Sample]) -> Iterator[str]:
     yield "</section>"
 
 
-_MOODS = ((0.7, "careful"), (0.9, "as usual"))
+_MOODS = ((0.8, "careful"), (0.9, "calm"))
 
 
 def _sample(sample: Sample, name: str) -> str:
-    mood = next((word for limit, word in _MOODS if sample.temperature <= limit), "bold")
+    mood = next((word for limit, word in _MOODS if sample.temperature <= limit), "as usual")
     copied = f"{sample.copied_share:.0%} copied" if sample.copied_share else "nothing copied"
     text = "".join(_part(part, name) for part in sample.parts)
     copies = "".join(_copy(copy, f"{name}-{n}") for n, copy in enumerate(sample.copies))

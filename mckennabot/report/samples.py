@@ -17,7 +17,7 @@ from mckennabot.report.account import Copy, Part, Sample
 from mckennabot.report.gather import HeldOut
 from mckennabot.reporter import Reporter
 
-TEMPERATURES = (0.6, 0.8, 1.0)
+TEMPERATURES = (0.8, 0.9, 1.0)
 LENGTH = 120
 """Tokens of a sample."""
 OPENING = 9

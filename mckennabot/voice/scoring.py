@@ -224,8 +224,20 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
 
 
 def samples(base: Source, reporter: Reporter, length: int = SAMPLE_TOKENS, seed: int = 0) -> list[str]:
-    """Texts that a base model writes when nothing is asked of it."""
-    settings = GenerateSettings(length=length, seed=seed, ignore_eot=True, precision="float32")
+    """Texts that a base model writes when nothing is asked of it, and nothing that it could say is cut off.
+
+    On what is drawn from all that the base knows, a run loses about as much as on any text that is not its
+    author's; likely words alone would tell less.
+    """
+    settings = GenerateSettings(
+        length=length,
+        seed=seed,
+        ignore_eot=True,
+        precision="float32",
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+    )
     with open_sampler(base, settings, reporter) as sampler:
         events = list(sampler.sample([""] * SAMPLES, reporter))
     return [event.text for event in events if isinstance(event, Sample)]
