@@ -81,6 +81,10 @@ class ModelError(MckennabotError):
     exit_code = ExitCode.MODEL
 
 
+class Gone(ModelError):  # noqa: N818 - it is what they are
+    """Weights that were there a moment ago, or a file of them; training drops steps as it goes on."""
+
+
 class ResourceError(MckennabotError):
     """The machine has too little of something: disk, memory, GPU memory."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -21,17 +22,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mckennabot.models.checkpoint import BASE_FILES
 from scripts.damage import damage
 from scripts.fuzz import hostile
 from tests import warm
+from tests.pdfs import book, line
+from tests.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 20.0
@@ -50,18 +54,25 @@ class Failure(Exception):  # noqa: N818 - it is what a trial found, not what wen
 class Bench:
     """A directory with a small model and a run, and a warm server that runs commands on copies of them."""
 
-    def __init__(self, work: Path, server: warm.Server) -> None:
+    def __init__(self, work: Path, server: warm.Server, url: str) -> None:
         self.work = work
+        self.url = url
         self.server = server
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("MCKENNABOT_")},
             "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(work / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3",
         }  # fmt: skip
+        self.takes: dict[str, float] = {}
+        self.drawn: dict[Path, set[str]] = {}
+        self.books: dict[str, bytes] = {}
         self.whole = work / "whole"
         if not (self.whole / "ready").exists():
             self._prepare()
         self.text = self.run(self._copy("reference"), *GENERATE, "--run", "run1").stdout
         self._finetune_copy = self._copy("longer")
+        shutil.copytree(
+            self.whole / "checkpoints" / "base", work / "served" / "tiny-model", dirs_exist_ok=True
+        )
         self.run(self._finetune_copy, "finetune", "-q", "--steps", str(MORE), *FLAGS, "book.txt")
         self.weights = self.latest(self._finetune_copy)
 
@@ -162,78 +173,239 @@ def damaged(bench: Bench, rng: random.Random) -> str:
     return said
 
 
+@dataclass(frozen=True)
+class Chain:
+    """A command that is ended again and again at random moments in one directory.
+
+    Attributes:
+        args: what follows ``mckennabot``; ``{n}`` is the number of the try.
+        prepare: makes a directory ready for it.
+        sound: raises `Failure` unless what a try has left is sound.
+        ended: the same of what the last try, which nobody ends, has left.
+    """
+
+    args: list[str]
+    prepare: Callable[[Bench, Path], None] = lambda bench, folder: None
+    sound: Callable[[Bench, Path], None] = lambda bench, folder: None
+    ended: Callable[[Bench, Path], None] = lambda bench, folder: None
+
+
 def killed(bench: Bench, rng: random.Random) -> str:
-    """End a command at a random moment; what is there loads, and the same command goes on."""
-    what = rng.choice(["finetune", "finetune", "generate", "library", "cache"])
-    folder = bench._copy("killed")
-    number = rng.choice(SIGNALS)
-    commands = {
-        "finetune": ["finetune", "-q", "--run", "run1", "--steps", "60", *FLAGS, "book.txt"],
-        "generate": [*GENERATE, "--run", "run1", "--nsamples", "200", "-o", "texts.jsonl"],
-        "library": ["extract", "-q", "library", "-o", "corpus/"],
-        "cache": [*GENERATE, "--run", "run1", "--checkpoint", "latest"],
-    }
-    if what == "library":
-        for i in range(6):
-            (folder / "library").mkdir(exist_ok=True)
-            shutil.copyfile(ROOT / "data" / "sample.pdf", folder / "library" / f"{i}.pdf")
-    if what == "cache":
-        for cache in (folder / "checkpoints" / "run1").glob("ct2-*"):
-            shutil.rmtree(cache)
-    command = bench.start(folder, *commands[what])
-    time.sleep(rng.random() * rng.choice([0.3, 2.0, 6.0]))
-    command.send_signal(number)
-    codes = (0, 130, -number, 5) if number != signal.SIGKILL else (0, -9)
-    said = f"{what}, {number.name}"
+    """End a command `KILLS` times at random moments; what is there loads, and the same command goes on."""
+    what = rng.choice(sorted(CHAINS))
+    chain = CHAINS[what]
+    folder = bench.work / "killed"
+    said = []
     try:
-        bench.finish(command, codes)
-        if what == "generate":
-            for text in folder.glob("texts.jsonl"):
-                if any(not isinstance(json.loads(line), dict) for line in text.read_text().splitlines()):
-                    raise Failure("half a line in the output")
-        bench.run(folder, "models", "--check")
-        again = commands[what]
-        bench.run(folder, *again, *(["--force"] if what in ("generate", "library") else []))
-        if what == "finetune":
-            reference = bench.work / "sixty.npz"
-            if not reference.exists():
-                calm = bench._copy("calm")
-                bench.run(calm, *again)
-                np.savez(reference, **bench.latest(calm))
-            with np.load(reference) as expected:
-                for name, value in bench.latest(folder).items():
-                    if not np.allclose(value, expected[name], atol=1e-4):
-                        raise Failure(f"{name} differs from the run that was never killed")
-        if what == "cache" and bench.run(folder, *again).stdout != bench.run(folder, *again).stdout:
-            raise Failure("texts differ")
-        if what == "library" and len(list((folder / "corpus").glob("*.txt"))) != 6:
-            raise Failure("books are missing")
-        left = [path for path in folder.rglob("*.part*") if path.is_file()]
-        if left and what == "finetune":
-            raise Failure(f"left behind: {left}")
+        if what not in bench.takes:
+            _begin(bench, chain, folder)
+            _time(bench, what, folder)
+        _begin(bench, chain, folder)
+        for turn in range(KILLS):
+            number = rng.choice(SIGNALS)
+            said.append(number.name)
+            command = bench.start(folder, *_filled(bench, chain, turn))
+            # As often in the first third, where files are opened and checked, as in all of it.
+            time.sleep(rng.random() * rng.choice([0.3, 1]) * bench.takes[what])
+            command.send_signal(number)
+            codes = (0, 130, -number) if number != signal.SIGKILL else (0, -9)
+            done = bench.finish(command, codes)
+            if what != "download":
+                bench.run(folder, "models", "--check")
+            chain.sound(bench, folder)
+            if done.returncode == 0:
+                _begin(bench, chain, folder)
+        _time(bench, what, folder)
+        chain.sound(bench, folder)
+        chain.ended(bench, folder)
     except Failure as failure:
-        raise Failure(f"{said}: {failure}") from failure
-    return said
+        raise Failure(f"{what}, {' '.join(said)}: {failure}") from failure
+    return f"{what}, {' '.join(said)}"
+
+
+def _begin(bench: Bench, chain: Chain, folder: Path) -> None:
+    bench._copy(folder.name)
+    chain.prepare(bench, folder)
+
+
+def _filled(bench: Bench, chain: Chain, turn: int) -> list[str]:
+    return [part.format(n=turn, url=bench.url) for part in chain.args]
+
+
+def _time(bench: Bench, what: str, folder: Path) -> None:
+    """Let a command come to its end, and remember how long that took: moments are chosen within it."""
+    began = time.monotonic()
+    bench.run(folder, *_filled(bench, CHAINS[what], KILLS))
+    bench.takes[what] = max(bench.takes.get(what, 0), time.monotonic() - began)
+
+
+def _as_if_never_killed(bench: Bench, folder: Path) -> None:
+    """The weights of the training that came to its end are those of one that nobody disturbed."""
+    reference = bench.work / "calm.npz"
+    if not reference.exists():
+        calm = bench._copy("calm")
+        bench.run(calm, *CHAINS["finetune"].args)
+        np.savez(reference, **bench.latest(calm))
+    with np.load(reference) as expected:
+        for name, value in bench.latest(folder).items():
+            if not np.allclose(value, expected[name], atol=1e-4):
+                raise Failure(f"{name} differs from the run that was never killed")
+    _nothing_left(bench, folder)
+
+
+def _nothing_left(bench: Bench, folder: Path) -> None:
+    left = [str(path.relative_to(folder)) for path in folder.rglob("*.part*")]
+    if left:
+        raise Failure(f"left behind: {left}")
+
+
+def _drawn_is_kept(bench: Bench, folder: Path) -> None:
+    """Every text that was ever whole is in a file that holds whole texts; those of a kill may still wait."""
+    seen = set(bench.drawn.get(folder, ()))
+    here: set[str] = set()
+    for path in [*folder.glob("texts*.jsonl"), *folder.glob(".texts*.part")]:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        if path.name.endswith(".part"):  # of a kill: the last line may be a half
+            lines = [whole for whole in lines if whole.endswith("\n")]
+        for text in lines:
+            if not text.endswith("\n") or not isinstance(json.loads(text), dict):
+                raise Failure(f"half a line in {path.name}")
+        here |= set(lines)
+    if seen - here:
+        raise Failure(f"{len(seen - here)} texts that were whole are gone")
+    bench.drawn = {folder: here}
+    with suppress(FileNotFoundError):  # out of the next one's way
+        (folder / "texts.jsonl").rename(folder / f"texts-{len(list(folder.glob('texts*')))}.jsonl")
+
+
+def _forget_drawn(bench: Bench, folder: Path) -> None:
+    bench.drawn.clear()
+
+
+def _books(bench: Bench, folder: Path) -> None:
+    (folder / "library").mkdir()
+    for number in range(8):
+        story = " ".join(
+            f"The {number * 7 + i} rivers dream of the sea, and nobody is awake." for i in range(400)
+        )
+        page = f"<html><body><h1>Chapter {number}</h1><p>{story}</p></body></html>"
+        (folder / "library" / f"{number}.html").write_text(page, encoding="utf-8")
+    pages = [
+        "\n".join(
+            line(f"Nobody there had ever counted the {97 * n + i}th star.", y=700 - 14 * i) for i in range(30)
+        )
+        for n in range(3)
+    ]
+    (folder / "library" / "8.pdf").write_bytes(book(pages))
+
+
+def _books_are_whole(bench: Bench, folder: Path) -> None:
+    """A text that has its name is the one that a calm extraction writes."""
+    if not bench.books:
+        calm = bench._copy("calm-books")
+        _books(bench, calm)
+        bench.run(calm, *CHAINS["library"].args)
+        bench.books = {path.name: path.read_bytes() for path in (calm / "corpus").glob("*.txt")}
+    for path in (folder / "corpus").glob("*.txt"):
+        if path.read_bytes() != bench.books[path.name]:
+            raise Failure(f"{path.name} is not what a calm extraction writes")
+
+
+def _all_books(bench: Bench, folder: Path) -> None:
+    there = {path.name for path in (folder / "corpus").glob("*.txt")}
+    if there != set(bench.books) or len(there) < 9:
+        raise Failure(f"books are missing: {sorted(set(bench.books) - there)}")
+
+
+def _without_caches(bench: Bench, folder: Path) -> None:
+    for cache in (folder / "checkpoints" / "run1").glob("ct2-*"):
+        shutil.rmtree(cache)
+
+
+def _says_the_same(bench: Bench, folder: Path) -> None:
+    if bench.run(folder, *GENERATE, "--run", "run1").stdout != bench.text:
+        raise Failure("another text")
+    _nothing_left(bench, folder)
+
+
+def _same_bundle(bench: Bench, folder: Path) -> None:
+    bundle = folder / "out.voice"
+    if bundle.exists() and bench.run(folder, *GENERATE, "--run", "out.voice").stdout != bench.text:
+        raise Failure("another text from the bundle")
+
+
+def _downloaded(bench: Bench, folder: Path) -> None:
+    model = folder / "new" / "tiny-model"
+    if not model.exists():
+        return
+    for name in BASE_FILES:
+        if (model / name).read_bytes() != (bench.whole / "checkpoints" / "base" / name).read_bytes():
+            raise Failure(f"{name} is not what was served")
+
+
+CHAINS = {
+    "finetune": Chain(
+        ["finetune", "-q", "--run", "run1", "--steps", "40", "--no-report", *FLAGS, "book.txt"],
+        ended=_as_if_never_killed,
+    ),
+    "generate": Chain(
+        ["generate", "-q", "--length", "12", "--prefix", "The sea", "--format", "jsonl", "--seed", "{n}",
+         "--run", "run1", "--nsamples", "60", "--batch-size", "4", "-o", "texts.jsonl"],
+        prepare=_forget_drawn, sound=_drawn_is_kept, ended=_nothing_left,
+    ),
+    "library": Chain(
+        ["extract", "-q", "library", "-o", "corpus/"],
+        prepare=_books, sound=_books_are_whole, ended=_all_books,
+    ),
+    "download": Chain(
+        ["finetune", "-q", "--model", "tiny-model", "--run", "new", "--base-url", "{url}",
+         "--checkpoints", "new", "--steps", "1", "--no-report", *FLAGS, "book.txt"],
+        sound=_downloaded,
+    ),
+    "cache": Chain(
+        [*GENERATE, "--run", "run1"], prepare=_without_caches, ended=_says_the_same,
+    ),
+    "export": Chain(
+        ["export", "run1", "-q", "--format", "bundle", "-o", "out.voice", "--force"],
+        sound=_same_bundle, ended=_nothing_left,
+    ),
+}  # fmt: skip
 
 
 def misled(bench: Bench, rng: random.Random) -> str:
-    """Give an input that nobody would want."""
+    """Give `INPUTS` inputs that nobody would want: books as one library, the others to a command each."""
     folder = bench.work / "misled"
     unlock(folder)
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    suffix, content = hostile(rng)
-    name = "mckennabot.toml" if suffix == ".toml" else f"book{suffix}"
-    (folder / name).write_bytes(content)
-    if suffix == ".toml":
-        shutil.copyfile(bench.whole / "book.txt", folder / "book.txt")
+    (folder / "library").mkdir(parents=True)
+    shutil.copyfile(bench.whole / "book.txt", folder / "book.txt")
     fine = (0, 2, 3, 4)
-    if suffix not in (".npz", ".toml"):
-        bench.run(folder, "extract", "-q", name, "-o", "out.txt", codes=fine)
-    else:
-        bench.run(folder, "finetune", "-q", "--dry-run", "--model", str(bench.whole / "checkpoints" / "base"),
-                  "book.txt" if suffix == ".toml" else name, codes=fine)  # fmt: skip
-    return f"{suffix}, {len(content)} bytes"
+    books = []
+    for number in range(INPUTS):
+        suffix, content = hostile(rng)
+        if suffix not in (".npz", ".toml"):
+            books.append(folder / "library" / f"book{number}{suffix}")
+            books[-1].write_bytes(content)
+            continue
+        trained_on = folder / f"book{number}{suffix}"
+        trained_on.write_bytes(content)
+        base = ["--model", str(bench.whole / "checkpoints" / "base")]
+        name = "book.txt" if suffix == ".toml" else trained_on.name
+        config = ["--config", trained_on.name] if suffix == ".toml" else []
+        try:
+            bench.run(folder, *config, "finetune", "-q", "--dry-run", *base, name, codes=fine)
+        except Failure as failure:
+            raise Failure(f"the {number}th of them, {suffix}: {failure}") from failure
+    try:
+        bench.run(folder, "extract", "-q", "library", "-o", "out/", codes=fine)
+    except Failure as together:
+        for source in books:
+            try:
+                bench.run(folder, "extract", "-q", str(source), "-o", "alone.txt", "--force", codes=fine)
+            except Failure as failure:
+                raise Failure(f"{source.name}: {failure}") from failure
+        raise Failure(f"only together: {together}") from together
+    return f"{len(books)} books, {INPUTS - len(books)} arrays and settings"
 
 
 def soak(bench: Bench, minutes: float) -> Iterator[dict[str, Any]]:
@@ -268,10 +440,12 @@ def soaking(minutes: float) -> None:
             )
 
 
-TRIALS: dict[str, Callable[[Bench, random.Random], str]] = {
-    "kill": killed,
-    "damage": damaged,
-    "input": misled,
+KILLS, INPUTS = 8, 20
+"""How many kills, and inputs, are one trial: most of what one alone would take is to begin."""
+TRIALS: dict[str, tuple[Callable[[Bench, random.Random], str], int]] = {
+    "kill": (killed, KILLS),
+    "damage": (damaged, 1),
+    "input": (misled, INPUTS),
 }
 
 
@@ -293,19 +467,22 @@ def main() -> int:
     done = {(r["kind"], r["number"]) for r in results if r["seed"] == options.seed}
     wanted = [
         (kind, number)
-        for kind, count in (("kill", options.kills), ("damage", options.damages), ("input", options.inputs))
-        for number in range(count)
+        for kind, count in (("input", options.inputs), ("kill", options.kills), ("damage", options.damages))
+        for number in range(math.ceil(count / TRIALS[kind][1]))
         if (kind, number) not in done
     ]
     if options.only:
         kind, _, digits = options.only.partition(":")
         wanted = [(kind, int(digits))]
-    with serving() as server:
-        bench = Bench(options.work.resolve(), server)
+    work = options.work.resolve()
+    with serving() as server, Server(work / "served") as models:
+        bench = Bench(work, server, models.url)
         for kind, number in wanted:
-            result: dict[str, Any] = {"kind": kind, "number": number, "seed": options.seed, "failed": None}
+            trial, size = TRIALS[kind]
+            result: dict[str, Any] = {"kind": kind, "number": number, "seed": options.seed, "size": size}
+            result["failed"] = None
             try:
-                result["what"] = TRIALS[kind](bench, random.Random(f"{options.seed} {kind} {number}"))
+                result["what"] = trial(bench, random.Random(f"{options.seed} {kind} {number}"))
             except Failure as failure:
                 result["failed"] = str(failure)
                 print(f"{kind}:{number}: {failure}", file=sys.stderr, flush=True)
@@ -315,10 +492,11 @@ def main() -> int:
         if options.soak:
             parts = list(soak(bench, options.soak))
             print("soak", json.dumps(parts[1]), "->", json.dumps(parts[-1]))
-    counts = Counter((r["kind"], r["failed"] is not None) for r in results)
     for kind in TRIALS:
-        print(f"{kind}: {counts[kind, False] + counts[kind, True]} trials, {counts[kind, True]} failed")
-    return 1 if any(failed for _, failed in counts) else 0
+        sizes = [r["size"] for r in results if r["kind"] == kind]
+        failed = sum(r["failed"] is not None for r in results if r["kind"] == kind)
+        print(f"{kind}: {sum(sizes)} in {len(sizes)} trials, {failed} failed")
+    return 1 if any(r["failed"] is not None for r in results) else 0
 
 
 def serving() -> Any:
@@ -327,7 +505,13 @@ def serving() -> Any:
 
 
 _PRELUDE = """
+import signal, sys
+sys.modules["matplotlib"] = None  # figures take longer than the training
+import ctranslate2, tokenizers, requests, lxml.html, markdown_it, pdfminer.high_level
+import mckennabot.finetune.launch, mckennabot.generate.sampler, mckennabot.extract.library, mckennabot.report
+import mckennabot.models.download, mckennabot.voice.scoring, mckennabot.generate.formats
 import mckennabot.generate.cache as cache
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command has handlers of its own
 class Forked(cache.Call):
     def __init__(self, *args, **more):
         super().__init__(*args, **{**more, "fresh": False})

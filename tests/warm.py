@@ -94,6 +94,8 @@ class Command:
         self._folder = tempfile.TemporaryDirectory()
         self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
         self._files[0].write_text(stdin, encoding="utf-8")
+        for output in self._files[1:]:  # it may be killed before it opens them
+            output.touch()
         files = list(map(str, self._files))
         self.pid: int = server.ask({"argv": argv, "cwd": str(cwd), "env": env, "files": files})
 

@@ -96,24 +96,37 @@ def main(argv: list[str] | None = None) -> NoReturn:
         code = cli.main(
             argv, prog_name="mckennabot", standalone_mode=False, auto_envvar_prefix="MCKENNABOT", obj=session
         )
-    except click.exceptions.Exit as error:
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.BUG
-    except (KeyboardInterrupt, click.Abort) as error:
-        code = _report(Interrupted("interrupted"), error, session)
-    except MckennabotError as error:
-        code = _report(error, error.__cause__, session)
-    except MemoryError as error:
-        code = _report(
-            ResourceError("out of memory", hint="Use a smaller model, --batch-size or --block-size."),
-            error,
-            session,
-        )
-    except Exception as error:
-        code = _report_bug(error, session)
+    except BaseException as error:  # of which none is to be a traceback
+        _end_at_once()
+        code = _explain(error, session)
+    else:
+        _end_at_once()
     sys.exit(_flush(code if isinstance(code, int) else ExitCode.DONE))
+
+
+def _end_at_once() -> None:
+    """From here on there is nothing left to save, and a signal need not be told as an exception."""
+    for number in signals.ending():
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _explain(error: BaseException, session: Session) -> int:
+    """Say what went wrong; the exit code for it."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        error.show()
+        return ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.BUG
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        return _report(Interrupted("interrupted"), error, session)
+    if isinstance(error, MckennabotError):
+        return _report(error, error.__cause__, session)
+    if isinstance(error, MemoryError):
+        full = ResourceError("out of memory", hint="Use a smaller model, --batch-size or --block-size.")
+        return _report(full, error, session)
+    if isinstance(error, Exception):
+        return _report_bug(error, session)
+    raise error
 
 
 def _flush(code: int) -> int:

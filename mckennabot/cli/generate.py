@@ -99,20 +99,26 @@ def generate(
     from mckennabot.generate.destination import destination
     from mckennabot.generate.formats import write_jsonl, write_text, write_whole_text
     from mckennabot.generate.original import report_on, sample_original
-    from mckennabot.generate.sampler import open_sampler
-    from mckennabot.generate.source import find_source, with_seed
+    from mckennabot.generate.sampler import Sampler, open_sampler
+    from mckennabot.generate.source import Source, find_source, while_it_trains, with_seed
     from mckennabot.originality import Index
 
-    source = find_source(settings, reporter)
     settings = with_seed(settings)
-    index = Index.load(source.model.path) if originality or max_copied else None
-    chosen = " (best on held-out text; --voice 1 is the run as trained)" if settings.voice is None else ""
-    voice = f", voice {source.voice:g}{chosen}" if source.dial else ""
-    reporter.say(f"Sampling from {shown(source.weights)}, seed {settings.seed}{voice}")
-    settings = replace(settings, voice=source.voice)
     with contextlib.ExitStack() as stack:
         to = stack.enter_context(destination(output, reporter))
-        sampler = stack.enter_context(open_sampler(source, settings, reporter))
+
+        def opened() -> tuple[Source, Index | None, Sampler]:
+            source = find_source(settings, reporter)
+            why = (
+                " (best on held-out text; --voice 1 is the run as trained)" if settings.voice is None else ""
+            )
+            voice = f", voice {source.voice:g}{why}" if source.dial else ""
+            reporter.say(f"Sampling from {shown(source.weights)}, seed {settings.seed}{voice}")
+            index = Index.load(source.model.path) if originality or max_copied else None
+            at = replace(settings, voice=source.voice)
+            return source, index, stack.enter_context(open_sampler(source, at, reporter))
+
+        source, index, sampler = while_it_trains(opened)
         if interactive:
             converse(sampler, reporter, prefixes[0])
             return

@@ -50,17 +50,21 @@ def score(
     reporter: Reporter,
 ) -> None:
     """Say how much texts from anywhere talk like the author of a run (default: stdin)."""
-    from mckennabot.generate.source import find_source
+    from mckennabot.generate.source import find_source, while_it_trains
     from mckennabot.voice.scoring import OPTIMISTIC, open_scorer
 
     settings = GenerateSettings(
         run=run, model=model, checkpoints=checkpoints, checkpoint=checkpoint, voice=1.0
     )
     texts = [(str(path), _text(path)) for path in files or (STDIN,)]
-    source = find_source(settings, reporter)
-    reporter.say(f"Scoring by {shown(source.weights)}")
-    with open_scorer(source, reporter) as scorer:
-        scores = [(name, scorer.score(text)) for name, text in texts]
+
+    def score_all() -> tuple[list[tuple[str, Score]], tuple[float, float] | None]:
+        source = find_source(settings, reporter)
+        reporter.say(f"Scoring by {shown(source.weights)}")
+        with open_scorer(source, reporter) as scorer:
+            return [(name, scorer.score(text)) for name, text in texts], scorer.range
+
+    scores, between = while_it_trains(score_all)
     if form == "jsonl":
         for name, found in scores:
             click.echo(json.dumps({"file": name, **found.as_json()}, ensure_ascii=False))
@@ -74,8 +78,8 @@ def score(
         for field, why in found.reasons.items():
             if field in ("voice_score", "delta"):
                 reporter.say(f"{shown(name)}: no {field.replace('_', ' ')}: {why}")
-    if scorer.range:
-        low, high = scorer.range
+    if between:
+        low, high = between
         reporter.say(
             f"Voice: the author's unseen pages are 100, 90 % of them between {low:.0f} and {high:.0f}."
         )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mckennabot.config import ExportSettings
 from mckennabot.errors import UsageError
 from mckennabot.reporter import Reporter, Silent
-from mckennabot.system.files import replacing, replacing_directory, write_error
+from mckennabot.system.files import clear_leftovers, replacing, replacing_directory, write_error
 
 if TYPE_CHECKING:
     from mckennabot.export.snapshot import Snapshot
@@ -83,14 +83,28 @@ def export(
     if precision not in form.precisions:
         known = ", ".join(form.precisions)
         raise UsageError(f"--format {settings.format} has no {precision}", hint=f"It has: {known}.")
+    from mckennabot.generate.source import while_it_trains
+
+    return while_it_trains(lambda: _export(settings, form, precision, output, force, reporter or Silent()))
+
+
+def _export(
+    settings: ExportSettings,
+    form: Format,
+    precision: str,
+    output: str | Path | None,
+    force: bool,
+    reporter: Reporter,
+) -> Exported:
     from mckennabot.export.snapshot import take
 
-    snapshot = take(settings, reporter or Silent())
+    snapshot = take(settings, reporter)
     target = _target(output, snapshot.name, form, force)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(error, target.parent) from error
+    clear_leftovers(target)
     with (replacing if form.files is None else replacing_directory)(target) as temporary:
         form.write(snapshot, temporary, precision)
     return Exported(snapshot.name, snapshot.source.step, snapshot.source.voice, target)

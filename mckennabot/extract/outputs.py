@@ -10,7 +10,7 @@ from mckennabot.config import CORPUS_DIR, LEDGER
 from mckennabot.errors import UsageError
 from mckennabot.places import save as save_places
 from mckennabot.places import sidecar
-from mckennabot.system.files import write_atomic, write_error
+from mckennabot.system.files import clear_leftovers, write_atomic, write_error
 from mckennabot.system.inputs import Found
 from mckennabot.system.terminal import shown
 
@@ -69,6 +69,7 @@ class Outputs:
             self._check_single(output)
             self.texts = {source: Path(output) for source in self.sources}
         self._compare(ledger)
+        clear_leftovers(*(Path(os.path.realpath(place)) for _, place in self._places(ledger)))
 
     def write(self, source: Path, text: str, places: str | None = None, *, ours: bool = False) -> str:
         """Write a source's text; what to tell the user of where it went.

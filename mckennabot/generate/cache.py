@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot.backend import with_tensorflow
-from mckennabot.errors import MckennabotError, ModelError, ResourceError
+from mckennabot.errors import Gone, MckennabotError, ModelError, ResourceError
 from mckennabot.generate.convert import MODEL_FILES, Conversion, convert
 from mckennabot.models import dial
 from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
@@ -108,6 +108,8 @@ def _fingerprint(what: Conversion) -> str:
         ):
             digest.update(path.read_bytes())
         digest.update(str(weights.with_name(weights.name + DATA_SUFFIX).stat().st_size).encode())
+    except FileNotFoundError as error:
+        raise _gone(weights) from error
     except OSError as error:
         raise ModelError(
             f"cannot read the model ({error.strerror})", path=error.filename, hint="Use another --checkpoint."
@@ -214,8 +216,8 @@ def _pinned(what: Conversion, folder: Path) -> Iterator[Conversion]:
             link.unlink(missing_ok=True)
 
 
-def _gone(weights: Path) -> ModelError:
-    return ModelError(
+def _gone(weights: Path) -> Gone:
+    return Gone(
         "the weights are no longer there",
         path=weights,
         hint="The same command again takes what is there now.",

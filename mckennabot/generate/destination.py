@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import sys
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from mckennabot.reporter import Reporter
-from mckennabot.system.files import sync, write_error
+from mckennabot.system.files import leftovers, sync, write_error
+from mckennabot.system.locks import claim
 from mckennabot.system.terminal import is_terminal, printable, shown, takes_colour
 
 STDOUT = Path("-")
+_ENDING = "texts.part"
 
 
 class Destination:
@@ -130,10 +133,12 @@ def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination
                 stream.close()
         return
     target = output.resolve()  # a link stays a link
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.part")
+    _take_up(target, reporter)
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.{_ENDING}")
     try:
         # Without a buffer: what is written is there, and a full disk is known at the text that meets it.
         with temporary.open("wb", buffering=0) as file:
+            claim(file.fileno())
             texts = File(file, output)
             try:
                 yield texts
@@ -152,14 +157,34 @@ def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination
             temporary.unlink(missing_ok=True)
 
 
+def _take_up(target: Path, reporter: Reporter) -> None:
+    """Keep what was drawn for the same file by a command that was killed."""
+    for _, draft in leftovers([target], _ENDING):
+        try:
+            with draft.open("r+b") as file:
+                content = file.read()
+                file.truncate(end := content.rfind(b"\n") + 1)
+            if end:
+                place = _unfinished(target)
+                _name(draft, place)
+                reporter.warn(f"the texts of a command that was killed are kept: {shown(place)}")
+            else:
+                draft.unlink()
+        except OSError as error:
+            reporter.warn(f"{shown(draft)} of a command that was killed cannot be kept ({error.strerror})")
+
+
 def _keep(temporary: Path, target: Path, whole: int, reporter: Reporter) -> None:
     """Give the whole texts of an unfinished file a name that nothing has."""
-    number, place = 1, target
-    while place.exists():
-        place = target.with_name(f"{target.stem}.unfinished-{number}{target.suffix}")
-        number += 1
+    place = _unfinished(target) if target.exists() else target
     _name(temporary, place)
     reporter.warn(f"{whole} {'text is' if whole == 1 else 'texts are'} whole and kept: {shown(place)}")
+
+
+def _unfinished(target: Path) -> Path:
+    """A name beside `target` that nothing has."""
+    names = (target.with_name(f"{target.stem}.unfinished-{n}{target.suffix}") for n in itertools.count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _name(temporary: Path, target: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from mckennabot.config import MOST_VOICE, GenerateSettings
-from mckennabot.errors import ModelError, UsageError
+from mckennabot.errors import Gone, ModelError, UsageError
 from mckennabot.models import small
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.dial import AS_TRAINED, Dial, find_base
@@ -16,6 +19,11 @@ from mckennabot.reporter import Reporter
 
 SEEDS = 2**32 - 1
 """Seeds are below this; CTranslate2 takes it for "any"."""
+
+
+TRIES = 4
+"""How often weights that training drops meanwhile are looked for."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,17 @@ def _best_voice(source: Source) -> float:
     if isinstance(best, (int, float)) and 0 <= best <= MOST_VOICE and source.step == info.get("best_step"):
         return float(best)
     return AS_TRAINED
+
+
+def while_it_trains(attempt: Callable[[], Result]) -> Result:
+    """What an attempt to find and open a model gives.
+
+    Training may drop a step between the two; then there is a newer one, and the attempt is made again.
+    """
+    for _ in range(TRIES):
+        with contextlib.suppress(Gone):
+            return attempt()
+    return attempt()
 
 
 def with_seed(settings: GenerateSettings) -> GenerateSettings:

@@ -12,8 +12,8 @@ from typing import Any, Literal, overload
 from mckennabot.config import GenerateSettings, with_options
 from mckennabot.errors import UsageError
 from mckennabot.generate.original import sample_original
-from mckennabot.generate.sampler import Piece, Sample, open_sampler
-from mckennabot.generate.source import find_source, with_seed
+from mckennabot.generate.sampler import Piece, Sample, Sampler, open_sampler
+from mckennabot.generate.source import Source, find_source, while_it_trains, with_seed
 from mckennabot.originality import Index
 from mckennabot.reporter import Reporter, Silent
 
@@ -38,13 +38,15 @@ class Voice:
 
     def __init__(self, settings: GenerateSettings, reporter: Reporter | None = None) -> None:
         self._reporter = reporter or Silent()
-        self._source = find_source(settings, self._reporter)
-        self._settings = replace(settings, voice=self._source.voice)
         self._stack = contextlib.ExitStack()
-        self._sampler = self._stack.enter_context(
-            open_sampler(self._source, with_seed(self._settings), self._reporter)
-        )
+        self._source, self._settings, self._sampler = while_it_trains(lambda: self._open(settings))
         self._closed = False
+
+    def _open(self, settings: GenerateSettings) -> tuple[Source, GenerateSettings, Sampler]:
+        source = find_source(settings, self._reporter)
+        settings = replace(settings, voice=source.voice)
+        sampler = open_sampler(source, with_seed(settings), self._reporter)
+        return source, settings, self._stack.enter_context(sampler)
 
     @property
     def path(self) -> Path:

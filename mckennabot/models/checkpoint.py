@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from mckennabot.errors import ModelError, UsageError
+from mckennabot.errors import Gone, ModelError, UsageError
 from mckennabot.system.files import write_atomic, write_error
 from mckennabot.system.locks import Busy, held
 from mckennabot.system.stored import (
@@ -162,7 +162,7 @@ class ModelDir:
             if recorded is not None and digest(self.path / name) != recorded:
                 raise damaged(self.path / name, "not as the run wrote it", hint)
         except FileNotFoundError as error:
-            raise ModelError(f"the run has lost {name}", path=self.path, hint=hint) from error
+            raise Gone(f"the run has lost {name}", path=self.path, hint=hint) from error
 
     def weights(self, which: str | int | None = None) -> Path:
         """The prefix of the weights to use, such as ``checkpoints/run1/model-1000``.

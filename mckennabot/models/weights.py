@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mckennabot.backend import import_tensorflow
-from mckennabot.errors import ModelError
+from mckennabot.errors import Gone, ModelError
 from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, Hparams
 from mckennabot.system.files import plain_path, replacing
 from mckennabot.system.stored import is_file
@@ -117,8 +117,9 @@ def read_weights(
 def _require_size(prefix: Path, hparams: Hparams, hint: str) -> None:
     """Refuse sizes that the file cannot hold before anything is made that large."""
     data, needed = prefix.with_name(prefix.name + DATA_SUFFIX), 4 * parameters(hparams)
+    _require_file(data, hint)
     try:
-        size = data.stat().st_size if is_file(data) else 0
+        size = data.stat().st_size
     except OSError as error:
         raise ModelError(f"cannot read the weights ({error.strerror})", path=data, hint=hint) from error
     if size < needed:
@@ -138,18 +139,22 @@ def read_tensors(prefix: Path, hint: str = "Use another --checkpoint.") -> Itera
             yield name, reader.get_tensor(name)
 
 
+def _require_file(path: Path, hint: str) -> None:
+    if not is_file(path):
+        raise Gone(f"{path.name} is missing, or no regular file", path=path, hint=hint)
+
+
 @contextlib.contextmanager
 def _reading(prefix: Path, hint: str) -> Iterator[Any]:
     for suffix in (INDEX_SUFFIX, DATA_SUFFIX):  # TensorFlow would wait for a pipe
-        path = prefix.with_name(prefix.name + suffix)
-        if not is_file(path):
-            raise ModelError(f"{path.name} is missing, or no regular file", path=path, hint=hint)
+        _require_file(prefix.with_name(prefix.name + suffix), hint)
     tf = import_tensorflow()
     try:
         with plain_path(prefix) as plain:
             yield tf.train.load_checkpoint(str(plain))
     # TensorFlow raises whatever a damaged table leads it to; our own errors say more.
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError, MemoryError, OSError) as error:
+        _require_file(prefix.with_name(prefix.name + INDEX_SUFFIX), hint)
         first_line = str(error).strip().split("\n")[0].replace(str(prefix.parent), "…")
         raise ModelError(f"the weights are damaged ({first_line[:200]})", path=prefix, hint=hint) from error
 

@@ -18,7 +18,7 @@ from mckennabot.errors import MckennabotError
 from mckennabot.generate.cache import converted
 from mckennabot.generate.convert import Conversion
 from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, choose_precision, choose_threads
-from mckennabot.generate.source import SEEDS, Source, find_source
+from mckennabot.generate.source import SEEDS, Source, find_source, while_it_trains
 from mckennabot.models.bundle import peek
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.dial import AS_TRAINED
@@ -158,7 +158,7 @@ class Catalogue:
             if (loaded := self._in_memory(source)) is not None:
                 return loaded
             try:
-                loaded = Loaded(source, self._reporter)
+                source, loaded = while_it_trains(lambda: self._open(name, voice))
             except MckennabotError as error:
                 raise Refusal(503, f"The model {name!r} cannot be loaded: {error.what}.") from error
             with self._lock:
@@ -166,6 +166,10 @@ class Catalogue:
                 while len(self._loaded) > LOADED:
                     self._loaded.popitem(last=False)
             return loaded
+
+    def _open(self, name: str, voice: float | None) -> tuple[Source, Loaded]:
+        source = self.source(name, voice)
+        return source, Loaded(source, self._reporter)
 
     def source(self, name: str, voice: float | None) -> Source:
         """The weights that `load` takes.

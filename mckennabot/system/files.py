@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mckennabot.errors import MckennabotError, ResourceError, UsageError
+from mckennabot.system.locks import claim, claimed
 
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -39,7 +41,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
         try:
-            yield temporary
+            with _claimed(temporary):
+                yield temporary
         except OSError as error:
             if not _is_of_writing(error, temporary):
                 raise  # the block does other things too
@@ -56,6 +59,61 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def _claimed(path: Path) -> Iterator[None]:
+    """Be known to be at work on a file, which is made if need be, or a directory; see `leftovers`."""
+    if sys.platform == "win32":  # where nothing that is open can be given another name
+        yield
+        return
+    how = os.O_RDONLY if path.is_dir() else os.O_WRONLY | os.O_CREAT
+    descriptor = os.open(path, how, 0o666)
+    try:
+        claim(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def leftovers(paths: Iterable[Path], ending: str) -> Iterator[tuple[Path, Path]]:
+    """What killed processes have left under temporary names beside `paths`.
+
+    Args:
+        paths: what the processes were to write.
+        ending: of the temporary names: ``.NAME.TOKEN.ENDING``.
+
+    Yields:
+        one of `paths`, and what was to become it.
+    """
+    named: dict[Path, dict[str, Path]] = {}
+    for path in paths:
+        named.setdefault(path.parent, {})[path.name[:100]] = path
+    for directory, names in named.items():
+        with contextlib.suppress(OSError):
+            for entry in sorted(directory.iterdir()):
+                match = re.fullmatch(rf"\.(.+)\.[0-9a-f]{{8}}\.{re.escape(ending)}", entry.name, re.DOTALL)
+                if match and match[1] in names and not entry.is_symlink() and not claimed(entry):
+                    yield names[match[1]], entry
+
+
+def clear_leftovers(*paths: Path) -> None:
+    """Remove what killed processes have left of `replacing` these files and directories.
+
+    A directory that was gone from its place, and its successor not yet there, is put back.
+    """
+    for path, old in leftovers(paths, "old"):
+        if not path.exists():
+            with contextlib.suppress(OSError):
+                old.rename(path)
+        _remove(old)
+    for _, part in leftovers(paths, "part"):
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def replacing_directory(path: Path) -> Iterator[Path]:
     """A new directory beside `path` that takes its name, and its place, when the block ends without an error.
 
@@ -66,14 +124,16 @@ def replacing_directory(path: Path) -> Iterator[Path]:
     temporary, old = (path.with_name(f".{path.name[:100]}.{token}.{kind}") for kind in ("part", "old"))
     try:
         temporary.mkdir()
-        yield temporary
-        for file in temporary.iterdir():
-            sync(file)
-        sync(temporary)
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-        sync(path.parent)
+        with _claimed(temporary):
+            yield temporary
+            for file in temporary.iterdir():
+                sync(file)
+            sync(temporary)
+            with _claimed(path) if path.exists() else contextlib.nullcontext():
+                if path.exists():
+                    path.rename(old)
+                temporary.rename(path)
+                sync(path.parent)
     except OSError as error:
         raise write_error(error, path) from error
     finally:

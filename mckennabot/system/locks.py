@@ -7,6 +7,11 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # Windows, which lets nobody rename or remove a file that is open
+    fcntl = None  # type: ignore[assignment]
+
 
 class Busy(Exception):  # noqa: N818 - it is what the other is
     """Another process holds the lock."""
@@ -44,3 +49,28 @@ def held(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None
         yield
     finally:
         lock.release()
+
+
+def claim(descriptor: int) -> None:
+    """Mark an open file or directory as under work until it is closed or the process ends; see `claimed`."""
+    if fcntl is not None:
+        with contextlib.suppress(OSError):  # a file system without locks, where nobody is sure
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def claimed(path: Path) -> bool:
+    """Whether a process is, or may be, at work on a file or directory; one that was killed is not.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    if fcntl is None:
+        return True
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -45,7 +45,7 @@ _FULL = 76  # of one that has used up its memory, where it looks after that itse
 _LOOK = 0.25  # seconds between looks at parent and memory, where the kernel does not look
 
 _PR_SET_PDEATHSIG = 1
-_HELD = (signal.SIGINT, signal.SIGTERM)
+_HELD = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _FORKS = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
 _signal: Any = signal  # of which not every system has every name
 _TIMERS = hasattr(signal, "setitimer")
