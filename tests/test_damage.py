@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -19,7 +20,7 @@ from mckennabot.errors import ModelError, UsageError
 from mckennabot.finetune import finetune
 from mckennabot.finetune.runs.metrics import read
 from mckennabot.finetune.runs.run import Run, State
-from mckennabot.models.checkpoint import ModelDir
+from mckennabot.models.checkpoint import SIZES, ModelDir
 from mckennabot.models.find import find_model
 from mckennabot.models.inventory import inventory
 from mckennabot.models.weights import read_weights
@@ -354,6 +355,63 @@ def test_a_name_that_cannot_be_looked_for_is_an_error_of_the_users(tmp_path: Pat
     for name in ("x" * 300, "a\0b"):
         with pytest.raises(ModelError):
             find_model(tmp_path, name)
+
+
+# Numbers and words that might be right, and are others
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("run.json", {"best_step": 8}),
+        ("run.json", {"voice": 0.5}),
+        ("run.json", {"best_loss": 1.0, "voice_score": None}),
+        ("state-8/state.json", {"windows": 17}),
+        ("state-8/state.json", {"stale": 1, "seconds": 0.5}),
+    ],
+)
+def test_another_value_of_the_same_kind_is_noticed(name: str, changes: dict[str, Any], run: Run) -> None:
+    edit(run.path / name, **changes)
+    with pytest.raises(ModelError, match="not as it was written") as caught:
+        run.run_info() if name == "run.json" else run.load_state(8)
+    assert caught.value.path == run.path / name
+    assert 'deletes its "sha256"' in str(caught.value.hint)
+    assert "not as it was written" in next(iter(inventory(run.path.parent, thorough=True))).damage
+
+
+def test_whoever_changes_run_json_takes_its_digest_out(run: Run) -> None:
+    content = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+    del content["sha256"]
+    (run.path / "run.json").write_text(json.dumps(content | {"voice": 0.5}), encoding="utf-8")
+    assert run.run_info()["voice"] == 0.5
+    assert "sha256" not in run.run_info()
+
+
+def test_the_moments_of_another_state_are_not_this_one_s(run: Run, whole_run: Run, train: Any) -> None:
+    """They have the same shapes, and checksums of their own."""
+    train(9)
+    for path in (run.path / "state-9").glob("moments.*"):
+        shutil.copyfile(whole_run.path / "state-8" / path.name, path)
+    with pytest.raises(ModelError, match=r"moments\.index is damaged"):
+        train(10)
+    assert "moments.index is damaged" in next(iter(inventory(run.path.parent, thorough=True))).damage
+
+
+def test_another_held_out_text_is_noticed(run: Run) -> None:
+    path = run.path / "held-out.txt"
+    path.write_text(path.read_text(encoding="utf-8").replace("e", "a", 1), encoding="utf-8")
+    assert "held-out.txt is damaged" in next(iter(inventory(run.path.parent, thorough=True))).damage
+
+
+def test_the_heads_of_openais_models_are_known(tmp_path: Path) -> None:
+    """No tensor tells them, and a downloaded model has no run.json."""
+    model = ModelDir(tmp_path)
+    for sizes in SIZES.values():
+        model.write_hparams(sizes)
+        assert model.hparams() == sizes
+        model.write_hparams(dataclasses.replace(sizes, n_head=sizes.n_embd // 32))
+        with pytest.raises(ModelError, match="n_head is"):
+            model.hparams()
 
 
 # Any damage at all, to what is read in this process

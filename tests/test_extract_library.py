@@ -103,7 +103,7 @@ def test_a_ledger_that_a_kill_cut_off_still_counts(cli: Cli, books: Path) -> Non
     assert f"{GOOD // 2} were done already" in done.stderr
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_process_and_is_continued(
     cli: Cli, books: Path, how: signal.Signals
 ) -> None:

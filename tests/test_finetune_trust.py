@@ -136,7 +136,7 @@ print("loaded")
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_first(number: signal.Signals, warm_cli: Cli, corpus: Path, base_model: Path) -> None:
     process = warm_cli.start(
         "finetune", "--model", base_model, "--steps", "1000000", "--save-every", "0", "--patience", "0",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -285,6 +286,58 @@ def test_an_interrupted_file_keeps_the_whole_texts_and_says_where(small: Cli, fo
     assert kept == list(range(len(kept)))
     assert f"Warning: {len(kept)} texts are whole and kept: {out}" in stderr.decode()
     assert not list(small.cwd.glob(f".{out.name}*"))
+
+
+def drawing(small: Cli, out: Path, *more: str) -> subprocess.Popen[bytes]:
+    """A command that draws into a file, and has drawn some texts."""
+    argv = ("generate", "-q", "--model", "small", "--nsamples", "100000", "--length", "40", "--ignore-eot")
+    drafts = f".{glob.escape(out.name)}*.part"
+    before = set(small.cwd.glob(drafts))
+    process = small.start(*argv, "--format", "jsonl", "-o", out, *more)
+    deadline = time.monotonic() + 60
+    while not any(path.stat().st_size > 2000 for path in set(small.cwd.glob(drafts)) - before):
+        if time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(process.communicate()[1].decode())
+        time.sleep(0.01)
+    return process
+
+
+def test_what_a_killed_command_drew_is_taken_up_by_the_next(small: Cli) -> None:
+    """And what a command that is still at work draws is left to it."""
+    out = small.cwd / "texts [1].jsonl"
+    dead, alive = drawing(small, out, "--seed", "1"), None
+    try:
+        dead.kill()
+        dead.communicate()
+        (draft,) = small.cwd.glob(f".{glob.escape(out.name)}*.part")
+        with draft.open("ab") as file:
+            file.write(b'{"half of a te')
+        whole = draft.read_text(encoding="utf-8").splitlines()[:-1]
+        alive = drawing(small, out, "--seed", "2")
+        kept = small.cwd / "texts [1].unfinished-1.jsonl"
+        assert kept.read_text(encoding="utf-8").splitlines() == whole
+        done = small("generate", "-q", "--model", "small", "--length", "5", "-o", out)
+        assert "kept" not in done.stderr
+        assert len(list(small.cwd.glob(".*.part"))) == 1
+    finally:
+        for process in filter(None, (dead, alive)):
+            process.kill()
+            process.communicate()
+    done = small("generate", "-q", "--model", "small", "--length", "5", "-o", out, "--force")
+    assert "texts of a command that was killed are kept: " in done.stderr
+    assert (small.cwd / "texts [1].unfinished-2.jsonl").exists()
+    assert not list(small.cwd.glob(".*.part"))
+
+
+def test_a_closed_terminal_keeps_the_whole_texts_too(small: Cli) -> None:
+    out = small.cwd / "closed.jsonl"
+    process = drawing(small, out)
+    process.send_signal(signal.SIGHUP)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "texts are whole and kept" in stderr.decode()
+    assert all(json.loads(line) for line in out.read_text(encoding="utf-8").splitlines())
 
 
 def test_what_is_kept_never_replaces_a_whole_file(small: Cli) -> None:

@@ -287,13 +287,14 @@ def test_too_many_connections_are_turned_away_and_the_rest_served(server: Server
     pytest.fail("it does not come back")
 
 
-def test_sigterm_lets_a_stream_end_and_exits_well(served: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_a_stream_end_and_it_exits_well(how: signal.Signals, served: Path) -> None:
     with serving(served) as server:
         asked = {**ASKED, "max_tokens": 3000, "min_tokens": 3000, "temperature": 1, "stream": True}
         with post(server, json=asked, stream=True) as reply:
             lines = reply.iter_lines()
             next(lines)
-            server.process.send_signal(signal.SIGTERM)
+            server.process.send_signal(how)
             rest = b"\n".join(lines)
         assert b'"finish_reason":"length"' in rest
         assert rest.rstrip().endswith(b"data: [DONE]")

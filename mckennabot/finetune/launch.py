@@ -25,7 +25,6 @@ from mckennabot.models.weights import random_weights, read_weights, write_weight
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
 from mckennabot.reporter import Reporter, Silent
-from mckennabot.system.files import write_atomic
 
 if TYPE_CHECKING:
     from mckennabot.finetune.engines.engine import Engine
@@ -98,7 +97,8 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
     index = index_corpus(plan, run, reporter)
     if not (run.path / HELD_OUT).exists():
         kept = plan.tokenizer.decode(data.held_out[:KEPT_TOKENS].tolist())
-        write_atomic(run.path / HELD_OUT, kept.replace(SEPARATOR, "\n").strip())
+        run.keep(HELD_OUT, kept.replace(SEPARATOR, "
+").strip())
     record = Record(run, place, state.step, plan.info, index, plan.tokenizer, settings.tensorboard)
     Trainer(record, engine, data, start, job, reporter, interruption).train()
     return record.run

@@ -19,7 +19,7 @@ from mckennabot.finetune.texts import Corpus, holds_tokens
 from mckennabot.language import is_english
 from mckennabot.models import dial, small
 from mckennabot.models.bundle import open_bundle
-from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, Hparams, ModelDir
+from mckennabot.models.checkpoint import BASE_WEIGHTS, INDEX_SUFFIX, SIZES, Hparams, ModelDir
 from mckennabot.models.download import fetch
 from mckennabot.models.weights import parameters
 from mckennabot.reporter import Reporter
@@ -37,13 +37,6 @@ TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
 TINY_BATCH, TINY_RATE = 4, 1.5e-3
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
 
-SIZES = {
-    "124M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=768, n_head=12, n_layer=12),
-    "355M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1024, n_head=16, n_layer=24),
-    "774M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1280, n_head=20, n_layer=36),
-    "1558M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1600, n_head=25, n_layer=48),
-}
-"""OpenAI's models, for planning with one that is not there yet."""
 
 BASE_BATCH, BASE_RATE = 1, 5e-5
 """Half of gpt-2-simple's rate, which overfits a book sooner and reaches no lower loss (docs/voice.md)."""

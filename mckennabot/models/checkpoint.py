@@ -15,8 +15,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from mckennabot.system.stored import (
     optional,
     read_json,
     read_text,
+    sealed,
     text,
 )
 from mckennabot.tokenizer import VOCABULARY_FILES
@@ -49,6 +50,7 @@ BASE_FILES = (
 )
 HELD_OUT = "held-out.txt"
 """In a run: text of the corpus that it was not trained on, which the voice score is calibrated with."""
+MOMENTS_INDEX = "moments.index"
 DATA_SUFFIX = ".data-00000-of-00001"
 INDEX_SUFFIX = ".index"
 
@@ -72,6 +74,13 @@ class Hparams:
     n_layer: int
 
 
+SIZES = {
+    "124M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=768, n_head=12, n_layer=12),
+    "355M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1024, n_head=16, n_layer=24),
+    "774M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1280, n_head=20, n_layer=36),
+    "1558M": Hparams(n_vocab=50257, n_ctx=1024, n_embd=1600, n_head=25, n_layer=48),
+}
+"""OpenAI's models."""
 _SIZES = {
     "n_vocab": integer(1, 10_000_000),
     "n_ctx": integer(1, 1_000_000),
@@ -128,8 +137,11 @@ class ModelDir:
         hparams = Hparams(**{field.name: read[field.name] for field in fields(Hparams)})
         if hparams.n_embd % hparams.n_head:
             raise ModelError("hparams.json holds sizes that no GPT-2 has", path=path, hint=_HPARAMS_HINT)
+        likely = next((s for s in SIZES.values() if replace(s, n_head=hparams.n_head) == hparams), hparams)
         info = self.run_info()
         recorded = info.get("hparams")
+        if likely != hparams and recorded is None:
+            raise damaged(path, f"n_head is {hparams.n_head}, and of a GPT-2 of these sizes {likely.n_head}")
         if recorded is not None and recorded != asdict(hparams):
             # No tensor tells the number of heads: with another one, a model talks nonsense without an error.
             names = ", ".join(name for name, size in asdict(hparams).items() if recorded.get(name) != size)
@@ -246,6 +258,10 @@ class ModelDir:
             )
         return info
 
+    def write_run_info(self, info: Mapping[str, Any]) -> None:
+        """Write run.json, sealed."""
+        write_atomic(self.path / "run.json", json.dumps(sealed(info), indent=2) + "\n")
+
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for writing; the operating system lets go when the process ends, however it ends.
@@ -266,3 +282,17 @@ class ModelDir:
             except OSError as error:
                 raise write_error(error, self.path) from error
             yield
+
+
+def verify_moments(state: Path, read: Mapping[str, Any], hint: str | None = None) -> None:
+    """Compare a state's moments with its state.json: those of another step would fit as well.
+
+    Raises:
+        ModelError: they are others.
+    """
+    path, recorded = state / MOMENTS_INDEX, read.get("moments")
+    try:
+        if recorded is not None and digest(path) != recorded:
+            raise damaged(path, "not as the run wrote it", hint)
+    except FileNotFoundError as error:
+        raise ModelError("the run's state has lost its moments", path=path, hint=hint) from error

@@ -13,7 +13,15 @@ from pathlib import Path
 
 from mckennabot.errors import InputError, ModelError
 from mckennabot.models.bundle import SUFFIX, open_bundle, peek
-from mckennabot.models.checkpoint import BASE_WEIGHTS, DATA_SUFFIX, INDEX_SUFFIX, Hparams, ModelDir
+from mckennabot.models.checkpoint import (
+    BASE_WEIGHTS,
+    DATA_SUFFIX,
+    HELD_OUT,
+    INDEX_SUFFIX,
+    Hparams,
+    ModelDir,
+    verify_moments,
+)
 from mckennabot.models.weights import parameters, read_tensors, read_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
@@ -133,6 +141,8 @@ def _entry(model: ModelDir, thorough: bool) -> Entry:
 def _other_damage(model: ModelDir) -> Iterator[str]:
     """What is wrong with files that only going on with a run, or comparing texts with its corpus, needs."""
     checks: list[Callable[[], object]] = [lambda: _load_index(model.path), lambda: _read_metrics(model.path)]
+    if os.path.lexists(model.path / HELD_OUT):
+        checks.append(lambda: model.verify(HELD_OUT))
     checks += [partial(_read_state, path) for path in sorted(model.path.glob("state-*"))]
     for check in checks:
         try:
@@ -164,6 +174,7 @@ def _read_state(path: Path) -> None:
         state = read_json(path / "state.json", {"step": integer(0)})
         if f"state-{state['step']}" != path.name:
             raise damaged(path / "state.json", f"it is of step {state['step']}")
+        verify_moments(path, state)
         for _ in read_tensors(path / "moments"):
             pass
     except FileNotFoundError as error:

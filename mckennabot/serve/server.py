@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from mckennabot.serve.catalogue import Catalogue
 from mckennabot.serve.connection import MAX_HEAD, Connection
 from mckennabot.serve.guard import Guard
 from mckennabot.serve.refusal import Refusal
+from mckennabot.system import signals
 
 GRACE = 30.0
 """Seconds that streams get to end after SIGTERM; each then ends with an error event."""
@@ -84,8 +86,18 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take the closing of the terminal, too, for an order to stop."""
+        with super().capture_signals(), contextlib.ExitStack() as stack:
+            if threading.current_thread() is threading.main_thread():
+                for number in signals.ending():
+                    stack.callback(signal.signal, number, signal.signal(number, self.handle_exit))
+            yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop; the second time, at once."""
+        signals.received(sig)
         self.force_exit = self.should_exit
         self.should_exit = self._service.closing = True
         stopping = Refusal(503, "The server is stopping.")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST = 64 << 20
 """Bytes of a file of settings or of a vocabulary; GPT-2's own takes one million."""
 
+SEAL = "sha256"
+"""In a JSON object of our own: the digest of the rest."""
 Check = Callable[[Any], bool]
 """Whether a value is of the kind that is expected."""
 
@@ -89,7 +91,8 @@ def read_json(
     Args:
         path: the file.
         required: names that it must have, and what their values must be.
-        known: the same for names that it may have; of others it may have any.
+        known: the same for names that it may have; of others it may have any. The digest of a `sealed`
+            object is compared, and left out of what is returned.
         most: bytes.
         hint: the way on, for the error.
 
@@ -103,13 +106,28 @@ def read_json(
         raise damaged(path, "no JSON" if text.strip() else "it is empty", hint) from error
     if not isinstance(read, dict):
         raise damaged(path, "no JSON object", hint)
+    seal = read.pop(SEAL, None)
     for name, check in {**required, **(known or {})}.items():
         if name not in read:
             if name in required:
                 raise damaged(path, f"it has no {name}", hint)
         elif not check(read[name]):
             raise damaged(path, f"{name} is {_short(read[name])}", hint)
+    if seal is not None and seal != _seal(read):
+        raise damaged(
+            path, "not as it was written", f'Who has changed it deletes its "{SEAL}". {hint or ""}'.strip()
+        )
     return read
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON object with a digest of the rest of it, by which `read_json` knows that no value has changed."""
+    content = json.loads(json.dumps(content))
+    return {**content, SEAL: _seal(content)}
+
+
+def _seal(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("utf-8")).hexdigest()[:16]
 
 
 def read_arrays(

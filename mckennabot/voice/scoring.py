@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from mckennabot.models.checkpoint import HELD_OUT, ModelDir
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index, words
 from mckennabot.reporter import Reporter
-from mckennabot.system.files import write_atomic
 from mckennabot.system.stored import read_text
 from mckennabot.voice.calibration import LEAST as LEAST_HELD_OUT
 from mckennabot.voice.calibration import TOKENS, Calibration
@@ -186,7 +184,9 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
     if "voice_score" in info or not info.get("base") or info.get("best_step") not in run.steps():
         return
     try:
-        text = read_text(run.path / HELD_OUT, hint="Delete it: the run then gets no voice score.")
+        hint = "Delete it: the run then gets no voice score."
+        text = read_text(run.path / HELD_OUT, hint=hint)
+        run.verify(HELD_OUT, hint, info)
     except FileNotFoundError:
         return
     source = Source(run, run.weights("best"))
@@ -212,10 +212,7 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
         )
         return
     with run.lock():
-        write_atomic(
-            run.path / "run.json",
-            json.dumps({**run.run_info(), "voice_score": found.as_json()}, indent=2) + "\n",
-        )
+        run.write_run_info({**run.run_info(), "voice_score": found.as_json()})
     low, high = found.range
     reporter.say(
         f"Voice score: the author's unseen pages are 100 (90 % of them between {low:.0f} and {high:.0f}), "

@@ -22,11 +22,19 @@ from typing import TYPE_CHECKING, Any
 
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.models import small
-from mckennabot.models.checkpoint import DATA_SUFFIX, FORMAT, INDEX_SUFFIX, ModelDir
+from mckennabot.models.checkpoint import (
+    DATA_SUFFIX,
+    FORMAT,
+    HELD_OUT,
+    INDEX_SUFFIX,
+    MOMENTS_INDEX,
+    ModelDir,
+    verify_moments,
+)
 from mckennabot.models.download.model import KNOWN
 from mckennabot.models.weights import read_tensors, write_tensors, write_weights
 from mckennabot.system.files import sync, write_atomic, write_error
-from mckennabot.system.stored import damaged, digest, integer, number, optional, read_json
+from mckennabot.system.stored import damaged, digest, integer, number, optional, read_json, sealed
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 if TYPE_CHECKING:
@@ -164,12 +172,21 @@ class Run(ModelDir):
         before = self.run_info().get("files", {})
         files = {
             name: before[name] if name in before and name not in new else digest(self.path / name)
-            for name in [*VOCABULARY_FILES, *(f"model-{step}{INDEX_SUFFIX}" for step in self.steps())]
+            for name in [
+                *VOCABULARY_FILES,
+                *([HELD_OUT] if (self.path / HELD_OUT).is_file() else []),
+                *(f"model-{step}{INDEX_SUFFIX}" for step in self.steps()),
+            ]
         }
         # Its heads are what no file of weights would tell.
         known = {"hparams": dataclasses.asdict(self.hparams()), "files": files}
         whole = {"format": FORMAT, **info, **known, "versions": versions}
-        write_atomic(self.path / "run.json", json.dumps(whole, indent=2) + "\n")
+        self.write_run_info(whole)
+
+    def keep(self, name: str, text: str) -> None:
+        """Write a file beside the weights, and its digest into run.json."""
+        write_atomic(self.path / name, text)
+        self.write_info(self.run_info(), new=[name])
 
     def save(
         self,
@@ -200,7 +217,8 @@ class Run(ModelDir):
         try:
             new.mkdir()
             write_tensors(new / "moments", moments)
-            write_atomic(new / "state.json", json.dumps(dataclasses.asdict(state)) + "\n")
+            known = dataclasses.asdict(state) | {"moments": digest(new / MOMENTS_INDEX)}
+            write_atomic(new / "state.json", json.dumps(sealed(known)) + "\n")
             shutil.rmtree(final, ignore_errors=True)
             new.rename(final)
             sync(self.path)
@@ -245,6 +263,7 @@ class Run(ModelDir):
             ) from error
         if state.step != step:
             raise damaged(path, f"it is of step {state.step}", hint)
+        verify_moments(directory, read, hint)
         return state, read_tensors(directory / "moments", hint)
 
 
