@@ -284,10 +284,11 @@ def test_metrics_lose_no_more_than_the_lines_that_are_none(run: Run, train: Any)
     lines[3] = "{"
     lines[4] = json.dumps({"step": "5", "loss": 1.0})
     lines[5] = "[" * 100_000
+    lines[6] = '{"step": 7, "loss": Infinity}'  # JSON to Python, and no number to a figure
     path.write_text("\n".join(lines) + '\n{"st', encoding="utf-8")
     assert "metrics.jsonl is damaged (line 4)" in next(iter(inventory(run.path.parent, thorough=True))).damage
     train(10)
-    assert [line["step"] for line in read(path)] == [1, 2, 3, 7, 8, 9, 10]
+    assert [line["step"] for line in read(path)] == [1, 2, 3, 8, 9, 10]
 
 
 # The system under the files

@@ -97,8 +97,7 @@ def launch(plan: Plan, run: Run, reporter: Reporter, interruption: Interruption,
     index = index_corpus(plan, run, reporter)
     if not (run.path / HELD_OUT).exists():
         kept = plan.tokenizer.decode(data.held_out[:KEPT_TOKENS].tolist())
-        run.keep(HELD_OUT, kept.replace(SEPARATOR, "
-").strip())
+        run.keep(HELD_OUT, kept.replace(SEPARATOR, "\n").strip())
     record = Record(run, place, state.step, plan.info, index, plan.tokenizer, settings.tensorboard)
     Trainer(record, engine, data, start, job, reporter, interruption).train()
     return record.run

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -213,8 +214,8 @@ def integer(least: float = -math.inf, most: float = math.inf) -> Check:
     return lambda value: type(value) is int and least <= value <= most
 
 
-def number(least: float = -math.inf, most: float = math.inf) -> Check:
-    """A number in a range."""
+def number(least: float = -sys.float_info.max, most: float = sys.float_info.max) -> Check:
+    """A number in a range; without one, any that a float can hold, and so no infinity."""
     return lambda value: type(value) in (int, float) and least <= value <= most
 
 
