@@ -364,7 +364,7 @@ def test_a_name_that_cannot_be_looked_for_is_an_error_of_the_users(tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("run.json", {"best_step": 8}),
+        ("run.json", {"best_step": 5}),
         ("run.json", {"voice": 0.5}),
         ("run.json", {"best_loss": 1.0, "voice_score": None}),
         ("state-8/state.json", {"windows": 17}),

@@ -6,11 +6,14 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+fcntl: Any
 try:
-    import fcntl
+    fcntl = __import__("fcntl")
 except ImportError:  # Windows, which lets nobody rename or remove a file that is open
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
+_os: Any = os  # of which not every system has every name
 
 
 class Busy(Exception):  # noqa: N818 - it is what the other is
@@ -66,7 +69,7 @@ def claimed(path: Path) -> bool:
     """
     if fcntl is None:
         return True
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY | _os.O_NONBLOCK | _os.O_NOFOLLOW)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
