@@ -500,7 +500,7 @@ def main() -> int:
 
 
 def serving() -> Any:
-    """The warm server, whose commands convert weights in a fork too: the third of a second that it takes."""
+    """The warm server, with all that commands load as they begin."""
     return warm.server(prelude=_PRELUDE)
 
 
@@ -510,12 +510,8 @@ sys.modules["matplotlib"] = None  # figures take longer than the training
 import ctranslate2, tokenizers, requests, lxml.html, markdown_it, pdfminer.high_level
 import mckennabot.finetune.launch, mckennabot.generate.sampler, mckennabot.extract.library, mckennabot.report
 import mckennabot.models.download, mckennabot.voice.scoring, mckennabot.generate.formats
-import mckennabot.generate.cache as cache
+import mckennabot.generate.cache
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command has handlers of its own
-class Forked(cache.Call):
-    def __init__(self, *args, **more):
-        super().__init__(*args, **{**more, "fresh": False})
-cache.Call = Forked
 """
 
 _BASE = """

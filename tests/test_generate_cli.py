@@ -394,3 +394,35 @@ def test_a_link_stays_a_link(small: Cli) -> None:
     small("generate", "-q", "--model", "small", "--length", "3", "-o", "link.txt")
     assert (small.cwd / "link.txt").is_symlink()
     assert (small.cwd / "linked.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["itself", "hard", "soft"])
+def test_an_output_never_replaces_what_is_read_for_it(name: str, cli: Cli, base_model: Path) -> None:
+    """Force or not, under whichever name: the prefixes, the model's files, a bundle."""
+    shutil.copytree(base_model, cli.cwd / "checkpoints" / "small")
+    prefixes, hparams, bundle = (
+        cli.cwd / "starts.txt", cli.cwd / "checkpoints" / "small" / "hparams.json", cli.cwd / "a.voice",
+    )  # fmt: skip
+    prefixes.write_text("The sea\n", encoding="utf-8")
+    cli("export", "small", "--format", "bundle", "-o", bundle)
+
+    def named(path: Path) -> Path:
+        if name == "itself":
+            return path
+        other = cli.cwd / f"{name}-{path.name}"
+        (os.link if name == "hard" else os.symlink)(path, other)
+        return other
+
+    before = [path.read_bytes() for path in (prefixes, hparams, bundle)]
+    draw = ("generate", "--length", "3", "--force")
+    commands: list[tuple[object, ...]] = [
+        (*draw, "--model", "small", "--prefix-file", prefixes, "-o", named(prefixes)),
+        (*draw, "--model", "small", "-o", (hparams_too := named(hparams))),
+        ("export", "small", "--force", "--format", "gguf", "-o", hparams_too),
+        (*draw, "--model", bundle, "-o", (bundle_too := named(bundle))),
+        ("export", bundle, "--force", "--format", "gguf", "-o", bundle_too),
+    ]
+    for command in commands:
+        assert "would replace what is read for it" in cli(*command, code=2).stderr, command
+    assert [path.read_bytes() for path in (prefixes, hparams, bundle)] == before
+    assert not list(cli.cwd.glob(".*.part"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from mckennabot.errors import MckennabotError
 from mckennabot.extract import extract_book
 from scripts.damage import damage
 from scripts.fuzz import MAKERS, bent, hostile
+from tests.conftest import ROOT
 
 FOUND = [11, 163]
 """Seeds of inputs that a reader did not stand: a matrix of zeros in a PDF."""
@@ -50,3 +53,18 @@ def test_every_maker_makes_something() -> None:
         rng = random.Random(3)
         assert any(make(rng) for _ in range(5))
         bent(b"", rng)
+
+
+@pytest.mark.slow
+def test_one_of_each_is_stood(tmp_path: Path) -> None:
+    """And the script itself goes on working as the program under it changes."""
+    command = [sys.executable, "-m", "scripts.torture", "--work", str(tmp_path)]
+    for _ in range(2):  # the second time there is nothing left to do
+        done = subprocess.run(
+            [*command, "--kills", "8", "--damages", "2", "--inputs", "20"],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "kill: 8 in 1 trials, 0 failed" in done.stdout
+        assert "damage: 2 in 2 trials, 0 failed" in done.stdout
+        assert "input: 20 in 1 trials, 0 failed" in done.stdout

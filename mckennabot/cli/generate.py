@@ -15,6 +15,7 @@ from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.reporter import Reporter
+from mckennabot.system.files import refuse_over
 from mckennabot.system.terminal import shown
 
 EPILOG = """
@@ -93,6 +94,8 @@ def generate(
         raise UsageError("--interactive answers at once: no --best-of, no --scores")
     if output is not None and output.is_file() and not force:
         raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
+    if output is not None and prefix_file is not None:
+        refuse_over(output, [prefix_file])
     prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
 
     from mckennabot.cli.interactive import converse
@@ -109,6 +112,8 @@ def generate(
 
         def opened() -> tuple[Source, Index | None, Sampler]:
             source = find_source(settings, reporter)
+            if output is not None:
+                refuse_over(output, [Path(settings.model or settings.run or ""), *source.files()])
             why = (
                 " (best on held-out text; --voice 1 is the run as trained)" if settings.voice is None else ""
             )

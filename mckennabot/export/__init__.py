@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mckennabot.config import ExportSettings
 from mckennabot.errors import UsageError
 from mckennabot.reporter import Reporter, Silent
-from mckennabot.system.files import clear_leftovers, replacing, replacing_directory, write_error
+from mckennabot.system.files import clear_leftovers, refuse_over, replacing, replacing_directory, write_error
 
 if TYPE_CHECKING:
     from mckennabot.export.snapshot import Snapshot
@@ -100,6 +100,8 @@ def _export(
 
     snapshot = take(settings, reporter)
     target = _target(output, snapshot.name, form, force)
+    if form.files is None:
+        refuse_over(target, [Path(settings.run or ""), *snapshot.source.files()])
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

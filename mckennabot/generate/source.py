@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +50,11 @@ class Source:
     def voice(self) -> float:
         """The place on the dial."""
         return self.dial.voice if self.dial else AS_TRAINED
+
+    def files(self) -> Iterator[Path]:
+        """Everything in the directories that the weights are read from."""
+        for directory in {self.model.path, *([self.dial.base.parent] if self.dial else [])}:
+            yield from (path for path in directory.rglob("*") if path.is_file())
 
     def at(self, voice: float) -> Source:
         """The same weights at another place on the dial.

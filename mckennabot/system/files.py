@@ -31,6 +31,25 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(data)
 
 
+def refuse_over(output: Path, read: Iterable[Path]) -> None:
+    """Make sure that an output replaces nothing that is read for it, under whichever name; force or not.
+
+    Raises:
+        UsageError: it would.
+    """
+    for path in read:
+        try:
+            same = output.samefile(path)
+        except OSError:  # one of them is not there
+            continue
+        if same:
+            raise UsageError(
+                "the output would replace what is read for it",
+                path=output,
+                hint="Nothing that is read is written over, --force or not: choose another -o.",
+            )
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends without an error.
