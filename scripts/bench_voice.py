@@ -51,13 +51,11 @@ def prepare(books: Path, model: Path, target: Path, replay: Path | None) -> None
 
     for path in sorted(books.glob("*.txt")):
         chapters = parse(path.read_text(encoding="utf-8"))
-        words = [sum(len(p.split()) for p in chapter) for chapter in chapters]
-        cut = len(chapters)
-        while sum(words[cut:]) < TEST_SHARE * sum(words):
-            cut -= 1
-        arrays[f"{path.stem}/test"] = np.array(encoded(chapters[cut:]), np.int32)
+        seen, unseen = held_out(chapters)
+        arrays[f"{path.stem}/test"] = np.array(encoded(unseen), np.int32)
         for size, most in SIZES.items():
-            arrays[f"{path.stem}/{size}"] = np.array(encoded(_first(chapters[:cut], most)), np.int32)
+            part = seen if most is None else first(seen, most)[0]
+            arrays[f"{path.stem}/{size}"] = np.array(encoded(part), np.int32)
     if replay:
         with replay.open(encoding="utf-8") as file:
             file.seek(5_000_000)
@@ -66,19 +64,26 @@ def prepare(books: Path, model: Path, target: Path, replay: Path | None) -> None
     np.savez_compressed(target, **arrays)
 
 
-def _first(chapters: list[list[str]], words: int | None) -> list[list[str]]:
-    """Whole paragraphs from the start, about so many words."""
-    if words is None:
-        return chapters
-    kept: list[list[str]] = []
+def held_out(chapters: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
+    """Chapters to learn from, and the last ones, which nobody learns from."""
+    words = [sum(len(p.split()) for p in chapter) for chapter in chapters]
+    cut = len(chapters)
+    while sum(words[cut:]) < TEST_SHARE * sum(words):
+        cut -= 1
+    return chapters[:cut], chapters[cut:]
+
+
+def first(chapters: list[list[str]], count: int) -> tuple[list[list[str]], list[list[str]]]:
+    """Whole paragraphs of about so many words, and what follows them."""
+    kept, rest = [], []
     for chapter in chapters:
-        kept.append([])
+        parts: tuple[list[str], list[str]] = ([], [])
         for paragraph in chapter:
-            if words <= 0:
-                return [c for c in kept if c]
-            kept[-1].append(paragraph)
-            words -= len(paragraph.split())
-    return kept
+            parts[count <= 0].append(paragraph)
+            count -= len(paragraph.split())
+        kept += [parts[0]] if parts[0] else []
+        rest += [parts[1]] if parts[1] else []
+    return kept, rest
 
 
 def validation_share(n: int) -> float:

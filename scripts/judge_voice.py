@@ -37,10 +37,10 @@ from mckennabot.voice.calibration import TOKENS
 from mckennabot.voice.judge import Judge, Reader, open_judge
 from mckennabot.voice.score import measure
 from mckennabot.voice.scoring import samples
+from scripts.bench_voice import first, held_out
 
 LEARNT = 20_000
 """Words that a run learns from."""
-UNSEEN_SHARE = 0.2
 OPENING = 9
 """Words of an unseen paragraph that a text goes on from."""
 SAMPLE_TOKENS = 300
@@ -54,28 +54,11 @@ def split(books: Path, target: Path) -> None:
     """Cut each book: from its end whole chapters that are unseen, from its start text for two runs."""
     target.mkdir(exist_ok=True)
     for path in sorted(books.glob("*.txt")):
-        chapters = parse(read_text(path))
-        sizes = [sum(len(p.split()) for p in chapter) for chapter in chapters]
-        cut = len(chapters)
-        while sum(sizes[cut:]) < UNSEEN_SHARE * sum(sizes):
-            cut -= 1
-        one, rest = _first(chapters[:cut], LEARNT)
-        other, _ = _first(rest, LEARNT)
-        for suffix, part in (("", one), (".other", other), (".unseen", chapters[cut:])):
+        seen, unseen = held_out(parse(read_text(path)))
+        one, rest = first(seen, LEARNT)
+        other, _ = first(rest, LEARNT)
+        for suffix, part in (("", one), (".other", other), (".unseen", unseen)):
             (target / f"{path.stem}{suffix}.txt").write_text(render(part), encoding="utf-8")
-
-
-def _first(chapters: list[list[str]], count: int) -> tuple[list[list[str]], list[list[str]]]:
-    """Whole paragraphs of about so many words, and what follows them."""
-    kept, rest = [], []
-    for chapter in chapters:
-        parts: tuple[list[str], list[str]] = ([], [])
-        for paragraph in chapter:
-            parts[count <= 0].append(paragraph)
-            count -= len(paragraph.split())
-        kept += [parts[0]] if parts[0] else []
-        rest += [parts[1]] if parts[1] else []
-    return kept, rest
 
 
 # ---------------------------------------------------------------- judges
