@@ -37,7 +37,6 @@ TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
 TINY_BATCH, TINY_RATE = 4, 1.5e-3
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
 
-
 BASE_BATCH, BASE_RATE = 1, 5e-5
 """Half of gpt-2-simple's rate, which overfits a book sooner and reaches no lower loss (docs/voice.md)."""
 EVALUATE_EVERY = (5, 100)

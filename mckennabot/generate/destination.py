@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TextIO
 
 from mckennabot.reporter import Reporter
-from mckennabot.system.files import leftovers, sync, write_error
+from mckennabot.system.files import leftovers, sync, temporary_name, write_error
 from mckennabot.system.locks import claim
 from mckennabot.system.terminal import is_terminal, printable, shown, takes_colour
 
@@ -134,7 +133,7 @@ def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination
         return
     target = output.resolve()  # a link stays a link
     _take_up(target, reporter)
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.{_ENDING}")
+    temporary = temporary_name(target, _ENDING)
     try:
         # Without a buffer: what is written is there, and a full disk is known at the text that meets it.
         with temporary.open("wb", buffering=0) as file:

@@ -16,6 +16,8 @@ from pathlib import Path
 from mckennabot.errors import MckennabotError, ResourceError, UsageError
 from mckennabot.system.locks import claim, claimed
 
+_SHOWN = 100
+"""Characters of a name that its temporary one begins with; file systems allow 255 bytes in all."""
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -57,7 +59,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         ResourceError, UsageError: as `write_atomic`.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    temporary = temporary_name(path, "part")
     try:
         try:
             with _claimed(temporary):
@@ -92,19 +94,24 @@ def _claimed(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def temporary_name(path: Path, ending: str) -> Path:
+    """A name beside `path` that nothing has, and by which `leftovers` knows it: ``.NAME.TOKEN.ENDING``."""
+    return path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}.{ending}")
+
+
 def leftovers(paths: Iterable[Path], ending: str) -> Iterator[tuple[Path, Path]]:
     """What killed processes have left under temporary names beside `paths`.
 
     Args:
         paths: what the processes were to write.
-        ending: of the temporary names: ``.NAME.TOKEN.ENDING``.
+        ending: of the temporary names, as `temporary_name` makes them.
 
     Yields:
         one of `paths`, and what was to become it.
     """
     named: dict[Path, dict[str, Path]] = {}
     for path in paths:
-        named.setdefault(path.parent, {})[path.name[:100]] = path
+        named.setdefault(path.parent, {})[path.name[:_SHOWN]] = path
     for directory, names in named.items():
         with contextlib.suppress(OSError):
             for entry in sorted(directory.iterdir()):
@@ -139,8 +146,7 @@ def replacing_directory(path: Path) -> Iterator[Path]:
     Raises:
         ResourceError, UsageError: as `write_atomic`.
     """
-    token = secrets.token_hex(4)
-    temporary, old = (path.with_name(f".{path.name[:100]}.{token}.{kind}") for kind in ("part", "old"))
+    temporary, old = temporary_name(path, "part"), temporary_name(path, "old")
     try:
         temporary.mkdir()
         with _claimed(temporary):
