@@ -145,6 +145,40 @@ def test_closed_streams_are_no_error(redirect: str, cli: Cli) -> None:
     assert "Traceback" not in done.stderr
 
 
+DYING = """
+import signal, time
+from mckennabot import cli
+
+class Garbage:
+    def __del__(self):
+        signal.raise_signal(signal.{name})
+
+@cli.cli.command()
+def probe():
+    Garbage()
+    while True:
+        time.sleep(60)
+
+cli.main(["probe"])
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_is_not_lost_in_a_finalizer(name: str, cli: Cli) -> None:
+    """Python drops what is raised while `__del__` runs, and TensorFlow and JAX have many such objects."""
+    done = subprocess.run(
+        [sys.executable, "-c", DYING.format(name=name)],
+        cwd=cli.cwd,
+        env={**cli.env, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
 def test_a_bug_shows_its_traceback_only_when_asked(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

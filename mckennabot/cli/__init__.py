@@ -91,6 +91,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in signals.ending()[1:]:
         signal.signal(number, _terminated)
+    signals.keep_interrupts()
     session = Session()
     try:
         code = cli.main(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import stat
+import sys
+import time
 
 
 def ending() -> list[signal.Signals]:
@@ -26,3 +29,22 @@ def received(number: int) -> None:
         except OSError:
             continue
     os.close(nowhere)
+
+
+def keep_interrupts() -> None:
+    """Raise `KeyboardInterrupt` again where it came while a ``__del__`` ran: Python prints and drops it."""
+    usual = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _thread.start_new_thread(_interrupt_soon, ())
+        else:
+            usual(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _interrupt_soon() -> None:
+    # Raised by the hook itself it would be dropped again; by then the `__del__` has most likely returned.
+    time.sleep(0.01)
+    _thread.interrupt_main()
