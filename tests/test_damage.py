@@ -50,6 +50,11 @@ def run(whole_run: Run, tmp_path: Path) -> Run:
     return Run(tmp_path / "checkpoints" / "run1")
 
 
+def damage_of(run: Run) -> str:
+    """What `mckennabot models --check` says of it."""
+    return next(iter(inventory(run.path.parent, thorough=True))).damage
+
+
 def edit(path: Path, **changes: Any) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(content | changes), encoding="utf-8")
@@ -286,9 +291,30 @@ def test_metrics_lose_no_more_than_the_lines_that_are_none(run: Run, train: Any)
     lines[5] = "[" * 100_000
     lines[6] = '{"step": 7, "loss": Infinity}'  # JSON to Python, and no number to a figure
     path.write_text("\n".join(lines) + '\n{"st', encoding="utf-8")
-    assert "metrics.jsonl is damaged (line 4)" in next(iter(inventory(run.path.parent, thorough=True))).damage
+    assert "metrics.jsonl is damaged (line 4)" in damage_of(run)
     train(10)
     assert [line["step"] for line in read(path)] == [1, 2, 3, 8, 9, 10]
+
+
+@pytest.mark.parametrize("line", ['{"step": 1, "loss": Infinity}', '{"step": 1, "loss": 1e999}', "[1]"])
+def test_every_kind_of_line_that_metrics_leave_out_is_named(line: str, run: Run) -> None:
+    (run.path / "metrics.jsonl").write_text(line + "\n", encoding="utf-8")
+    assert "metrics.jsonl is damaged (line 1)" in damage_of(run)
+
+
+def test_a_cache_that_rots_is_found_though_its_times_do_not_change(run: Run) -> None:
+    cache = run.path / "ct2-8-float32"
+    cache.mkdir()
+    (cache / "model.bin").write_bytes(b"whole")
+    record = {"files": {"model.bin": {"digest": stored.digest(cache / "model.bin")}}}
+    (cache / "cache.json").write_text(json.dumps(record), encoding="utf-8")
+    assert not damage_of(run)
+    (cache / "model.bin").write_bytes(b"whale")
+    assert damage_of(run) == "ct2-8-float32: model.bin is not as it was written (delete it)"
+    (cache / "model.bin").unlink()
+    assert damage_of(run) == "ct2-8-float32 has lost model.bin (delete it)"
+    (cache / "cache.json").write_text('{"files": {"model.bin": 1}}', encoding="utf-8")
+    assert "(delete it)" in damage_of(run)
 
 
 # The system under the files

@@ -93,6 +93,15 @@ def test_weights_without_a_state_are_gone_on_with(train: Any) -> None:
     assert again.steps()[-1] == 6
 
 
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_corpus_that_is_a_file_of_the_run_is_not_written_over(train: Any, fresh: bool) -> None:
+    held_out = train(2).path / "held-out.txt"
+    before = held_out.read_bytes()
+    with pytest.raises(UsageError, match="its own corpus"):
+        train(4, paths=[held_out], fresh=fresh)
+    assert held_out.read_bytes() == before
+
+
 def test_fresh_starts_over_and_a_failed_fresh_start_loses_nothing(train: Any, tmp_path: Path) -> None:
     run = train(4)
     with pytest.raises(InputError):

@@ -79,9 +79,15 @@ def prepare(
     Raises:
         InputError: the corpus cannot be used.
         ModelError: the base model or the run cannot be used.
-        UsageError: the run is there and was begun with something else.
+        UsageError: the run is there and was begun with something else, or the corpus is a file of its own.
     """
     corpus = Corpus(paths, settings.column)
+    for path in filter(run.owns, corpus.files):
+        raise UsageError(
+            "the run would write over its own corpus",
+            path=path,
+            hint="Copy the file to another place, or choose another --run.",
+        )
     continues = _exists(run) and not settings.fresh
     if continues:
         origin, base = _same_origin(run, settings), None

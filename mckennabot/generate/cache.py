@@ -26,17 +26,16 @@ from mckennabot.backend import with_tensorflow
 from mckennabot.errors import Gone, MckennabotError, ModelError, ResourceError
 from mckennabot.generate.convert import MODEL_FILES, Conversion, convert
 from mckennabot.models import dial
-from mckennabot.models.checkpoint import DATA_SUFFIX, INDEX_SUFFIX, ModelDir
+from mckennabot.models.checkpoint import CACHE_RECORD, DATA_SUFFIX, INDEX_SUFFIX, ModelDir
 from mckennabot.reporter import Reporter
 from mckennabot.system import machine
 from mckennabot.system.files import sync, write_error
 from mckennabot.system.locks import held
 from mckennabot.system.processes import Died
-from mckennabot.system.stored import mapping, opened, read_json, text
+from mckennabot.system.stored import digest, mapping, read_json, text
 from mckennabot.tokenizer import VOCABULARY_FILES
 
-FORMAT = 1
-RECORD = "cache.json"
+FORMAT = 2
 
 
 @contextlib.contextmanager
@@ -97,24 +96,24 @@ def _temporary() -> Iterator[Path]:
 def _fingerprint(what: Conversion) -> str:
     """Changes with any tensor: TensorFlow's index file holds the checksum of each."""
     model, weights = what.model, what.weights
-    digest = hashlib.sha256(f"{FORMAT}".encode())
+    sha256 = hashlib.sha256(f"{FORMAT}".encode())
     if what.dial:
-        digest.update(f"{what.dial.label} {dial.digest(what.dial.base)}".encode())
+        sha256.update(f"{what.dial.label} {dial.digest(what.dial.base)}".encode())
     try:
         for path in (
             weights.with_name(weights.name + INDEX_SUFFIX),
             model.path / "hparams.json",
             *(model.path / name for name in VOCABULARY_FILES),
         ):
-            digest.update(path.read_bytes())
-        digest.update(str(weights.with_name(weights.name + DATA_SUFFIX).stat().st_size).encode())
+            sha256.update(path.read_bytes())
+        sha256.update(str(weights.with_name(weights.name + DATA_SUFFIX).stat().st_size).encode())
     except FileNotFoundError as error:
         raise _gone(weights) from error
     except OSError as error:
         raise ModelError(
             f"cannot read the model ({error.strerror})", path=error.filename, hint="Use another --checkpoint."
         ) from error
-    return digest.hexdigest()
+    return sha256.hexdigest()
 
 
 def _user_cache(model: ModelDir) -> Path:
@@ -128,10 +127,10 @@ def _intact(directory: Path, source: str) -> bool:
     and compared by its digest, so a cache that was copied still counts.
     """
     try:
-        record = read_json(directory / RECORD, {"source": text, "files": mapping()})
+        record = read_json(directory / CACHE_RECORD, {"source": text, "files": mapping()})
         return bool(record["source"] == source) and all(
             _stamp(directory / name) == record["files"][name]["stamp"]
-            or _digest(directory / name) == record["files"][name]["digest"]
+            or digest(directory / name) == record["files"][name]["digest"]
             for name in MODEL_FILES
         )
     except (OSError, KeyError, TypeError, ModelError):
@@ -141,14 +140,6 @@ def _intact(directory: Path, source: str) -> bool:
 def _stamp(path: Path) -> list[int]:
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with opened(path) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _make_sure_of_room(place: Path, what: Conversion) -> None:
@@ -176,11 +167,11 @@ def _build(what: Conversion, directory: Path, source: str) -> None:
         for name in MODEL_FILES:
             sync(temporary / name)
             record["files"][name] = {
-                "digest": _digest(temporary / name),
+                "digest": digest(temporary / name),
                 "stamp": _stamp(temporary / name),
             }
-        (temporary / RECORD).write_text(json.dumps(record), encoding="utf-8")
-        sync(temporary / RECORD)
+        (temporary / CACHE_RECORD).write_text(json.dumps(record), encoding="utf-8")
+        sync(temporary / CACHE_RECORD)
         if directory.exists():
             shutil.rmtree(directory)
         temporary.rename(directory)

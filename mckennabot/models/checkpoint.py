@@ -51,6 +51,8 @@ BASE_FILES = (
 HELD_OUT = "held-out.txt"
 """In a run: text of the corpus that it was not trained on, which the voice score is calibrated with."""
 MOMENTS_INDEX = "moments.index"
+CACHE_RECORD = "cache.json"
+"""In a cache of converted weights: what it was made from, and the digests of its files."""
 DATA_SUFFIX = ".data-00000-of-00001"
 INDEX_SUFFIX = ".index"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from mckennabot.errors import InputError, ModelError
 from mckennabot.models.bundle import SUFFIX, open_bundle, peek
 from mckennabot.models.checkpoint import (
     BASE_WEIGHTS,
+    CACHE_RECORD,
     DATA_SUFFIX,
     HELD_OUT,
     INDEX_SUFFIX,
@@ -25,7 +25,16 @@ from mckennabot.models.checkpoint import (
 from mckennabot.models.weights import parameters, read_tensors, read_weights
 from mckennabot.originality import FILE as INDEX
 from mckennabot.originality import Index
-from mckennabot.system.stored import MOST, damaged, integer, read_bytes, read_json
+from mckennabot.system.stored import (
+    MOST,
+    damaged,
+    digest,
+    integer,
+    mapping,
+    parse_json,
+    read_bytes,
+    read_json,
+)
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
 
@@ -144,6 +153,7 @@ def _other_damage(model: ModelDir) -> Iterator[str]:
     if os.path.lexists(model.path / HELD_OUT):
         checks.append(lambda: model.verify(HELD_OUT))
     checks += [partial(_read_state, path) for path in sorted(model.path.glob("state-*"))]
+    checks += [partial(_read_cache, path) for path in sorted(model.path.glob("ct2-*"))]
     for check in checks:
         try:
             check()
@@ -161,11 +171,27 @@ def _read_metrics(path: Path) -> None:
         *lines, _ = read_bytes(path / "metrics.jsonl", MOST).split(b"\n")
         for number, line in enumerate(lines, 1):
             try:
-                sound = isinstance(json.loads(line), dict)
-            except (ValueError, RecursionError):
+                sound = isinstance(parse_json(line), dict)
+            except ValueError:
                 sound = False
             if not sound:
                 raise damaged(path / "metrics.jsonl", f"line {number}")
+
+
+def _read_cache(path: Path) -> None:
+    """Read a cache's files to their end; `generate` does so only with those that seem to have changed."""
+    try:
+        files = read_json(path / CACHE_RECORD, {"files": mapping()})["files"]
+        for name, known in files.items():
+            if digest(path / name) != known["digest"]:
+                raise ModelError(f"{name} is not as it was written")
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{path.name} has lost {Path(error.filename).name} (delete it)", path=path
+        ) from error
+    except (ModelError, TypeError, KeyError) as error:
+        why = error.what if isinstance(error, ModelError) else f"{CACHE_RECORD} is damaged"
+        raise ModelError(f"{path.name}: {why} (delete it)", path=path) from error
 
 
 def _read_state(path: Path) -> None:

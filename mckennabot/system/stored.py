@@ -102,8 +102,8 @@ def read_json(
     """
     text = read_text(path, most, hint)
     try:
-        read = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except (ValueError, ArithmeticError, RecursionError) as error:
+        read = parse_json(text)
+    except ValueError as error:
         raise damaged(path, "no JSON" if text.strip() else "it is empty", hint) from error
     if not isinstance(read, dict):
         raise damaged(path, "no JSON object", hint)
@@ -119,6 +119,18 @@ def read_json(
             path, "not as it was written", f'Who has changed it deletes its "{SEAL}". {hint or ""}'.strip()
         )
     return read
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON as the standard has it, whose numbers are finite.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ArithmeticError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:

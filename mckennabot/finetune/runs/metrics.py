@@ -80,8 +80,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def _line(text: str) -> dict[str, Any] | None:
     try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
+        line = stored.parse_json(text)
+    except ValueError:
         return None
     if not isinstance(line, dict) or not _IS_STEP(line.get("step")):
         return None

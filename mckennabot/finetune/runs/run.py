@@ -148,6 +148,11 @@ class Run(ModelDir):
             with contextlib.suppress(OSError):
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
+    def owns(self, path: Path) -> bool:
+        """Whether training writes the file, or removes it with ``--fresh``."""
+        inside, place = path.resolve(), self.path.resolve()
+        return place in inside.parents and bool(_OURS.fullmatch(inside.relative_to(place).parts[0]))
+
     def _bury(self, old: Path) -> None:
         """Remove a run that this one has replaced, and keep what somebody else has put there."""
         with contextlib.suppress(OSError):
