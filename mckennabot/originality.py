@@ -12,6 +12,7 @@ Case and punctuation do not count: ``Don't`` and ``dont`` are one word, so are `
 from __future__ import annotations
 
 import functools
+import os
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from mckennabot.corpus import Segment
 from mckennabot.errors import ModelError
+from mckennabot.models.checkpoint import ModelDir
 from mckennabot.places import Spot
 from mckennabot.system.files import replacing
 from mckennabot.system.stored import damaged, read_arrays
@@ -209,10 +211,12 @@ class Index:
         """Read the index of a run.
 
         Raises:
-            ModelError: the run has none, or it is damaged.
+            ModelError: the run has none, or it is damaged or another run's.
         """
         path = run / FILE
         try:
+            if os.path.lexists(path):
+                ModelDir(run).verify(FILE, _HINT)
             arrays: dict[str, Any] = read_arrays(path, _ARRAYS, MOST_BYTES, _HINT, optional=_PLACES)
         except FileNotFoundError as error:
             raise ModelError(

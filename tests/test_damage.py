@@ -273,6 +273,16 @@ def test_a_damaged_index_is_made_again(run: Run, train: Any, capsys: pytest.Capt
     assert Index.load(run.path).report("the sea is awake").longest.words == 4  # type: ignore[union-attr]
 
 
+def test_the_index_of_another_run_is_made_again(
+    run: Run, train: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Index.build([("other.txt", [["another book"]])]).save(run.path)
+    assert damage_of(run) == "originality.npz is damaged (not as the run wrote it)"
+    train(9)
+    assert "originality.npz is damaged (not as the run wrote it): making it again" in capsys.readouterr().err
+    assert not damage_of(run)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_an_index_damaged_at_random_loads_equal_or_not_at_all(seed: int, tmp_path: Path) -> None:
     index = Index.build([("a.txt", [["the sea is awake", "and so on"], ["the sea again"]])])

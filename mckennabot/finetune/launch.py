@@ -224,4 +224,5 @@ def index_corpus(plan: Plan, run: Run, reporter: Reporter) -> Index | None:
     spots = [spot for path, paragraphs in texts for spot in places.load(path, paragraphs)]
     index = Index.build([(path.name, paragraphs) for path, paragraphs in texts], spots)
     index.save(run.path)
+    run.write_info(run.run_info(), new=[INDEX])
     return index

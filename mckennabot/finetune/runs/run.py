@@ -33,6 +33,7 @@ from mckennabot.models.checkpoint import (
 )
 from mckennabot.models.download.model import KNOWN
 from mckennabot.models.weights import read_tensors, write_tensors, write_weights
+from mckennabot.originality import FILE as INDEX
 from mckennabot.system.files import sync, write_atomic, write_error
 from mckennabot.system.stored import damaged, digest, integer, number, optional, read_json, sealed
 from mckennabot.tokenizer import VOCABULARY_FILES
@@ -179,7 +180,7 @@ class Run(ModelDir):
             name: before[name] if name in before and name not in new else digest(self.path / name)
             for name in [
                 *VOCABULARY_FILES,
-                *([HELD_OUT] if (self.path / HELD_OUT).is_file() else []),
+                *(name for name in (HELD_OUT, INDEX) if (self.path / name).is_file()),
                 *(f"model-{step}{INDEX_SUFFIX}" for step in self.steps()),
             ]
         }
