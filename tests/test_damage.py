@@ -259,6 +259,18 @@ def test_brackets_in_names_are_just_names(name: str, train: Any, tmp_path: Path)
     assert not [entry.damage for entry in inventory(run.path.parent, thorough=True) if entry.damage]
 
 
+def test_an_interrupt_inside_the_reader_is_no_damage(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow's own error takes its place, and pybind11 says so in words alone."""
+    import tensorflow as tf
+
+    def interrupted(path: str) -> None:
+        raise RuntimeError("ORIGINAL NotFoundError REPLACED BY KeyboardInterrupt: <EMPTY MESSAGE>")
+
+    monkeypatch.setattr(tf.train, "load_checkpoint", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(read_weights(run.weights(), run.hparams()))
+
+
 # The index of the corpus, and metrics
 
 

@@ -154,6 +154,8 @@ def _reading(prefix: Path, hint: str) -> Iterator[Any]:
             yield tf.train.load_checkpoint(str(plain))
     # TensorFlow raises whatever a damaged table leads it to; our own errors say more.
     except (tf.errors.OpError, RuntimeError, ValueError, IndexError, MemoryError, OSError) as error:
+        if "REPLACED BY KeyboardInterrupt" in str(error):  # pybind11, if a signal comes inside the reader
+            raise KeyboardInterrupt from error
         _require_file(prefix.with_name(prefix.name + INDEX_SUFFIX), hint)
         first_line = str(error).strip().split("\n")[0].replace(str(prefix.parent), "…")
         raise ModelError(f"the weights are damaged ({first_line[:200]})", path=prefix, hint=hint) from error
