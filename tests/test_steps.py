@@ -17,13 +17,14 @@ from mckennabot.extract.model import Line, Page
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.steps.captions import mark_captions
 from mckennabot.extract.steps.chapters import find_sections
+from mckennabot.extract.steps.edges import set_edges
 from mckennabot.extract.steps.footnotes import mark_footnotes
 from mckennabot.extract.steps.furniture import mark_furniture
 from mckennabot.extract.steps.headings import find_headings
 from mckennabot.extract.steps.letters import restore_letters
 from mckennabot.extract.steps.line_numbers import mark_line_numbers
 from mckennabot.extract.steps.matter import mark_gutenberg, mark_listings, mark_matter
-from mckennabot.extract.steps.measure import Measure, set_edges, take_measure
+from mckennabot.extract.steps.measure import Measure, take_measure
 from mckennabot.extract.steps.openings import find_openings
 from mckennabot.extract.steps.scans import steady_sizes
 from mckennabot.extract.steps.sections import Section

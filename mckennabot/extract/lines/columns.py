@@ -24,6 +24,18 @@ _NARROWEST = 40
 """Points between the left edges of two columns."""
 _MOST_CROSSING = 0.3
 """Share of a page's lines that may run across a gutter: headings, and text above and below columns."""
+_FREE_CROSSING = 0.2
+"""The same of a page that shows no gutter itself, but stands between pages that do."""
+_SAME_GUTTER = 6
+"""Points by which the gutters of pages may differ and be one."""
+_NARROWEST_COLUMN = 60
+"""Points that a column of text takes at least; a table's are narrower."""
+_FILLS = 0.5
+"""Share of its column that half of the lines fill; cells of a table leave more free."""
+_OVERLAP = 3
+"""Type sizes over which columns stand side by side at least."""
+_WIDE_GAP = 1.5
+"""Type sizes of a gap inside a line that is more than a justified line's widest space."""
 
 
 def set_columns(pages: list[Page]) -> None:
@@ -37,10 +49,10 @@ def set_columns(pages: list[Page]) -> None:
         gutters = [
             x
             for x, lines in found[page.number]
-            if lines >= _LONG or _parts_text(page, x) or any(abs(x - other) < 6 for other in usual)
+            if lines >= _LONG or _parts_text(page, x) or any(abs(x - other) < _SAME_GUTTER for other in usual)
         ]
         for x in usual:
-            if all(abs(x - other) > 40 for other in gutters) and _is_free(page, x):
+            if all(abs(x - other) > _NARROWEST for other in gutters) and _is_free(page, x):
                 gutters.append(x)
         gutters.sort()
         page.lines = _in_order(_joined(page.lines, gutters), gutters)
@@ -72,10 +84,10 @@ def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
         place
         for gutters in found.values()
         for x, lines in gutters
-        for place in [round(x / 6)] * (1 + (lines >= 2 * _LONG))
+        for place in [round(x / _SAME_GUTTER)] * (1 + (lines >= 2 * _LONG))
     )
     return [
-        median(x for gutters in found.values() for x, _ in gutters if abs(x / 6 - place) <= 1)
+        median(x for gutters in found.values() for x, _ in gutters if abs(x / _SAME_GUTTER - place) <= 1)
         for place, count in places.most_common()
         if count + places[place + 1] > 1
     ]
@@ -87,7 +99,7 @@ def _is_free(page: Page, x: float) -> bool:
     left = sum(line.x1 <= x for line in lines)
     right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
     across = sum(line.x0 < x - 1 and line.x1 > x for line in lines)
-    return left > 0 and right > 0 and across < 0.2 * len(lines)
+    return left > 0 and right > 0 and across < _FREE_CROSSING * len(lines)
 
 
 def _gutters(page: Page) -> list[tuple[float, int]]:
@@ -126,7 +138,7 @@ def _parted_among_others(lines: list[Line], x: float, starts: list[float]) -> in
 def _at_edge(lines: list[Line], x: float) -> float:
     """Where the column begins whose quotations begin at x: to the left, if lines do that cross x."""
     left = sorted(line.x1 for line in lines if line.x1 <= x)
-    near = left[int(0.95 * (len(left) - 1))]
+    near = left[int(0.95 * (len(left) - 1))]  # a line or two of the left column may stick out
     starts = sorted(line.x0 for line in lines if near < line.x0 < x and line.x1 > x)
     for edge, beside in pairwise(starts):
         if beside - edge < _SAME_EDGE and 2 * _crossing(lines, edge - 0.5) < _crossing(lines, x):
@@ -154,14 +166,13 @@ def _parted(lines: list[Line], x: float) -> int:
         left_edge, right_edge = min(line.x0 for line in left), max(line.x1 for line in right)
         near = max(line.x1 for line in left)
         fills = (
-            median(line.x1 - line.x0 for line in left) > 0.5 * (near - left_edge)
-            and median(line.x1 - line.x0 for line in right) > 0.5 * (right_edge - x)
-            and x - left_edge > 60
-            and right_edge - x > 60
+            median(line.x1 - line.x0 for line in left) > _FILLS * (near - left_edge)
+            and median(line.x1 - line.x0 for line in right) > _FILLS * (right_edge - x)
+            and min(x - left_edge, right_edge - x) > _NARROWEST_COLUMN
         )
         overlap = min(left[-1].y, right[-1].y) - max(left[0].y, right[0].y)
         starts = sum(line.x0 - x < _SAME_EDGE for line in right)
-        if fills and overlap > 3 * left[0].size and 4 * starts >= len(right):
+        if fills and overlap > _OVERLAP * left[0].size and 4 * starts >= len(right):
             best = max(best, min(len(left), len(right)))
     return best
 
@@ -186,7 +197,7 @@ def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
                 shift = len(last.text) + 1 + len(line.initial)
                 last.marks += tuple((at + shift, mark) for at, mark in line.marks)
                 last.text = f"{last.text} {line.initial}{line.text}"
-            if line.x0 - last.x1 > 1.5 * line.size:
+            if line.x0 - last.x1 > _WIDE_GAP * line.size:
                 last.gaps += 1
             last.maths = max(last.maths, line.maths)
             if line.x1 - line.x0 > last.x1 - last.x0:

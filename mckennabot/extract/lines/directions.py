@@ -16,6 +16,12 @@ _MOST = 0.7
 """Share of the steps from glyph to glyph that must go one way."""
 _LEAST = 4
 """Glyphs from which on one can tell."""
+_ASIDE = 0.3
+"""Type sizes by which a glyph may stand beside the line that it follows in."""
+_STEPS = (0.5, 2.0)
+"""Type sizes from one glyph to the next: punctuation is set closer, letter-spaced lines wider."""
+_FOOT = 0.12
+"""Share of a character's square that lies below the baseline of a row, as fonts for Chinese have it."""
 
 
 def as_placed(glyphs: list[Glyph], text: str) -> list[Glyph]:
@@ -37,12 +43,13 @@ def as_placed(glyphs: list[Glyph], text: str) -> list[Glyph]:
 
 def _runs(glyphs: list[Glyph], angle: int) -> bool:
     """Whether most of the steps from one glyph to the next close by go down (90) or right (0)."""
+    least, most = _STEPS
     down = right = 0
     for a, b in pairwise(glyphs):
         across, along = b.x0 - a.x0, b.y0 - a.y0
-        if abs(across) < 0.3 * a.size and 0.5 * a.size < along < 2 * a.size:
+        if abs(across) < _ASIDE * a.size and least * a.size < along < most * a.size:
             down += 1
-        elif abs(along) < 0.3 * a.size and 0.5 * a.size < across < 2 * a.size:
+        elif abs(along) < _ASIDE * a.size and least * a.size < across < most * a.size:
             right += 1
     ways = (down, right) if angle == 90 else (right, down)
     return ways[0] >= _LEAST - 1 and ways[0] >= _MOST * sum(ways)
@@ -52,4 +59,4 @@ def _turned(glyph: Glyph, angle: int) -> Glyph:
     """A glyph that is read at another angle, on a baseline through its middle, or near its foot."""
     if angle == 90:
         return glyph._replace(angle=90, baseline=0.5 * (glyph.x0 + glyph.x1))
-    return glyph._replace(angle=0, baseline=glyph.y1 - 0.12 * (glyph.y1 - glyph.y0))
+    return glyph._replace(angle=0, baseline=glyph.y1 - _FOOT * (glyph.y1 - glyph.y0))

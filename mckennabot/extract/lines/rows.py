@@ -10,6 +10,32 @@ from typing import NamedTuple
 from mckennabot.extract.books.characters import ACCENTS
 from mckennabot.extract.page import Glyph
 
+# Lengths are in units of the type size ("ems").
+
+_SMALLER = 0.85
+"""Type of at most this share of a row's size may be raised beside it: note marks are set at 0.6 to 0.8."""
+_BASELINE, _BASELINE_MIXED = 0.2, 0.02
+"""How far baselines of one row may differ, and where the sizes do, lest raised figures slip in."""
+_RAISED = (-0.4, 0.8)
+"""How far below and above a row's baseline figures stand that belong to it."""
+_ACCENTS = 0.5
+"""How far above a row's baseline an accent's own may stand; TeX sets it apart from its letter."""
+_RAISED_AT_MOST = 4
+"""Glyphs in a note mark, an ordinal's ending, an exponent."""
+_TOUCHES, _TOUCHES_BEFORE = 0.3, 0.5
+"""How far a raised figure may stand behind the word that it belongs to, and before the next."""
+_OVERLAPS, _OVERLAPS_BEFORE = 0.5, 0.1
+"""How far it may reach into that word, as over a slanting letter, and into the next."""
+_DROP_CAP = 1.7
+"""A drop cap is at least this many times as large as the text, and as the glyphs beside it."""
+_CAP_STANDS_OFF = 1.5
+"""Space before a drop cap in a row, in ems of the text: less, and it is a large word's letter."""
+_CAP_RISES = 0.3
+"""A line beside a drop cap stands at least this far above the cap's baseline."""
+
+_OPENING = "\"'\u2018\u201c\u00ab"
+_QUOTES = "\"'\u2018\u201c\u201e\u00ab\u00bb"
+
 
 class Ink(NamedTuple):
     """A glyph in the space in which its text runs from left to right, y downwards.
@@ -82,25 +108,22 @@ def _common_size(inks: Row) -> float:
 
 
 def _tolerance(first: float, second: float) -> float:
-    """By how much baselines in one row may differ: little where the sizes do, lest raised figures slip in."""
+    """Points by which baselines in one row may differ."""
     small, large = sorted((first, second))
-    return 0.2 * small if small > 0.85 * large else 0.02 * large
-
-
-_RAISED_AT_MOST = 4
-"""Glyphs in a note mark, an ordinal's ending, an exponent."""
+    return _BASELINE * small if small > _SMALLER * large else _BASELINE_MIXED * large
 
 
 def _attach_raised(rows: list[Row], sizes: list[float]) -> None:
     """Move short runs of small glyphs that stand above or below a row, close to its glyphs, into it."""
+    below, above = _RAISED
     for number, row in enumerate(rows):
         for other in (number + 1, number + 2, number - 1):
             if not 0 <= other < len(rows) or not rows[other] or not row:
                 continue
             drop = (rows[other][0].y - row[0].y) / sizes[other]
-            if 0 < drop < 0.5 and any(ink.text in ACCENTS for ink in row):
+            if 0 < drop < _ACCENTS and any(ink.text in ACCENTS for ink in row):
                 _put_over_letters(row, rows[other])
-            elif -0.4 < drop < 0.8 and min(ink.size for ink in row) <= 0.85 * sizes[other]:
+            elif below < drop < above and min(ink.size for ink in row) <= _SMALLER * sizes[other]:
                 _move(row, rows[other], sizes[other], 1 if drop > 0 else -1)
 
 
@@ -121,17 +144,17 @@ def _put_over_letters(row: Row, target: Row) -> None:
 
 
 def _move(row: Row, target: Row, size: float, raised: int) -> None:
+    """Move the short runs of a row that touch a word of another into that."""
     visible = [ink for ink in target if not ink.text.isspace()]
     ends, starts = sorted(ink.x1 for ink in visible), [ink.x0 for ink in visible]
     moved: Row = []
-    near = 0.5 * size
     for run in _runs(row):
-        after = bisect_left(ends, run[0].x0 - near)
-        before = bisect_left(starts, run[-1].x1 - 0.1 * size)
-        touches = (after < len(ends) and ends[after] < run[0].x0 + 0.3 * size) or (
-            before < len(starts) and starts[before] < run[-1].x1 + near
+        after = bisect_left(ends, run[0].x0 - _OVERLAPS * size)
+        before = bisect_left(starts, run[-1].x1 - _OVERLAPS_BEFORE * size)
+        touches = (after < len(ends) and ends[after] < run[0].x0 + _TOUCHES * size) or (
+            before < len(starts) and starts[before] < run[-1].x1 + _TOUCHES_BEFORE * size
         )
-        if touches and len(run) <= _RAISED_AT_MOST and max(ink.size for ink in run) <= 0.85 * size:
+        if touches and len(run) <= _RAISED_AT_MOST and max(ink.size for ink in run) <= _SMALLER * size:
             moved += run
     if moved:
         target += [ink._replace(raised=raised) for ink in moved]
@@ -157,18 +180,18 @@ def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
     caps: list[Ink] = []
     taken: list[Ink] = []
     for number, row in enumerate(rows):
-        if max(ink.size for ink in row) < 1.7 * body:
+        if max(ink.size for ink in row) < _DROP_CAP * body:
             continue
         visible = [ink for ink in row if not ink.text.isspace()]
         for place, ink in enumerate(visible):
-            if ink.size < 1.7 * body or not ink.text.strip("\"'\u2018\u201c\u00ab").isalpha():
+            if ink.size < _DROP_CAP * body or not ink.text.strip(_OPENING).isalpha():
                 continue
             quote = visible[place - 1] if place and _opens(visible[place - 1], ink) else None
             before = place - (2 if quote else 1)
-            if before >= 0 and (quote or ink).x0 - visible[before].x1 < 1.5 * body:
+            if before >= 0 and (quote or ink).x0 - visible[before].x1 < _CAP_STANDS_OFF * body:
                 continue
             following = visible[place + 1] if place + 1 < len(visible) else None
-            if following and following.size * 1.7 > ink.size and following.x0 - ink.x1 < body:
+            if following and following.size * _DROP_CAP > ink.size and following.x0 - ink.x1 < body:
                 continue
             if _beside_lines(ink, rows[:number], body):
                 caps.append(ink._replace(x0=quote.x0, text=quote.text + ink.text) if quote else ink)
@@ -181,16 +204,14 @@ def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
 
 def _opens(quote: Ink, letter: Ink) -> bool:
     """Whether a glyph is a quotation mark as large as the letter behind it."""
-    return (
-        quote.size == letter.size and quote.text in "\"'\u2018\u201c\u201e\u00ab\u00bb" and quote.text != ""
-    )
+    return quote.size == letter.size and quote.text in _QUOTES and quote.text != ""
 
 
 def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
     return any(
-        is_beside(cap, ink.x0, row[0].y, body) and ink.size * 1.7 < cap.size
+        is_beside(cap, ink.x0, row[0].y, body) and ink.size * _DROP_CAP < cap.size
         for row in rows_above
-        if row and row[0].y < cap.y - 0.3 * body
+        if row and row[0].y < cap.y - _CAP_RISES * body
         for ink in row
         if not ink.text.isspace()
     )
@@ -198,8 +219,7 @@ def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
 
 def is_beside(cap: Ink, x: float, y: float, size: float) -> bool:
     """Whether a line that begins at (x, y) stands beside a drop cap, or was printed over it by mistake."""
-    if not cap.y - 0.95 * cap.size < y < cap.y + size:
+    if not cap.y - 0.95 * cap.size < y < cap.y + size:  # above the cap's top, or more than a line below it
         return False
-    if cap.y - 0.55 * cap.size < y < cap.y - 0.3 * size and abs(x - cap.x0) < 0.1 * size:
-        return True
-    return -0.5 * size < x - cap.x1 < 1.5 * size
+    over = cap.y - 0.55 * cap.size < y < cap.y - _CAP_RISES * size and abs(x - cap.x0) < 0.1 * size
+    return over or -0.5 * size < x - cap.x1 < _CAP_STANDS_OFF * size

@@ -34,9 +34,25 @@ _KERNED = 0.45
 """Share of a drawn space from which on a gap between such letters is one."""
 _LETTERS = 10
 """Letters from which on one can tell."""
+_CLOSE_SHARE = 0.9
+"""Share of the gaps inside words that are so narrow where letters stand close."""
+_DRAWN_TWICE = 0.5
+"""A glyph is drawn twice to look bold if the second begins within this share of the first."""
+_SPACE = 0.25
+"""Width of a space, in type sizes, in a row of one word."""
+_GLYPHS_A_SPACE = 15
+"""A row that draws fewer spaces than one in so many glyphs leaves them to the gaps."""
+_DRAWN = 0.7
+"""Share of a drawn space from which on a gap is one, too: some files draw only the first of a line's."""
+_WIDEST_CUT = 0.3
+"""Type sizes from which on a gap parts words however wide the drawn spaces of a justified line are."""
+_TIGHT_SHARE, _TIGHT_GAP = 0.4, 1.5
+"""Of a row set tight: the share of its gaps that may be spaces, and their width at most, in `WORD_GAP`."""
+_SAME_ACCENT = 0.2
+"""Share by which an accent's size may differ from its letter's."""
 
 _POWER = re.compile(r"(?:^|[\s\d/(])(?:[kcdm\u00b5]?m|ft|yd|mi|[nrxyz]|10)$")
-"""What a raised figure belongs to, and is no mark of a note: units, variables, ten."""
+"""After these a raised figure is an exponent, not the mark of a note: units, variables, 10."""
 _MARK = re.compile(r"[\[(]?(?:\d{1,3}(?:,\d{1,3})*|[*\u2217\u2020\u2021\u00a7\u00b6\u2016#]{1,4})[\])]?")
 
 
@@ -77,8 +93,8 @@ def fragments(row: Row, right_to_left: bool = False) -> list[Fragment]:
         if text == " " or (text and text.isspace()):
             spaced = True
             continue
-        if last is not None and text == last.text and x0 - last.x0 < 0.5 * (last.x1 - last.x0):
-            continue  # drawn twice to look bold
+        if last is not None and text == last.text and x0 - last.x0 < _DRAWN_TWICE * (last.x1 - last.x0):
+            continue
         if pieces[-1] and x0 - edge > GUTTER * size:
             pieces.append([])
             spaces.append([])
@@ -158,7 +174,7 @@ def _fragment(
         median([ink.y for ink in on_line]) if len(baselines) > 1 else on_line[0].y,
         Counter([(ink.size, ink.font) for ink in on_line]),
         head - inks[0].x0 if not right_to_left else head,
-        median(widths) if widths else 0.25 * inks[0].size,
+        median(widths) if widths else _SPACE * inks[0].size,
         marks,
         repaired,
         sum(not ink.text for ink in inks),
@@ -208,12 +224,11 @@ def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float, c
     if tracking:
         inside = [gap for number, gap in enumerate(gaps, 1) if number not in spaces]
         tracking = _tracking(inside, size) or max(0.0, min(tracking, min(inside, default=tracking)))
-    if len(spaces) * 15 < len(inks):
+    if len(spaces) * _GLYPHS_A_SPACE < len(inks):
         return tracking + (_tight_gap(gaps, size) or WORD_GAP * size)
-    # Some files draw no more than the first of a line's spaces: the others are about as wide.
     drawn = sorted([gaps[number - 1] for number in spaces])[len(spaces) // 2] - tracking
-    share, least = (_KERNED, KERNED_GAP) if close else (0.7, WORD_GAP)
-    return tracking + min(max(share * drawn, least * size), 0.3 * size)
+    share, least = (_KERNED, KERNED_GAP) if close else (_DRAWN, WORD_GAP)
+    return tracking + min(max(share * drawn, least * size), _WIDEST_CUT * size)
 
 
 def _is_close(spaces: set[int], gaps: list[float], size: float) -> bool:
@@ -223,18 +238,16 @@ def _is_close(spaces: set[int], gaps: list[float], size: float) -> bool:
         return False
     # Hardly any drawn space is that narrow, so all gaps can be counted.
     most = _CLOSE * size
-    return len([gap for gap in gaps if gap < most]) >= 0.9 * inside
+    return len([gap for gap in gaps if gap < most]) >= _CLOSE_SHARE * inside
 
 
 def _tight_gap(gaps: list[float], size: float) -> float:
     """The gap above which a space stands in a row set so tight that no gap is as wide as usual; else 0."""
     narrow = [gap for gap in gaps if gap <= TIGHT * size]
     wide = [gap for gap in gaps if gap > TIGHT * size]
-    if (
-        not 2 <= len(wide) <= 0.4 * len(gaps)
-        or len(gaps) < 1.5 * _LETTERS
-        or max(wide) > 1.5 * WORD_GAP * size
-    ):
+    if not 2 <= len(wide) <= _TIGHT_SHARE * len(gaps) or len(gaps) < 1.5 * _LETTERS:
+        return 0.0
+    if max(wide) > _TIGHT_GAP * WORD_GAP * size:
         return 0.0
     return (max(narrow) + min(wide)) / 2 if min(wide) - max(narrow) > _CLOSE * size else 0.0
 
@@ -244,7 +257,7 @@ def _combined(first: Ink, second: Ink) -> str | None:
     for accent, letter in ((first, second), (second, first)):
         if accent.text in ACCENTS and len(letter.text) == 1 and letter.text.isalpha():
             middle = (accent.x0 + accent.x1) / 2
-            if letter.x0 < middle < letter.x1 and abs(accent.size - letter.size) < 0.2 * letter.size:
+            if letter.x0 < middle < letter.x1 and abs(accent.size - letter.size) < _SAME_ACCENT * letter.size:
                 return accented(letter.text, accent.text)
     return None
 
