@@ -30,6 +30,16 @@ _AROUND = ".,|"
 """Signs that stand at a page number, next to the title."""
 _LETTERS = 200
 """Letters of two running heads that are compared; to compare long lines takes long."""
+_ALIKE = 0.85
+"""Likeness from which on two running heads are one: a scan reads some letters wrong."""
+_MISREAD = 6
+"""Letters from which on a few wrong ones leave a likeness."""
+_KNOWN = 3
+"""Rows of furniture at one height that tell of the others there."""
+_GAP_KEPT = 0.8
+"""Share of their usual space to the text that a row must have, too; a page's first line has less."""
+_NOT_FULL = 0.9
+"""Share of the widest row that furniture fills at most; more is a line of text."""
 _NEAR = 2
 """A running head comes again this many pages on: on the next page, or on the next of its side."""
 
@@ -159,12 +169,12 @@ def _comes_again(row: _Row, by_page: dict[tuple[int, bool], list[_Row]]) -> bool
 def _alike(first: str, second: str) -> bool:
     if first == second:
         return True
-    if min(len(first), len(second)) < 6 or sorted(filter(str.isdigit, first)) != sorted(
-        filter(str.isdigit, second)
-    ):
+    if min(len(first), len(second)) < _MISREAD:
         return False
+    if sorted(filter(str.isdigit, first)) != sorted(filter(str.isdigit, second)):
+        return False  # "Chapter 3" and "Chapter 4"
     matcher = SequenceMatcher(None, first[:_LETTERS], second[:_LETTERS], autojunk=False)
-    return matcher.quick_ratio() > 0.85 and matcher.ratio() > 0.85
+    return matcher.quick_ratio() > _ALIKE and matcher.ratio() > _ALIKE
 
 
 def _complete(level: list[_Row]) -> None:
@@ -175,7 +185,7 @@ def _complete(level: list[_Row]) -> None:
     widest = max((row.lines[-1].x1 - row.lines[0].x0 for row in level), default=0.0)
     for (bottom, height), members in slots.items():
         known = [row for row in members if row.found]
-        if len(known) < 3:
+        if len(known) < _KNOWN:
             continue
         gaps = sorted(row.gap for row in known)
         for near in (height - 1, height, height + 1):
@@ -184,8 +194,8 @@ def _complete(level: list[_Row]) -> None:
                     not row.found
                     and 2 * len(known) > len(members)
                     and abs(row.y - known[0].y) < _SAME_HEIGHT
-                    and row.gap >= 0.8 * gaps[len(gaps) // 4]
-                    and sum(line.x1 - line.x0 for line in row.lines) < 0.9 * widest
+                    and row.gap >= _GAP_KEPT * gaps[len(gaps) // 4]
+                    and sum(line.x1 - line.x0 for line in row.lines) < _NOT_FULL * widest
                 ):
                     row.why = "stands where others do"
 

@@ -19,6 +19,27 @@ _SUBDIVISION = re.compile(r"\d+(?:\.\d+)+\.?\s|\d{1,2}\.?\s+[^\W\d_]")
 _WORDS = 30
 """Words that a heading has at most."""
 _LINES = 6
+"""Lines that a heading has at most."""
+_CANDIDATE = 2
+"""Points of prominence from which on a line could be a heading."""
+_MUCH_LARGER = 1.5
+"""Times the text's size from which on type alone makes a heading; a lead paragraph is never so large."""
+_AS_LARGE = 0.97
+"""Share of the text's size from which on a line under a heading may belong to it; an epigraph is smaller."""
+_NO_LARGER = 0.95
+"""Headings down to this share of another's size stand on its level: small capitals, a substituted font."""
+_FREE_ABOVE = 1.4
+"""Leadings above a line that stands free."""
+_FREE_BELOW = 1.25
+"""Leadings below a heading, at least, where its type does not set it off: a run-in heading has none."""
+_NEXT_LINE = 4
+"""Type sizes to the heading's next line at most; title pages are set wide."""
+_SHORT = 0.1
+"""Share of the column that a short line leaves free at its end."""
+_NAME_WORDS = 15
+"""Words of a line of which its first words make a heading: "Chapter 3"; longer ones are sentences."""
+_SAME_START, _SAME_BLOCK = 0.05, 1.6
+"""Type sizes between the starts, and between the baselines, of lines of one block."""
 
 
 @dataclass(slots=True)
@@ -83,7 +104,7 @@ def find_headings(flow: Sequence[Line], measure: Measure) -> list[Heading]:
     before = [0, *accumulate(len(line.text.split()) for line in flow)]
     larger: list[Heading] = []  # of those that follow, the next one and in turn the next larger ones
     for heading in reversed(headings):
-        while larger and larger[-1].size <= 0.95 * heading.size:
+        while larger and larger[-1].size <= _NO_LARGER * heading.size:
             larger.pop()
         stop = larger[-1].place if larger else len(flow)
         heading.words = before[stop] - before[heading.place + len(heading.lines)]
@@ -97,11 +118,11 @@ def _goes_on(flow: Sequence[Line], start: int, at: int, measure: Measure) -> boo
     if line.kind != Kind.BODY or line.angle or line.initial or not any(c.isalnum() for c in line.text):
         return False
     if at == start:
-        return _prominence(flow, at, measure) >= 2
+        return _prominence(flow, at, measure) >= _CANDIDATE
     above = flow[at - 1]
     if above.page != line.page or above.column != line.column:
         return False
-    if not 0 < line.y - above.y < 4 * max(above.size, line.size):
+    if not 0 < line.y - above.y < _NEXT_LINE * max(above.size, line.size):
         return False
     if _begins_another(flow[start], above, line):
         return False
@@ -109,7 +130,7 @@ def _goes_on(flow: Sequence[Line], start: int, at: int, measure: Measure) -> boo
         is_wide(line) or is_wide(above) or is_centred(line) == is_centred(above)
     ):
         return True
-    return _prominence(flow, at, measure) >= 2 and line.size > 0.97 * measure.size
+    return _prominence(flow, at, measure) >= _CANDIDATE and line.size > _AS_LARGE * measure.size
 
 
 def _begins_another(first: Line, above: Line, line: Line) -> bool:
@@ -133,41 +154,45 @@ def _could_end(flow: Sequence[Line], start: int, end: int, measure: Measure) -> 
     last, after = lines[-1], flow[end]
     if after.page != last.page or after.column != last.column or after.y < last.y:
         return True
-    apart = after.y - last.y > 1.25 * measure.line_distance(measure.size)
+    apart = after.y - last.y > _FREE_BELOW * measure.line_distance(measure.size)
     return apart or not same_size(after.size, last.size) or is_bold(after.font) != is_bold(last.font)
 
 
 def _prominence(flow: Sequence[Line], at: int, measure: Measure) -> int:
-    """How much sets a line off from the text: 2 and more could be a heading."""
+    """Count what sets a line off from the text, in points.
+
+    Size can do it alone. Weight, capitals, place and words each need another sign with them, since books
+    have bold words, centred lines and sentences like "Part of it was true" in their text, too.
+    """
     line = flow[at]
     above = flow[at - 1] if at else None
-    same_page = (
-        above is not None and above.page == line.page and above.column == line.column and above.y < line.y
-    )
-    usual = measure.line_distance(measure.size)
-    free_above = not same_page or line.y - above.y > 1.4 * usual  # type: ignore[union-attr]
+    if above is not None and (above.page, above.column) == (line.page, line.column) and above.y < line.y:
+        on_top, free = False, line.y - above.y > _FREE_ABOVE * measure.line_distance(measure.size)
+    else:
+        on_top, free = True, True
+    short = line.right - line.x1 > _SHORT * (line.right - line.left)
     centred = is_centred(line) and not _is_in_block(flow, at)
-    short = line.right - line.x1 > 0.1 * (line.right - line.left)
+    another_font = line.font != measure.font
+    bold = is_bold(line.font)
     points = 0
-    if line.size > 1.5 * measure.size:
+    if line.size > _MUCH_LARGER * measure.size:
         points += 3
     elif line.size > LARGER * measure.size:
         points += 2
-    if line.size < SMALL_PRINT * measure.size:
+    elif line.size < SMALL_PRINT * measure.size:
         points -= 2
-    if is_bold(line.font) and not is_bold(measure.font):
-        points += 1 + (line.font != measure.font and free_above)
+    if bold and not is_bold(measure.font):
+        points += 1 + (another_font and free)
     letters = [c for c in line.text if c.isalpha()]
-    if len(letters) > 2 and all(c.isupper() for c in letters) and short and free_above:
+    if len(letters) > 2 and all(c.isupper() for c in letters) and short and free:
         points += 1
-    if centred and free_above:
-        points += 1 + (line.font != measure.font and not is_bold(line.font) and short)
-    # Only a short line that stands free can be made a heading by its words.
-    kind, counted = describe(line.text) if short and free_above else ("", None)
-    names = bool(kind) and (counted is not None or kind == "named")
-    if names and free_above and short and len(line.text.split()) < 15:
+    if centred and free:
+        points += 1 + (another_font and not bold and short)
+    kind, counted = describe(line.text) if short and free else ("", None)
+    named = bool(kind) and (counted is not None or kind == "named")
+    if named and len(line.text.split()) < _NAME_WORDS:
         points += 1
-    if not same_page and (centred or (names and kind != "named" and short)):
+    if on_top and (centred or (named and kind != "named")):
         points += 1
     return points
 
@@ -177,8 +202,8 @@ def _is_in_block(flow: Sequence[Line], at: int) -> bool:
     line = flow[at]
     return any(
         (other.page, other.column, other.size, other.font) == (line.page, line.column, line.size, line.font)
-        and abs(other.x0 - line.x0) < 0.05 * line.size
-        and abs(other.y - line.y) < 1.6 * line.size
+        and abs(other.x0 - line.x0) < _SAME_START * line.size
+        and abs(other.y - line.y) < _SAME_BLOCK * line.size
         for other in flow[max(0, at - 1) : at + 2]
         if other is not line
     )

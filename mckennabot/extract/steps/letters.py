@@ -13,23 +13,8 @@ from mckennabot.extract.books.characters import PRIVATE
 from mckennabot.extract.books.words import RARE, known_words, language_of
 from mckennabot.extract.model import Line, Page
 
-_LIGATURES = (
-    "fi",
-    "fl",
-    "ff",
-    "ffi",
-    "ffl",
-    "ft",
-    "tt",
-    "ti",
-    "tf",
-    "fj",
-    "Th",
-    "ct",
-    "st",
-    "ch",
-    "ck",
-    "sp",
+_LIGATURES = tuple(
+    ["fi", "fl", "ff", "ffi", "ffl", "ft", "tt", "ti", "tf", "fj", "Th", "ct", "st", "ch", "ck", "sp"]
 )
 _LEAST = 0.6
 """Share of the words with such a character that its letters must make words of the language."""

@@ -21,7 +21,26 @@ _REFERENCES = re.compile(
     r"[,\s]\d{1,4}n?(?:[\u2013-]\d{1,4})?(?:[,;]\s*\d{1,4}n?(?:[\u2013-]\d{1,4})?)*[.,;]?$"
 )
 
-
+_ENTRIES = 3
+"""Entries that make a page one of contents."""
+_RISING = 0.7
+"""Share of a table of contents' page numbers that rise; parts may be numbered for themselves."""
+_INDEX_FROM, _INDEX_LINES = 0.6, 8
+"""Share of the book behind which an index stands, and the lines that its pages have more than."""
+_INDEX_SHARE, _SORTED = 0.6, 0.8
+"""Shares of an index's lines that end in page numbers, and of its entries that stand in order."""
+_WIDE = 0.75
+"""Share of the column that a line of running text fills."""
+_CHAPTER_WORDS, _NAMED_WORDS = 60, 20
+"""Words that a chapter has at least, and a section that is called a preface or the like."""
+_PART_WORDS, _BARE_WORDS = 50, 5
+"""Words under the title of a part at most: a motto; and under one that does not say that it is one."""
+_BACK = 0.3
+"""Share of the words within which notes and the like end a book; before that they end a part of it."""
+_LICENCE = 0.1
+"""Share of the words that a licence between chapters takes at most; a chapter may be about licences."""
+_TITLE = 1.3
+"""Times the text's size that the title of a text without chapters is set in."""
 _AHEAD = 0.05
 """Share of a book's words within which a list of other books is front matter."""
 _PROSE = 5
@@ -41,13 +60,11 @@ def mark_listings(pages: list[Page]) -> None:
         if place and any(line.kind == Kind.CONTENTS for line in pages[place - 1].lines):
             # A list that ends above other text.
             _mark(takewhile(_is_entry, lines), Kind.CONTENTS, "listings: goes on from the page before")
-        if len(lines) < 3:
+        if len(lines) < _ENTRIES:
             continue
         if _is_contents(lines):
             _mark(lines, Kind.CONTENTS, "listings: lines end in rising page numbers")
-        elif (
-            place > 0.6 * count and len(lines) > 8 and _share(_REFERENCES, lines) > 0.6 and _is_sorted(lines)
-        ):
+        elif place > _INDEX_FROM * count and _is_index(lines):
             _mark(lines, Kind.INDEX, "listings: sorted, and lines end in page numbers")
 
 
@@ -78,7 +95,12 @@ def _is_contents(lines: Sequence[Line]) -> bool:
             if match and (value := number(match[0])) is not None:
                 values.append(value)
     rising = sum(a <= b for a, b in pairwise(values))
-    return entries >= 3 and 2 * entries > len(lines) and rising >= 0.7 * max(1, len(values) - 1)
+    return entries >= _ENTRIES and 2 * entries > len(lines) and rising >= _RISING * max(1, len(values) - 1)
+
+
+def _is_index(lines: Sequence[Line]) -> bool:
+    """Whether a page's lines end in page numbers and its entries are in the order of the alphabet."""
+    return len(lines) > _INDEX_LINES and _share(_REFERENCES, lines) > _INDEX_SHARE and _is_sorted(lines)
 
 
 def _share(pattern: re.Pattern[str], lines: Sequence[Line]) -> float:
@@ -92,7 +114,7 @@ def _is_sorted(lines: Sequence[Line]) -> bool:
         if line.text[0].isalpha() and line.x0 - line.left < line.size
     ]
     rising = sum(a <= b for a, b in pairwise(letters))
-    return len(letters) > 4 and rising > 0.8 * (len(letters) - 1)
+    return len(letters) > 4 and rising > _SORTED * (len(letters) - 1)
 
 
 def mark_matter(flow: Sequence[Line], sections: list[Section], measure: Measure) -> None:
@@ -108,9 +130,7 @@ def mark_matter(flow: Sequence[Line], sections: list[Section], measure: Measure)
             section.kind = Kind.PART
             _mark(flow[section.place : stop], Kind.PART, _titled(section))
     _mark_back(flow, top, stops)
-    real = [
-        section for section in top if not section.kind and section.words >= (20 if _is_named(section) else 60)
-    ]
+    real = [section for section in top if not section.kind and section.words >= _least_words(section)]
     short = len({line.page for line in flow}) <= SHORT_DOCUMENT
     if real:
         _mark_front(flow[: real[0].place], short)
@@ -127,8 +147,8 @@ def _titled(section: Section) -> str:
     return f"matter: under {section.title[:40]!r}"
 
 
-def _is_named(section: Section) -> bool:
-    return describe(section.title)[0] == "named"
+def _least_words(section: Section) -> int:
+    return _NAMED_WORDS if describe(section.title)[0] == "named" else _CHAPTER_WORDS
 
 
 def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:
@@ -145,7 +165,7 @@ def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:
 def _prose_lines(lines: Sequence[Line]) -> int:
     """Lines that fill their column and do not end in a page number."""
     return sum(
-        line.x1 - line.x0 > 0.75 * (line.right - line.left)
+        line.x1 - line.x0 > _WIDE * (line.right - line.left)
         and not _LEADER.search(line.text)
         and line.gaps == 0
         for line in lines
@@ -153,11 +173,11 @@ def _prose_lines(lines: Sequence[Line]) -> int:
 
 
 def _is_part_title(section: Section, flow: Sequence[Line], stop: int) -> bool:
-    if section.words >= 50 or not section.heading or stop == len(flow):
+    if section.words >= _PART_WORDS or not section.heading or stop == len(flow):
         return False
     named = section.part or describe(section.title)[0] == "part"
     # What follows stands on another page, or is the second line of the same title.
-    return (named or section.words < 5) and (
+    return (named or section.words < _BARE_WORDS) and (
         flow[stop].page != section.heading[0].page or flow[stop].kind == Kind.PART
     )
 
@@ -170,7 +190,7 @@ def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> No
     for place, (section, stop) in enumerate(zip(top, stops, strict=True)):
         rest = total - before
         before += 0 if section.part else section.words
-        if section.kind in (Kind.BACK, Kind.INDEX, Kind.BOILERPLATE) and rest < 0.3 * total:
+        if section.kind in (Kind.BACK, Kind.INDEX, Kind.BOILERPLATE) and rest < _BACK * total:
             behind = True
         kind = describe(section.title)[0]
         if behind and (section.kind or kind not in ("chapter", "named")):
@@ -183,7 +203,7 @@ def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> No
             if ahead:
                 _mark(flow[section.place : stop], Kind.FRONT, _titled(section))
         elif section.kind == Kind.BOILERPLATE:
-            if place and section.words > 0.1 * total:
+            if place and section.words > _LICENCE * total:
                 section.kind = None
             else:
                 _mark(flow[section.place : stop], section.kind, _titled(section))
@@ -214,5 +234,5 @@ def _mark_title(flow: Sequence[Line], measure: Measure) -> None:
     title = list(flow[:text])
     while title and title[-1].page == flow[text].page and title[-1].x0 - title[-1].left < title[-1].size:
         title.pop()  # a heading, or a short first line, of the text itself
-    if title and max(line.size for line in title) > 1.3 * measure.size:
+    if title and max(line.size for line in title) > _TITLE * measure.size:
         _mark(title, Kind.FRONT, "matter: large lines above a text without chapters")

@@ -17,6 +17,12 @@ _LOW = 0.1
 """Share of the page's height by which such a page begins lower than most."""
 _NEAR = 4
 """Pages before and after an opening on which running heads are compared."""
+_HEADING_LINES = 8
+"""Lines within which a heading that was found above such a place is its own."""
+_PICTURE = 0.15
+"""Share of the page's height that a picture has over a chapter; less is an ornament."""
+_CHANGES = 0.4
+"""Share of the pages that a running head stands on at most, if it changes with the chapters."""
 
 
 def find_openings(
@@ -35,7 +41,7 @@ def find_openings(
     low = _low(flow, pages)
     depths = Counter(round(flow[place].y) for place in low)
     for place in low:
-        if any(place - 8 <= other <= place for other in sections):
+        if any(place - _HEADING_LINES <= other <= place for other in sections):
             continue
         line = flow[place]
         title = _new_head(heads, line.page, [flow[other].page for other in sections])
@@ -64,7 +70,7 @@ def _low(flow: Sequence[Line], pages: dict[int, Page]) -> list[int]:
 
 
 def _stands_under_picture(page: Page, line: Line) -> bool:
-    return any(y1 < line.y and y1 - y0 > 0.15 * page.height for _, y0, _, y1 in page.images) or any(
+    return any(y1 < line.y and y1 - y0 > _PICTURE * page.height for _, y0, _, y1 in page.images) or any(
         other.kind == Kind.CAPTION and other.y < line.y for other in page.lines
     )
 
@@ -79,7 +85,7 @@ def _heads(pages: dict[int, Page]) -> dict[int, str]:
     }
     common = Counter(head for on_page in heads.values() for head in set(on_page))
     changing = {
-        number: " ".join(head for head in on_page if head and common[head] < 0.4 * len(pages))
+        number: " ".join(head for head in on_page if head and common[head] < _CHANGES * len(pages))
         for number, on_page in heads.items()
     }
     return {number: head for number, head in changing.items() if head}
