@@ -19,7 +19,7 @@ import pytest
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, ResourceError
 from mckennabot.extract import library
-from mckennabot.extract.library import Local, Outcome, read_all
+from mckennabot.extract.scheduler import Local, Outcome, read_all
 from mckennabot.extract.worker import Extracted, Task
 from tests.conftest import ROOT, Cli
 from tests.pdfs import book, line

@@ -10,7 +10,7 @@ import pytest
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract import extract_book
-from mckennabot.extract.books import words
+from mckennabot.extract.books import word_lists
 from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.lines.lines import page_lines
 from mckennabot.extract.page import Glyph, RawPage
@@ -203,12 +203,12 @@ def test_a_book_that_cannot_be_put_together_is_an_error_of_the_book(
 
 
 def test_without_lists_of_words_a_book_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    words.known_words.cache_clear()
+    word_lists.known_words.cache_clear()
     monkeypatch.setattr("pkgutil.get_data", lambda *_: b"no list")
     hyphens = Hyphens(["the and of that was the keeper", "of the light-", "house and the lighthouse"])
     assert hyphens.join("the light-", "house") == "the lighthouse"
-    assert words.known_words("en") == {}
-    words.known_words.cache_clear()
+    assert word_lists.known_words("en") == {}
+    word_lists.known_words.cache_clear()
 
 
 def test_codes_of_a_large_cmap_are_found_by_bisection() -> None:

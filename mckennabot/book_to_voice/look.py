@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mckennabot.book_to_voice.authors import are_one, author_of
 from mckennabot.book_to_voice.library import Library
 from mckennabot.errors import InputError
-from mckennabot.extract.books.words import language_of
+from mckennabot.extract.books.word_lists import language_of
 from mckennabot.language import is_english
 
 LEAST_WORDS = 1_000

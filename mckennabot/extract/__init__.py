@@ -28,8 +28,8 @@ from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.lines.lines import page_lines
 from mckennabot.extract.model import Page
 from mckennabot.extract.page import Reading
+from mckennabot.extract.pdf.ocr import check_text, searchable
 from mckennabot.extract.pdf.reader import read_pages
-from mckennabot.extract.pdf.scan import check_text, searchable
 from mckennabot.extract.pipeline import shape
 from mckennabot.system.inputs import check_file
 from mckennabot.system.processes import Call, Died

@@ -14,7 +14,7 @@ from mckennabot.system.terminal import shown
 if TYPE_CHECKING:
     from mckennabot.extract.accounts import Account
     from mckennabot.extract.ledger import Ledger
-    from mckennabot.extract.library import Place
+    from mckennabot.extract.scheduler import Place
     from mckennabot.extract.worker import Extracted
 
 LOCAL = "local"
@@ -48,7 +48,7 @@ class LibraryExtraction(Extraction):
         """
         from mckennabot.extract.accounts import account_list
         from mckennabot.extract.ledger import Ledger
-        from mckennabot.extract.library import read_all
+        from mckennabot.extract.scheduler import read_all
 
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ class LibraryExtraction(Extraction):
         self._conclude(failures)
 
     def _place(self) -> Place:
-        from mckennabot.extract.library import Cluster, Local
+        from mckennabot.extract.scheduler import Cluster, Local
 
         if self._scheduler == LOCAL:
             return Local(self._request.settings, len(self._outputs.sources))

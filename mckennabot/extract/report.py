@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 
-from mckennabot.extract.books.counting import count_words
 from mckennabot.extract.books.hyphens import Hyphens
+from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.steps.paragraphs import Paragraph

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mckennabot.errors import UsageError
-from mckennabot.extract.books.counting import count_words
+from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.kinds import Kind
 
 _GAP = r"\s{0,24}"

@@ -98,7 +98,7 @@ class Calls:
             call.kill()
 
 
-def extract_apart(task: Task, calls: Calls | None = None) -> Extracted | MckennabotError:
+def extract_isolated(task: Task, calls: Calls | None = None) -> Extracted | MckennabotError:
     """Read a book in a process of its own; an error of the book comes back, and is not raised.
 
     Args:

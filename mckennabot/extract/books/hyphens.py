@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from mckennabot.extract.books.characters import SOFT_HYPHEN
-from mckennabot.extract.books.words import RARE, known_words, language_of
+from mckennabot.extract.books.word_lists import RARE, known_words, language_of
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-\u2019'][^\W\d_]+)*")
 _CUT = re.compile(r"([^\W\d_][\w\u2019']*(?:-[\w\u2019']+)*)[-\u00ad]$")

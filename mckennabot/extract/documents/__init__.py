@@ -11,7 +11,7 @@ from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.book import Book
 from mckennabot.extract.books.characters import SOFT_HYPHEN, repair
 from mckennabot.extract.documents.blocks import Block, Source
-from mckennabot.extract.documents.divisions import Division, divide
+from mckennabot.extract.documents.chapters import Division, divide
 from mckennabot.extract.documents.readers import find_reader
 from mckennabot.extract.kinds import Kind, kept_kinds
 from mckennabot.extract.report import Chapter, Report

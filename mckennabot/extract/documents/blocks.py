@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mckennabot.extract.books.counting import count_words
+from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.kinds import Kind
 
 MAX_BLOCKS = 1_000_000

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urldefrag
 from mckennabot.errors import InputError
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block, Source, TocEntry
 from mckennabot.extract.documents.decode import decode
-from mckennabot.extract.documents.web import parse, read_html, without_prolog
+from mckennabot.extract.documents.html_reader import parse, read_html, without_prolog
 from mckennabot.extract.kinds import Kind
 
 MAX_DOCUMENT = 32 << 20

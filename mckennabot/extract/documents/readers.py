@@ -62,16 +62,16 @@ def _whole(read: Callable[[bytes], Source]) -> Reader:
 
 
 def _html(data: bytes) -> Source:
-    from mckennabot.extract.documents.web import read_html_file
+    from mckennabot.extract.documents.html_reader import read_html_file
 
     document = read_html_file(data)
     return Source(document.blocks, [], frozenset(document.notes), document.marks, 1, {})
 
 
 def _text(data: bytes) -> Source:
-    from mckennabot.extract.documents.captions import join_cues, stamped_cues
     from mckennabot.extract.documents.decode import decode_file
-    from mckennabot.extract.documents.plain import read_text
+    from mckennabot.extract.documents.plain_text import read_text
+    from mckennabot.extract.documents.subtitles import join_cues, stamped_cues
 
     kind = sniff(data[:HEAD])
     if kind in ("text", "utf-16") and (cues := stamped_cues(decode_file(data).split("\n"))):
@@ -86,13 +86,13 @@ def _text(data: bytes) -> Source:
 
 
 def _markdown(data: bytes) -> Source:
-    from mckennabot.extract.documents.plain import read_markdown
+    from mckennabot.extract.documents.plain_text import read_markdown
 
     return Source(read_markdown(data), [], frozenset(), 0, 1, {})
 
 
 def _captions(data: bytes) -> Source:
-    from mckennabot.extract.documents.captions import read_captions
+    from mckennabot.extract.documents.subtitles import read_captions
 
     return Source(read_captions(data), [], frozenset(), 0, 1, {})
 
@@ -122,7 +122,7 @@ def _table(path: Path, settings: ExtractSettings) -> Source:
         )
     text, suffix = decode_file(data), path.suffix.lower() or ".json"
     if settings.column is None and (rows := timed_rows(text, suffix)):
-        from mckennabot.extract.documents.captions import Cue, join_cues
+        from mckennabot.extract.documents.subtitles import Cue, join_cues
 
         spoken = join_cues([Cue(start, end, said.split("\n")) for start, end, said in rows])
         return Source(spoken, [], frozenset(), 0, 1, {})

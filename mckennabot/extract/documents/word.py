@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mckennabot.errors import InputError
 from mckennabot.extract.documents.blocks import Source
-from mckennabot.extract.documents.web import read_html
+from mckennabot.extract.documents.html_reader import read_html
 
 MAX_UNPACKED = 256 << 20
 """Bytes of text, styles and all else but pictures that a document may unpack to."""

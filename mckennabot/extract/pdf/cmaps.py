@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from pdfminer.psparser import PSLiteral
 
-from mckennabot.extract.pdf.content import operations
+from mckennabot.extract.pdf.content_stream import operations
 
 MAX_CODES = 70_000
 MAX_TEXT = 64  # characters that one code may stand for

@@ -17,8 +17,8 @@ from mckennabot.extract.pdf.drawings import drawings
 from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
-from mckennabot.extract.pdf.layers import one_layer
 from mckennabot.extract.pdf.streams import bound_pdfminer
+from mckennabot.extract.pdf.text_layers import one_layer
 
 
 class Document:

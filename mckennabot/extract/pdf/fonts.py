@@ -14,8 +14,8 @@ from pdfminer.pdftypes import PDFStream, dict_value, list_value, resolve1
 from pdfminer.psparser import LIT, PSLiteral, literal_name
 
 from mckennabot.extract.pdf.cmaps import IDENTITY, CMap, parse_cmap
+from mckennabot.extract.pdf.font_programs import Program, read_program
 from mckennabot.extract.pdf.glyph_names import plain, text_of_name, texts_of_codes
-from mckennabot.extract.pdf.programs import Program, read_program
 from mckennabot.extract.pdf.streams import data_of
 
 NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say

@@ -7,7 +7,7 @@ from typing import Any
 
 from pdfminer.encodingdb import name2unicode
 
-from mckennabot.extract.pdf.tex import texts_of
+from mckennabot.extract.pdf.tex_encodings import texts_of
 
 # Adobe's fonts of old-style figures and small capitals have code points of private use (Adobe's "corporate
 # use subarea"): U+F7xx is the small form of the Latin-1 character U+00xx, a small letter for a capital.

@@ -9,7 +9,7 @@ from pdfminer.pdftypes import PDFObjRef, dict_value, list_value, resolve1, strea
 from pdfminer.psparser import PSLiteral, literal_name
 from pdfminer.utils import MATRIX_IDENTITY, mult_matrix
 
-from mckennabot.extract.pdf.content import operations
+from mckennabot.extract.pdf.content_stream import operations
 from mckennabot.extract.pdf.device import PageDevice
 from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.streams import data_of

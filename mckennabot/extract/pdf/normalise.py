@@ -14,10 +14,10 @@ import pikepdf
 from mckennabot.errors import InputError, PasswordNeeded
 from mckennabot.extract.page import Contents
 from mckennabot.extract.pdf.geometry import Matrix, page_matrix, visible_box
-from mckennabot.extract.pdf.labels import read_labels
 from mckennabot.extract.pdf.outline import read_outline
-from mckennabot.extract.pdf.rescue import rescues
-from mckennabot.extract.pdf.tree import Inherited, find_pages
+from mckennabot.extract.pdf.page_labels import read_labels
+from mckennabot.extract.pdf.page_tree import Inherited, find_pages
+from mckennabot.extract.pdf.repair import rescues
 
 PASSWORD_HINT = "Give its password: mckennabot extract --password ..."
 

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.page import Contents, RawPage, Reading
-from mckennabot.extract.pdf.scan import is_picture, letters
+from mckennabot.extract.pdf.ocr import is_picture, letters
 from mckennabot.system.machine import cores
 from mckennabot.system.processes import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 

@@ -10,7 +10,7 @@ import re
 from collections import Counter, defaultdict
 
 from mckennabot.extract.books.characters import PRIVATE
-from mckennabot.extract.books.words import RARE, known_words, language_of
+from mckennabot.extract.books.word_lists import RARE, known_words, language_of
 from mckennabot.extract.model import Line, Page
 
 _LIGATURES = tuple(

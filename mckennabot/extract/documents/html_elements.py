@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice, pairwise
 from typing import Any
 
-from mckennabot.extract.books.counting import count_words
+from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.kinds import Kind
 
 Element = Any

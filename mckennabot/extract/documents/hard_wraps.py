@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from statistics import fmean, pstdev
 
-from mckennabot.extract.books.counting import is_wide
+from mckennabot.extract.books.word_count import is_wide
 
 LONG = 100
 """Columns beyond which a line that no margin ended is a paragraph, and no line of verse."""

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, ResourceError, UsageError
-from mckennabot.extract.worker import Calls, Extracted, Task, extract_apart
+from mckennabot.extract.worker import Calls, Extracted, Task, extract_isolated
 from mckennabot.system.machine import cores
 
 LOOK_SECONDS = 5.0  # how often the number of workers is asked for
@@ -171,7 +171,7 @@ class Local:
         return None if avoid else self._executor.submit(self._read, task)
 
     def _read(self, task: Task) -> Outcome:
-        return Outcome(extract_apart(task, self._calls))
+        return Outcome(extract_isolated(task, self._calls))
 
 
 class Cluster:
@@ -242,4 +242,4 @@ class Cluster:
 def _read_there(task: Task) -> Outcome:
     from distributed import get_worker
 
-    return Outcome(extract_apart(task), get_worker().address)
+    return Outcome(extract_isolated(task), get_worker().address)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
-from mckennabot.extract.books.counting import is_wide
 from mckennabot.extract.books.titles import describe, title_kind
+from mckennabot.extract.books.word_count import is_wide
 from mckennabot.extract.documents.blocks import Block
 from mckennabot.extract.kinds import Kind
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mckennabot.extract.documents.blocks import Block
 from mckennabot.extract.documents.decode import decode_file
-from mckennabot.extract.documents.line_wraps import unwrapped
+from mckennabot.extract.documents.hard_wraps import unwrapped
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.speakers import label_of
 

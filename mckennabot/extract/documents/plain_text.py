@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from itertools import groupby, islice, pairwise
 
 from mckennabot.errors import InputError
-from mckennabot.extract.books.counting import count_words, is_wide
 from mckennabot.extract.books.numerals import number
 from mckennabot.extract.books.titles import describe, title_kind
+from mckennabot.extract.books.word_count import count_words, is_wide
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode_file
-from mckennabot.extract.documents.line_wraps import had_room, joined, margin, texts
-from mckennabot.extract.documents.ranks import is_bare_number
-from mckennabot.extract.documents.web import read_html
+from mckennabot.extract.documents.hard_wraps import had_room, joined, margin, texts
+from mckennabot.extract.documents.headings import is_bare_number
+from mckennabot.extract.documents.html_reader import read_html
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.speakers import label_lines, label_of
 

@@ -8,10 +8,11 @@ from typing import NamedTuple
 from urllib.parse import unquote, urldefrag
 
 from mckennabot.errors import InputError
-from mckennabot.extract.books.counting import count_words
+from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode, decode_file
-from mckennabot.extract.documents.elements import (
+from mckennabot.extract.documents.hard_wraps import is_prose, joined, margin
+from mckennabot.extract.documents.html_elements import (
     PARAGRAPHS,
     SKIPPED,
     Element,
@@ -26,8 +27,7 @@ from mckennabot.extract.documents.elements import (
     local,
     text_of,
 )
-from mckennabot.extract.documents.line_wraps import is_prose, joined, margin
-from mckennabot.extract.documents.raised import FIGURES, power
+from mckennabot.extract.documents.superscripts import FIGURES, power
 from mckennabot.extract.kinds import Kind
 
 _HEADING = re.compile(r"h([1-6])")

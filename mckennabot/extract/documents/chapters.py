@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mckennabot.extract.books.legal import LEGAL
 from mckennabot.extract.books.titles import describe, title_kind
 from mckennabot.extract.documents.blocks import Block, TocEntry
-from mckennabot.extract.documents.ranks import (
+from mckennabot.extract.documents.headings import (
     ENOUGH,
     Heading,
     chapter_level,
