@@ -22,6 +22,12 @@ _INTRODUCTION = 0.15
 """Share of a part that its introduction takes at most; a chapter's text above its first section is more."""
 _SHORTER = 0.5
 """Share of its chapters' usual length that it takes at most, in a part of few chapters."""
+_CONFIRMED = 0.3
+"""Share of the outline's entries that the text must bear out; the outline of another edition fits nowhere."""
+_SAME_SIZE = 0.5
+"""Points by which chapters' headings may differ in size."""
+_IN_TURN = 0.6
+"""Share of numbered headings that count on from the last, or begin anew; numbers of a list rarely do."""
 _ON_NEW_PAGES = 0.8
 """Share of a part's chapters that begin pages: one may stand under the part's own title."""
 
@@ -82,7 +88,7 @@ def _from_outline(
         if section is not None:
             found.append((entry, section))
             confirmed += sure
-    if not found or confirmed < 0.3 * len(outline):
+    if not found or confirmed < _CONFIRMED * len(outline):
         return {}
     _set_levels(found, flow, headings)
     by_place: dict[int, Section] = {}
@@ -231,7 +237,7 @@ def _has_name(heading: Heading) -> bool:
 def _like(heading: Heading, style: Style) -> bool:
     size, font, centred = heading.style
     return (
-        abs(size - style[0]) <= 0.5
+        abs(size - style[0]) <= _SAME_SIZE
         and font == style[1]
         and (None in (centred, style[2]) or centred == style[2])
     )
@@ -248,7 +254,7 @@ def _style_of_known(headings: list[Heading], known: set[int]) -> Style | None:
 def _style_of_numbered(headings: list[Heading]) -> Style | None:
     numbered = [heading for heading in headings if heading.counted is not None]
     turns = sum(b.counted == (a.counted or 0) + 1 or b.counted == 1 for a, b in pairwise(numbered))
-    if len(numbered) < 2 or turns < 0.6 * (len(numbered) - 1):
+    if len(numbered) < 2 or turns < _IN_TURN * (len(numbered) - 1):
         return None
     return Counter(heading.style for heading in numbered).most_common(1)[0][0]
 

@@ -22,7 +22,10 @@ _INLINE_MARK = re.compile(
     r"(?:\d{1,3}|[*\u2217\u2020\u2021\u00a7\u00b6\u2016]{1,3})(?=[\s.,;:!?\"'\u2019\u201d)\]\u2014]|$)"
     r"| ?[\[(](?:\d{1,3}|[*\u2020\u2021])[\])]"
 )
-
+_RULE_FROM = 0.4
+"""Share of the page's height below which a rule may stand over notes."""
+_RULE_WIDTH, _LONE_RULE_MORE = 0.8, 200
+"""Share of the column that such a rule takes at most, and points more over a single line of notes."""
 
 _VARIABLE = re.compile(r"(?:^|[^\w\u2019\u2019'-]|\d)d?[^\W\d_aI]$|(?:^|[^\w'\u2019])d[^\W\d_]$")
 _TERM = re.compile(r"[(\[](?:[^\W\d_]|[^()\[\]]*[+\u2212=*/\u2032\u2013-][^()\[\]]*)[)\]]$")
@@ -135,13 +138,13 @@ def _ruled(column: list[Line], page: Page) -> int | None:
     """Number of the first line below a short rule that stands under text of this column."""
     for x0, y0, x1, _ in sorted(page.rules, key=lambda rule: -rule[1]):
         below = next((n for n, line in enumerate(column) if line.y > y0), len(column))
-        if (
-            y0 > 0.4 * page.height
-            and below < len(column)
-            and x0 < column[below].right
-            and x1 > column[below].left
-            and x1 - x0 < 0.8 * (column[below].right - column[below].left) + 200 * (below == len(column) - 1)
-        ):
+        if y0 <= _RULE_FROM * page.height or below == len(column):
+            continue
+        line = column[below]
+        most = _RULE_WIDTH * (line.right - line.left)
+        if below == len(column) - 1:
+            most += _LONE_RULE_MORE
+        if x0 < line.right and x1 > line.left and x1 - x0 < most:
             return below
     return None
 
