@@ -13,6 +13,7 @@ in the contract, or a text or weights that differ in silence.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -36,6 +37,7 @@ from scripts.fuzz import hostile
 from tests import warm
 from tests.pdfs import book, line
 from tests.server import Server
+from tests.serving import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 20.0
@@ -419,7 +421,7 @@ def soak(bench: Bench, minutes: float) -> Iterator[dict[str, Any]]:
 
 
 def soaking(minutes: float) -> None:
-    """What `soak` runs: a line with bytes and milliseconds a text for each twentieth of the time."""
+    """What `soak` runs: its lines are those of `twentieths`."""
     import psutil
 
     from mckennabot.config import GenerateSettings
@@ -429,15 +431,63 @@ def soaking(minutes: float) -> None:
 
     settings = GenerateSettings(seed=1, length=40, run="run1")
     with open_sampler(find_source(settings), settings, Silent()) as sampler:
-        end = time.monotonic() + 60 * minutes
+
+        def sample() -> int:
+            return sum(1 for _ in sampler.sample(["The sea", "A river"], Silent()))
+
+        for part in twentieths(minutes, psutil.Process(), sample):
+            print(json.dumps(part), flush=True)
+
+
+def soak_server(bench: Bench, minutes: float) -> Iterator[dict[str, Any]]:
+    """Ask a server for texts without an end, whole and in pieces, and leave every tenth in the middle."""
+    import psutil
+    import requests
+
+    folder = bench._copy("soak-server")
+    with serving(folder) as server, requests.Session() as session:
+        numbers = itertools.count()
+
+        def ask() -> int:
+            number = next(numbers)
+            body = {"model": "run1", "prompt": "The sea", "max_tokens": 40, "seed": number}
+            with session.post(
+                f"{server.url}/v1/completions",
+                json=body | {"stream": number % 2 == 0},
+                stream=True,
+                timeout=60,
+            ) as reply:
+                reply.raise_for_status()
+                for _ in reply.iter_lines():
+                    if number % 10 == 0:
+                        break
+            return 1
+
+        yield from twentieths(minutes, psutil.Process(server.process.pid), ask)
+
+
+def twentieths(minutes: float, process: Any, write: Callable[[], int]) -> Iterator[dict[str, Any]]:
+    """Write texts, and say for each twentieth of the time what a process holds and spends.
+
+    Args:
+        minutes: how long.
+        process: which, as psutil has it.
+        write: writes some texts, and says how many.
+
+    Yields:
+        ``bytes`` resident, and ``ms`` of processor time a text.
+    """
+
+    def spent() -> float:
+        used = process.cpu_times()
+        return 1000 * float(used.user + used.system)
+
+    for _ in range(20):
+        end, texts, before = time.monotonic() + 60 * minutes / 20, 0, spent()
         while time.monotonic() < end:
-            part, texts, cpu = time.monotonic() + 60 * minutes / 20, 0, time.process_time()
-            while time.monotonic() < part:
-                texts += sum(1 for _ in sampler.sample(["The sea", "A river"], Silent()))
-            spent = 1000 * (time.process_time() - cpu) / max(1, texts)
-            print(
-                json.dumps({"bytes": psutil.Process().memory_info().rss, "ms": round(spent, 3)}), flush=True
-            )
+            texts += write()
+        each = round((spent() - before) / max(1, texts), 3)
+        yield {"bytes": process.memory_info().rss, "ms": each, "texts": texts}
 
 
 KILLS, INPUTS = 8, 20
@@ -475,7 +525,7 @@ def main() -> int:
         kind, _, digits = options.only.partition(":")
         wanted = [(kind, int(digits))]
     work = options.work.resolve()
-    with serving() as server, Server(work / "served") as models:
+    with warm_server() as server, Server(work / "served") as models:
         bench = Bench(work, server, models.url)
         for kind, number in wanted:
             trial, size = TRIALS[kind]
@@ -490,8 +540,9 @@ def main() -> int:
             with log.open("a") as file:
                 file.write(json.dumps(result) + "\n")
         if options.soak:
-            parts = list(soak(bench, options.soak))
-            print("soak", json.dumps(parts[1]), "->", json.dumps(parts[-1]))
+            for name, run in (("generate", soak), ("serve", soak_server)):
+                parts = list(run(bench, options.soak))
+                print(f"soak of {name}:", json.dumps(parts[1]), "->", json.dumps(parts[-1]), flush=True)
     for kind in TRIALS:
         sizes = [r["size"] for r in results if r["kind"] == kind]
         failed = sum(r["failed"] is not None for r in results if r["kind"] == kind)
@@ -499,7 +550,7 @@ def main() -> int:
     return 1 if any(r["failed"] is not None for r in results) else 0
 
 
-def serving() -> Any:
+def warm_server() -> Any:
     """The warm server, with all that commands load as they begin."""
     return warm.server(prelude=_PRELUDE)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -14,36 +12,22 @@ import pytest
 from mckennabot.cli import cli as group
 from tests.conftest import ROOT, Cli
 
-HEAVY = [
-    *("tensorflow", "keras", "jax", "gpt_2_simple", "ctranslate2", "tokenizers"),
-    *("pdfminer", "pikepdf", "matplotlib", "numpy", "requests", "tqdm"),
-]
 COMMANDS = sorted(group.commands)
 
 
-def test_help_loads_nothing_heavy(cli: Cli) -> None:
+def test_help_loads_click_and_nothing_else_that_is_installed() -> None:
+    """Which is what makes it quick; `scripts/bench_start.py` measures how quick."""
     code = (
-        "import sys; sys.argv = ['mckennabot', '--help']\n"
+        "import sys; before = set(sys.modules); sys.argv = ['mckennabot', '--help']\n"
         "from mckennabot.__main__ import main\n"
         "try: main()\n"
-        f"finally: print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)"
+        "finally:\n"
+        "    new = {n: str(getattr(m, '__file__', '')) for n, m in sys.modules.items() if n not in before}\n"
+        "    installed = {n.partition('.')[0] for n, path in new.items() if 'site-packages' in path}\n"
+        "    print(sorted(installed), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stderr.strip().endswith("[]")
-
-
-def test_help_is_quick(cli: Cli) -> None:
-    """A generous bound against a heavy import; `scripts/bench_start.py` measures the real figure."""
-
-    def seconds(*argv: str) -> float:
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, *argv], cwd=ROOT, capture_output=True, check=True)
-            times.append(time.perf_counter() - start)
-        return statistics.median(times)
-
-    assert seconds("-m", "mckennabot", "--help") < seconds("-c", "import click") + 0.5
+    assert done.stderr.strip() == "['click']"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

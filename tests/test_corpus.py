@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mckennabot import corpus
@@ -20,7 +20,6 @@ paragraph = st.lists(line, min_size=1, max_size=3).map("\n".join)
 segments = st.lists(st.lists(paragraph, min_size=1, max_size=4), min_size=1, max_size=4)
 
 
-@settings(deadline=None)  # a busy machine makes any example slow
 @given(segments)
 def test_parse_is_the_inverse_of_render(book: list[list[str]]) -> None:
     assert corpus.parse(corpus.render(book)) == book

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import CHECKPOINTS, CORPUS_DIR, FinetuneSettings
-from mckennabot.errors import InputError, ModelError, ResourceError
+from mckennabot.errors import InputError
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import quoted, shown, write_stdout
-
-if TYPE_CHECKING:
-    from mckennabot.models.checkpoint import ModelDir
 
 EPILOG = """
 \b
@@ -58,21 +55,9 @@ def finetune(corpus: tuple[Path, ...], no_report: bool, reporter: Reporter, **op
         if not job.detected():
             calibrate(ModelDir(path), reporter)
             if not no_report:
-                _report(ModelDir(path), reporter)
+                from mckennabot.report import refresh_report
+
+                refresh_report(ModelDir(path), reporter)
         elsewhere = settings.checkpoints != CHECKPOINTS
         where = f" --checkpoints {quoted(settings.checkpoints)}" if elsewhere else ""
         reporter.say(f"Next: mckennabot generate --run {quoted(settings.run)}{where}")
-
-
-def _report(run: ModelDir, reporter: Reporter) -> None:
-    """Write the run's report, unless it is there; a run without one is still a run."""
-    from mckennabot.report import is_current, write_report
-
-    if is_current(run):
-        return
-    try:
-        _, path = write_report(run, reporter)
-    except (ModelError, ResourceError) as error:
-        reporter.warn(f"no report ({error.what}); to try again: mckennabot report {quoted(run.path)}")
-    else:
-        reporter.say(f"What it has learnt, and what it copies: {shown(path)}")

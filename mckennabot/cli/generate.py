@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
-from mckennabot.errors import ModelError, UsageError
+from mckennabot.errors import InputError, UsageError
 from mckennabot.reporter import Reporter
 from mckennabot.system.files import refuse_over
-from mckennabot.system.terminal import shown
 
 EPILOG = """
 \b
@@ -71,7 +68,7 @@ def generate(
     no_prefix: bool,
     output: Path | None,
     force: bool,
-    form: str,
+    form: Literal["text", "jsonl"],
     originality: bool,
     max_copied: int | None,
     best_of: int,
@@ -81,81 +78,25 @@ def generate(
     **options: Any,
 ) -> None:
     """Sample text from a run or a base model."""
+    from mckennabot.generate.interactive import converse
+    from mckennabot.voice.writing import Writing, write_texts
+
     settings = GenerateSettings(**options)
-    if max_copied is not None and settings.temperature == 0:
-        raise UsageError("--max-copied samples again, and --temperature 0 always samples the same")
-    if best_of > 1 and settings.temperature == 0:
-        raise UsageError("--best-of takes different drafts, and --temperature 0 always samples the same")
-    if interactive and (prefix_file or output or form != "text" or originality or max_copied):
-        raise UsageError(
-            "--interactive takes no --prefix-file, --output, --format, --originality or --max-copied"
-        )
-    if interactive and (best_of > 1 or scores):
-        raise UsageError("--interactive answers at once: no --best-of, no --scores")
+    writing = Writing(output, form, no_prefix, originality, max_copied, best_of, scores)
+    if interactive:
+        if prefix_file or replace(writing, no_prefix=False) != Writing():
+            raise UsageError(
+                "--interactive answers at once: no --prefix-file, --output, --format, --originality, "
+                "--max-copied, --best-of or --scores"
+            )
+        converse(settings, _unicode(prefix or ""), reporter)
+        return
     if output is not None and output.is_file() and not force:
         raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
     if output is not None and prefix_file is not None:
         refuse_over(output, [prefix_file])
     prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
-
-    from mckennabot.cli.interactive import converse
-    from mckennabot.generate.destination import destination
-    from mckennabot.generate.formats import write_jsonl, write_text, write_whole_text
-    from mckennabot.generate.original import report_on, sample_original
-    from mckennabot.generate.sampler import Sampler, open_sampler
-    from mckennabot.generate.source import Source, find_source, while_it_trains, with_seed
-    from mckennabot.originality import Index
-
-    settings = with_seed(settings)
-    with contextlib.ExitStack() as stack:
-        to = stack.enter_context(destination(output, reporter))
-
-        def opened() -> tuple[Source, Index | None, Sampler]:
-            source = find_source(settings, reporter)
-            if output is not None:
-                refuse_over(output, [Path(settings.model or settings.run or ""), *source.files()])
-            why = (
-                " (best on held-out text; --voice 1 is the run as trained)" if settings.voice is None else ""
-            )
-            voice = f", voice {source.voice:g}{why}" if source.dial else ""
-            reporter.say(f"Sampling from {shown(source.weights)}, seed {settings.seed}{voice}")
-            index = Index.load(source.model.path) if originality or max_copied else None
-            at = replace(settings, voice=source.voice)
-            return source, index, stack.enter_context(open_sampler(source, at, reporter))
-
-        source, index, sampler = while_it_trains(opened)
-        if interactive:
-            converse(sampler, reporter, prefixes[0])
-            return
-        drafts = [prefix for prefix in prefixes for _ in range(best_of)]
-        if index and max_copied:
-            events: Any = sample_original(sampler, drafts, index, max_copied, reporter)
-        else:
-            events = sampler.sample(drafts, reporter)
-        stack.enter_context(contextlib.closing(events))
-        scored = None
-        if best_of > 1 or scores:
-            from mckennabot.voice import scoring
-            from mckennabot.voice.best import best_of as best
-
-            scorer = stack.enter_context(scoring.open_scorer(source, reporter))
-            if best_of > 1 and not scorer.ranks:
-                raise ModelError(
-                    "no base model is known to compare drafts by",
-                    path=source.model.path,
-                    hint="Leave out --best-of.",
-                )
-            events = best(events, best_of, lambda sample: scorer.score(sample.text).saved)
-            scored = partial(scoring.entries, scorer) if scores or form == "jsonl" else None
-        begins = [prefix * (not no_prefix) for prefix in prefixes]
-        judge = partial(report_on, index=index) if index and originality else None
-        if form == "jsonl":
-            known = {"run": source.model.name, "step": source.step, "voice": source.voice}
-            write_jsonl(events, begins, to, known | {"seed": settings.seed}, judge, scored)
-        elif judge or max_copied or scored or best_of > 1:
-            write_whole_text(events, begins, to, judge, reporter, scored)
-        else:
-            write_text(events, begins, to)
+    write_texts(prefixes, settings, writing, reporter)
 
 
 def _prefixes(prefix: str | None, path: Path | None) -> list[str]:
@@ -166,7 +107,6 @@ def _prefixes(prefix: str | None, path: Path | None) -> list[str]:
         UsageError: both are given, or the prefix is not Unicode.
     """
     from mckennabot.corpus import read_text
-    from mckennabot.errors import InputError
 
     if path is None:
         return [_unicode(prefix or "")]

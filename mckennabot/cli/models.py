@@ -11,7 +11,7 @@ from mckennabot.cli.options import from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import ModelError
 from mckennabot.reporter import Reporter
-from mckennabot.system.terminal import shown, write_stdout
+from mckennabot.system.terminal import aligned, shown, write_stdout
 
 if TYPE_CHECKING:
     from mckennabot.models.inventory import Entry
@@ -38,7 +38,7 @@ def models(checkpoints: Path, check: bool, reporter: Reporter) -> None:
     if not entries:
         reporter.say(f"No models in {shown(checkpoints)}.\n  {GET_ONE}")
         return
-    for line in _table([HEAD, *map(_row, entries)]):
+    for line in aligned([HEAD, *map(_row, entries)], right=("SIZE", "PARAMETERS", "STEP")):
         write_stdout(line + "\n")
     damaged = [entry.name for entry in entries if entry.damage and entry.kind != "part"]
     if check and damaged:
@@ -71,16 +71,3 @@ def _short(count: int, unit: str) -> str:
             break
         value, prefix = value / 1000, larger
     return f"{value:.{1 if prefix else 0}f} {prefix}{unit}".strip()
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns two spaces apart, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    right = {HEAD.index(name) for name in ("SIZE", "PARAMETERS", "STEP")}
-    return [
-        "  ".join(
-            cell.rjust(width) if i in right else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]

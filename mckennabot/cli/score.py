@@ -13,7 +13,7 @@ from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import InputError
 from mckennabot.reporter import Reporter
-from mckennabot.system.terminal import shown
+from mckennabot.system.terminal import aligned, shown
 
 if TYPE_CHECKING:
     from mckennabot.voice.scoring import Score
@@ -72,7 +72,7 @@ def score(
     scores.sort(
         key=lambda pair: (pair[1].voice_score is not None, pair[1].voice_score or pair[1].saved), reverse=True
     )
-    for line in _table([HEAD, *(_row(name, found) for name, found in scores)]):
+    for line in aligned([HEAD, *(_row(name, found) for name, found in scores)], right=HEAD[1:]):
         click.echo(line)
     for name, found in scores:
         for field, why in found.reasons.items():
@@ -118,14 +118,3 @@ def _row(name: str, found: Score) -> tuple[str, ...]:
         "-" if longest is None else f"{longest['words']} words",
         "-" if new is None else str(len(new)),
     )
-
-
-def _table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns two spaces apart, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mckennabot import __version__
-from mckennabot.errors import ModelError
+from mckennabot.errors import ModelError, ResourceError
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.dial import AS_TRAINED
 from mckennabot.models.weights import parameters
@@ -31,7 +31,7 @@ from mckennabot.report.samples import sample
 from mckennabot.report.settings import explain
 from mckennabot.reporter import Reporter, Silent
 from mckennabot.system.files import write_atomic
-from mckennabot.system.terminal import quoted
+from mckennabot.system.terminal import quoted, shown
 
 HTML, JSON = "report.html", "report.json"
 
@@ -54,6 +54,18 @@ def write_report(run: ModelDir, reporter: Reporter | None = None) -> tuple[Repor
     write_atomic(run.path / JSON, json.dumps(dataclasses.asdict(report), ensure_ascii=False, indent=2) + "\n")
     write_atomic(run.path / HTML, render(report))
     return report, run.path / HTML
+
+
+def refresh_report(run: ModelDir, reporter: Reporter) -> None:
+    """Write the report unless it is there already; one that fails is only a warning."""
+    if is_current(run):
+        return
+    try:
+        _, path = write_report(run, reporter)
+    except (ModelError, ResourceError) as error:
+        reporter.warn(f"no report ({error.what}); to try again: mckennabot report {quoted(run.path)}")
+    else:
+        reporter.say(f"What it has learnt, and what it copies: {shown(path)}")
 
 
 def is_current(run: ModelDir) -> bool:

@@ -20,7 +20,7 @@ import re
 import select
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -64,6 +64,26 @@ def write_stdout(text: str) -> None:
     """Write a command's product; on a terminal, controls in it are shown and not sent."""
     sys.stdout.write(printable(text) if is_terminal(sys.stdout) else text)
     sys.stdout.flush()
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[str]) -> list[str]:
+    """Lines of a table, its columns two spaces apart.
+
+    Args:
+        rows: cells; the first row has the columns' names.
+        right: names of the columns that are set to the right, as numbers are.
+
+    >>> aligned([("NAME", "STEP"), ("run1", "7")], right=["STEP"])
+    ['NAME  STEP', 'run1     7']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for name, cell, width in zip(rows[0], row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def is_waiting(terminal: TextIO, seconds: float) -> bool:

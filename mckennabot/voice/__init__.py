@@ -5,4 +5,5 @@ score        what the run saves against its base, without words copied from the 
 calibration  what that means: the base's own samples are 0, the author's held-out pages 100
 delta        Cosine Delta on function words, for texts long enough
 best         the drafts that score highest
+writing      texts sampled, compared, ranked and written: what `mckennabot generate` does
 """

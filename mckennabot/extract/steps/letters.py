@@ -13,9 +13,9 @@ from mckennabot.extract.books.characters import PRIVATE
 from mckennabot.extract.books.word_lists import RARE, known_words, language_of
 from mckennabot.extract.model import Line, Page
 
-_LIGATURES = tuple(
-    ["fi", "fl", "ff", "ffi", "ffl", "ft", "tt", "ti", "tf", "fj", "Th", "ct", "st", "ch", "ck", "sp"]
-)
+_LIGATURES = (
+    "fi", "fl", "ff", "ffi", "ffl", "ft", "tt", "ti", "tf", "fj", "Th", "ct", "st", "ch", "ck", "sp",
+)  # fmt: skip
 _LEAST = 0.6
 """Share of the words with such a character that its letters must make words of the language."""
 _AHEAD = 1.5

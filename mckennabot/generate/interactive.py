@@ -7,15 +7,15 @@ import signal
 import sys
 from dataclasses import fields, replace
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from mckennabot.config import GenerateSettings, from_text
 from mckennabot.errors import Interrupted, MckennabotError, UsageError
+from mckennabot.generate.loading import loaded
+from mckennabot.generate.sampler import Piece, Sampler
+from mckennabot.generate.source import with_seed
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import is_terminal, is_waiting, write_stdout
-
-if TYPE_CHECKING:
-    from mckennabot.generate.sampler import Sampler
 
 HELP = """\
 Type a prefix to get a continuation; an empty line continues the last text. Several lines that are pasted at
@@ -42,14 +42,23 @@ PASTED_SECONDS = 0.05
 """A line that is there so soon after the one before was not typed."""
 
 
-def converse(sampler: Sampler, reporter: Reporter, first: str) -> None:
+def converse(settings: GenerateSettings, first: str, reporter: Reporter) -> None:
     """Read lines and answer them until the input ends.
 
     Args:
-        sampler: samples the answers; its settings change with the options.
-        reporter: takes warnings, and what is asked about the options.
+        settings: how to sample at first; what is typed may change them.
         first: a prefix to begin with, or nothing.
+        reporter: takes warnings, and what is asked about the options.
+
+    Raises:
+        ModelError: there is no such run, or it is damaged.
+        Interrupted: SIGTERM came.
     """
+    with loaded(with_seed(settings), reporter) as (_, _, sampler):
+        _converse(sampler, first, reporter)
+
+
+def _converse(sampler: Sampler, first: str, reporter: Reporter) -> None:
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401 - input() then has a history and line editing
     signal.signal(signal.SIGTERM, _terminated)
@@ -87,8 +96,6 @@ def _read(prompt: str) -> str:
 
 def _answer(sampler: Sampler, line: str, text: str, reporter: Reporter) -> str:
     """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
-    from mckennabot.generate.sampler import Piece
-
     text = line or text
     if line:
         write_stdout(line)
