@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
-from mckennabot.config import ExtractSettings, FinetuneSettings, GenerateSettings, with_options
+from mckennabot.config import ExtractSettings, FinetuneSettings, GenerateSettings
 from mckennabot.errors import UsageError
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.reporter import Counted, Reporter, automatic
+from mckennabot.settings import with_options
 from mckennabot.system.terminal import shown
 
 if TYPE_CHECKING:

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from mckennabot.cli.finetune import finetune
 from mckennabot.cli.generate import generate
-from mckennabot.config import ExtractSettings, FinetuneSettings, GenerateSettings, Settings, option_of
+from mckennabot.config import ExtractSettings, FinetuneSettings, GenerateSettings
 from mckennabot.errors import MckennabotError, UsageError
+from mckennabot.settings import Settings, option_of
 
 CLASSES = (ExtractSettings, FinetuneSettings, GenerateSettings)
 

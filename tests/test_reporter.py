@@ -141,7 +141,7 @@ def test_a_bar_shows_a_values_course_and_the_time_left_that_it_is_told(terminal:
 
 
 def test_a_log_says_the_time_left_in_words_and_has_no_sparkline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mckennabot.reporter.SECONDS_BETWEEN_LINES", 0)
+    monkeypatch.setattr("mckennabot.reporter.console.SECONDS_BETWEEN_LINES", 0)
     log = io.StringIO()
     with Console(stream=log).bar(3, "step") as bar:
         for step in (1, 2, 3):

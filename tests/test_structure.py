@@ -26,7 +26,7 @@ PLAN = [  # each line may import what stands in lines below it
         *("models", "corpus", "places", "passages", "tokenizer", "originality", "backend"),
         *("sniff", "tables", "language"),
     },
-    {"system", "config", "errors", "reporter"},
+    {"system", "config", "settings", "errors", "reporter"},
 ]
 FRIENDS = [  # and these neighbours in a line know each other
     *({one, other} for one in PLAN[7] for other in PLAN[7]),

@@ -15,8 +15,8 @@ from typing import Any, Literal, TypeVar
 import click
 
 from mckennabot import __version__
-from mckennabot.config import Option, Settings, flag, option_of, types_of, without_none
 from mckennabot.reporter import Console
+from mckennabot.settings import Option, Settings, flag, option_of, types_of, without_none
 from mckennabot.system.terminal import shown
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -9,12 +9,13 @@ from dataclasses import fields, replace
 from types import FrameType
 from typing import NoReturn
 
-from mckennabot.config import GenerateSettings, from_text
+from mckennabot.config import GenerateSettings
 from mckennabot.errors import Interrupted, MckennabotError, UsageError
 from mckennabot.generate.loading import loaded
 from mckennabot.generate.sampler import Piece, Sampler
 from mckennabot.generate.source import with_seed
 from mckennabot.reporter import Reporter
+from mckennabot.settings import from_text
 from mckennabot.system.terminal import is_terminal, is_waiting, write_stdout
 
 HELP = """\

@@ -9,13 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, overload
 
-from mckennabot.config import GenerateSettings, with_options
+from mckennabot.config import GenerateSettings
 from mckennabot.errors import UsageError
 from mckennabot.generate.original import sample_original
 from mckennabot.generate.sampler import Piece, Sample, Sampler, open_sampler
 from mckennabot.generate.source import Source, find_source, while_it_trains, with_seed
 from mckennabot.originality import Index
 from mckennabot.reporter import Reporter, Silent
+from mckennabot.settings import with_options
 
 FIXED = ("run", "model", "checkpoints", "checkpoint", "precision", "engine")
 """Settings that are chosen when a voice is loaded, and not for each text."""

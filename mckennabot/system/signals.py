@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 import time
 
 
@@ -47,4 +48,9 @@ def keep_interrupts() -> None:
 def _interrupt_soon() -> None:
     # Raised by the hook itself it would be dropped again; by then the `__del__` has most likely returned.
     time.sleep(0.01)
-    _thread.interrupt_main()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # the command is over
+        return
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:  # a signal of its own, since nothing less wakes a thread that waits
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
