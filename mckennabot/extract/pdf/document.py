@@ -1,4 +1,4 @@
-"""The pages of a document that `normalise` has put in order."""
+"""Read the pages of a document that `normalise` has written."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.geometry import page_matrix, visible_box
 from mckennabot.extract.pdf.interpreter import PageInterpreter
 from mckennabot.extract.pdf.streams import bound_pdfminer
-from mckennabot.extract.pdf.text_layers import one_layer
+from mckennabot.extract.pdf.text_layers import without_repeats
 
 
 class Document:
-    """A document whose pages can be read in any order.
+    """A document whose pages can be read in any order, again and again.
 
     Args:
         file: what `normalise` wrote.
-        contents: what it found out meanwhile.
+        contents: what it returned.
     """
 
     def __init__(self, file: BinaryIO, contents: Contents) -> None:
@@ -39,11 +39,11 @@ class Document:
 
     @property
     def page_count(self) -> int:
-        """How many pages it has."""
+        """Number of pages."""
         return len(self._contents.labels)
 
     def outline(self) -> list[OutlineEntry]:
-        """Its bookmarks."""
+        """Return its bookmarks."""
         return self._contents.outline
 
     def pages(self, numbers: Iterable[int]) -> Iterator[RawPage]:
@@ -54,14 +54,14 @@ class Document:
         """Read one page.
 
         Raises:
-            Exception: anything at all, for a page that is damaged beyond what the reader forgives.
+            Exception: any, for a page that is damaged beyond what the reader forgives.
         """
         reference = self._pages[number - 1]
         attributes = dict_value(reference)
         box = visible_box(_numbers(attributes.get("MediaBox")), _numbers(attributes.get("CropBox")))
         matrix = page_matrix(box, int_value(attributes.get("Rotate")))
         width, height = box[2] - box[0], box[3] - box[1]
-        if matrix[0] == 0:
+        if matrix[0] == 0:  # turned by a quarter
             width, height = height, width
         self._device.clear()
         contents = resolve1(attributes.get("Contents"))
@@ -72,7 +72,7 @@ class Document:
         except PageFull:
             cut = True
         device = self._device
-        glyphs = one_layer(device.glyphs, device.hidden)
+        glyphs = without_repeats(device.glyphs, device.hidden)
         inside = [g for g in glyphs if g.x1 >= 0 and g.y1 >= 0 and g.x0 <= width and g.y0 <= height]
         return RawPage(
             number=number,
@@ -89,7 +89,7 @@ class Document:
 
 
 def open_document(path: Path, password: str | None = None) -> Document:
-    """Read a document in this process; only for files that can be trusted.
+    """Normalise and open a document in this process; only for files that can be trusted, as in tests.
 
     Raises:
         InputError: as `normalise`.

@@ -1,21 +1,21 @@
-"""Where a page has drawings made of lines and curves, as diagrams and graphs are."""
+"""Find drawings made of lines and curves, such as diagrams and graphs: lettering in them is not prose."""
 
 from __future__ import annotations
 
 from mckennabot.extract.page import Box
 
 MAX_STROKES = 400
-"""Paths of a page that are looked at; of more, some."""
+"""Paths of a page to look at, evenly chosen from more: clustering takes quadratic time."""
 _NEAR = 8.0
-"""Points between strokes of one drawing."""
+"""Points that may lie between the strokes of one drawing."""
 _LEAST = 3
-"""Strokes that make a drawing; a frame is one."""
+"""Strokes that make a drawing; a frame around text is one."""
 _SMALLEST = 25.0
-"""Points of its shorter side; ornaments and brackets are smaller."""
+"""Points of a drawing's shorter side; ornaments, underlines and tall brackets are smaller."""
 
 
 def drawings(strokes: list[Box]) -> list[Box]:
-    """The boxes around strokes that stand together.
+    """Return the boxes around strokes that stand together.
 
     Args:
         strokes: the box of each path that is more than a horizontal rule.

@@ -1,4 +1,4 @@
-"""Where a page's own coordinates lie in page space: points, y downwards from the top left as it is shown."""
+"""Convert a page's own coordinates to page space: points, y downwards from the top left as it is shown."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from mckennabot.extract.page import Box
 
 Matrix = tuple[float, float, float, float, float, float]
 
-LETTER: Box = (0, 0, 612, 792)  # of pages that do not say
+LETTER: Box = (0, 0, 612, 792)
+"""Taken for a page without a usable /MediaBox, as other readers do."""
 MAX_SIDE = 200_000.0
+"""Points beyond which a box is taken for damage; PDF's own limit is 14,400 units."""
 
 
 def visible_box(media: Sequence[Any], crop: Sequence[Any]) -> Box:
-    """The part of a page that is shown, in its own coordinates."""
+    """Return the part of a page that is shown, in its own coordinates: its crop box inside its media box."""
     whole = _box(media) or LETTER
     cut = _box(crop) or whole
     x0, y0 = max(whole[0], cut[0]), max(whole[1], cut[1])
@@ -24,7 +26,12 @@ def visible_box(media: Sequence[Any], crop: Sequence[Any]) -> Box:
 
 
 def page_matrix(box: Box, rotation: int) -> Matrix:
-    """The matrix from a page's own coordinates to page space."""
+    """Return the matrix from a page's own coordinates to page space.
+
+    Args:
+        box: what of it is shown, as `visible_box` returns it.
+        rotation: /Rotate, in degrees; anything but a quarter turn counts as none.
+    """
     x0, y0, x1, y1 = box
     return {
         90: (0, 1, 1, 0, -y0, -x0),

@@ -1,4 +1,7 @@
-"""The file as qpdf writes it anew: sound, decrypted, pages in one list, pictures without their data."""
+"""Have qpdf write a file anew: sound, decrypted, pages in one list, pictures without their data.
+
+What reads the result then needs no knowledge of encryption, object streams, damaged tables or page trees.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,19 @@ from mckennabot.extract.pdf.geometry import Matrix, page_matrix, visible_box
 from mckennabot.extract.pdf.outline import read_outline
 from mckennabot.extract.pdf.page_labels import read_labels
 from mckennabot.extract.pdf.page_tree import Inherited, find_pages
-from mckennabot.extract.pdf.repair import rescues
+from mckennabot.extract.pdf.repair import repairs
 
 PASSWORD_HINT = "Give its password: mckennabot extract --password ..."
 
 
 def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
-    """Write a sound version of the document to `target`.
+    """Write a sound version of the document to `target`, and return its page labels and bookmarks.
 
     Raises:
         PasswordNeeded: it needs a password, or another one.
-        InputError: nothing can be made of it.
+        InputError: it is not a PDF, or is damaged beyond repair.
     """
-    # A file that is open has no name that qpdf would have to understand.
+    # Opened here, because qpdf does not take every file name that the system allows.
     with path.open("rb") as file:
         for source, sound in _sources(file):
             target.seek(0)
@@ -51,9 +54,12 @@ def normalise(path: Path, password: str | None, target: BinaryIO) -> Contents:
 
 
 def _sources(file: BinaryIO) -> Iterator[tuple[BinaryIO, bool]]:
-    """The file, and other ways to look at it; the flag says that it has to be sound to be taken."""
+    """Yield the file, its repaired versions, and the file again; with each, whether it has to be sound.
+
+    qpdf repairs files too, but drops more of them than ours does; so its own repair is taken last.
+    """
     yield file, True
-    for data in rescues(file):
+    for data in repairs(file):
         yield io.BytesIO(data), False
     yield file, False
 
@@ -76,7 +82,7 @@ def _normalise(source: BinaryIO, password: str, target: BinaryIO, sound: bool) -
             if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == "/Image":
                 thing.write(b"")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about forms to fill in, which are not read
+            warnings.simplefilter("ignore")  # about forms to fill in, which nobody reads here
             pdf.save(
                 target,
                 object_stream_mode=pikepdf.ObjectStreamMode.disable,
@@ -90,7 +96,10 @@ def _normalise(source: BinaryIO, password: str, target: BinaryIO, sound: bool) -
 
 
 def _flatten(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Inherited]]) -> None:
-    """Leave nothing but the pages, in one list, each with what it is shown by."""
+    """Leave nothing but the pages, in one list, each with its content and what that needs.
+
+    Attachments, scripts, forms and annotations go, and qpdf writes only what can still be reached.
+    """
     tree = pdf.make_indirect(pikepdf.Dictionary(Type=pikepdf.Name.Pages, Count=len(pages)))
     tree.Kids = pikepdf.Array(
         pdf.make_indirect(

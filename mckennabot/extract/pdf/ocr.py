@@ -1,4 +1,4 @@
-"""Pages that are pictures of text rather than text, and having them recognised."""
+"""Find pages that are pictures of text, and have OCRmyPDF recognise them."""
 
 from __future__ import annotations
 
@@ -15,29 +15,35 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError
 from mckennabot.extract.page import RawPage, Reading
 
-PICTURE_SHARE = 0.5  # of a page that a scan covers
-FEW_LETTERS = 40  # such as a stamp, or a library's mark
-SCANNED_SHARE = 0.9  # of a book's pages
+PICTURE_SHARE = 0.5
+"""Share of a page that a scan covers."""
+FEW_LETTERS = 40
+"""Letters that may be typed on a scan, such as the stamp of a library or of the site it came from."""
+SCANNED_SHARE = 0.9
+"""Share of a book's pages that are scans if it has no text layer; the others are a cover or a notice."""
 SCANNED_PAGES = 5
+"""Pages from which on that share says anything; a short document may just be pictures with a few words."""
+_MOST_SPANS = 6
+"""Runs of page numbers to name in an error."""
 
 
-def letters(page: RawPage) -> tuple[int, int]:
-    """How many characters a page has that are not white space, and glyphs whose character is unknown."""
+def count_letters(page: RawPage) -> tuple[int, int]:
+    """Count a page's characters other than white space, and its glyphs whose character is unknown."""
     known = sum(1 for glyph in page.glyphs if glyph.text.strip("\0\ufffd").strip())
     return known, sum(1 for glyph in page.glyphs if not glyph.text)
 
 
 def is_picture(page: RawPage, letters: int) -> bool:
-    """Whether a page is a picture with hardly any text."""
+    """Return whether a page is a picture with hardly any text, given how many letters it has."""
     area = page.width * page.height * PICTURE_SHARE
     return letters < FEW_LETTERS and any((x1 - x0) * (y1 - y0) >= area for x0, y0, x1, y1 in page.images)
 
 
 def check_text(reading: Reading[Any], source: Path) -> None:
-    """Make sure that a document has text to work with.
+    """Refuse a document without text to work with.
 
     Raises:
-        InputError: it has none, or nothing but marks on scanned pages.
+        InputError: there is none, or nothing but marks on scanned pages; the hint says how to recognise it.
     """
     pages = len(reading.pages)
     scanned = pages >= SCANNED_PAGES and len(reading.pictures) >= SCANNED_SHARE * pages
@@ -58,7 +64,7 @@ def check_text(reading: Reading[Any], source: Path) -> None:
 
 
 def _spans(numbers: list[int]) -> str:
-    """The first few runs of page numbers: ``1-9, 12, …``."""
+    """Format the first few runs of page numbers: ``1-9, 12, …``."""
     spans: list[list[int]] = []
     for number in numbers:
         if spans and spans[-1][1] == number - 1:
@@ -66,15 +72,15 @@ def _spans(numbers: list[int]) -> str:
         else:
             spans.append([number, number])
     shown = [f"{first}-{last}" if last > first else str(first) for first, last in spans]
-    return ", ".join(shown[:6] + ["…"][: len(shown) - 6 if len(shown) > 6 else 0])
+    return ", ".join(shown if len(shown) <= _MOST_SPANS else [*shown[:_MOST_SPANS], "…"])
 
 
 @contextlib.contextmanager
 def searchable(source: Path, settings: ExtractSettings) -> Iterator[Path]:
-    """The document to read: the source, or with ``--ocr`` a temporary copy with its scans recognised.
+    """Yield the document to read: the source, or with ``--ocr`` a temporary copy with its scans recognised.
 
     Raises:
-        InputError: ocrmypdf is not there, or fails.
+        InputError: ocrmypdf is not installed, or fails.
     """
     if not settings.ocr:
         yield source

@@ -1,4 +1,4 @@
-"""Bookmarks, each resolved to a page and a height on it."""
+"""Read the bookmarks of a document, each resolved to a page and a height on it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ import pikepdf
 from mckennabot.extract.page import OutlineEntry
 from mckennabot.extract.pdf.geometry import Matrix
 
+# Limits on outlines that refer to themselves or do not end.
 MAX_ENTRIES = 20_000
 MAX_DEPTH = 64
+_COORDINATES: dict[str, tuple[int | None, int | None]] = {
+    "/XYZ": (2, 3),
+    "/FitH": (None, 2),
+    "/FitBH": (None, 2),
+    "/FitR": (2, 5),
+}
+"""Where the left and the top of a view stand in its array, by the kind of view."""
 
 
 def read_outline(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Matrix]]) -> list[OutlineEntry]:
-    """The bookmarks that lead to a page of this document, in the order in which they are listed.
+    """Return the bookmarks that lead to a page of this document, in the order in which they are listed.
+
+    A broken outline gives what could be read of it; cycles and absurd lengths end it.
 
     Args:
         pdf: the document.
         pages: each page's dictionary, and the matrix from its coordinates to page space.
-
-    A broken outline gives what could be read of it; cycles and absurd lengths end it.
     """
     numbers = {page.objgen: number for number, (page, _) in enumerate(pages, 1)}
     named = _named(pdf)
@@ -41,7 +49,7 @@ def read_outline(pdf: pikepdf.Pdf, pages: list[tuple[pikepdf.Dictionary, Matrix]
 
 
 def _items(root: Any) -> Iterator[tuple[int, pikepdf.Dictionary]]:
-    """Every item of the tree with its depth, each once."""
+    """Yield every item of the tree with its depth, each once."""
     seen: set[tuple[int, int]] = set()
     stack = [(1, root.get("/First"))] if isinstance(root, pikepdf.Dictionary) else []
     while stack and len(seen) < MAX_ENTRIES:
@@ -56,7 +64,7 @@ def _items(root: Any) -> Iterator[tuple[int, pikepdf.Dictionary]]:
 
 
 def _named(pdf: pikepdf.Pdf) -> dict[str, Any]:
-    """Named destinations, of both generations."""
+    """Return the named destinations: the dictionary of PDF 1.1, and the name tree of PDF 1.2."""
     named: dict[str, Any] = {}
     try:
         old = pdf.Root.get("/Dests")
@@ -72,7 +80,7 @@ def _named(pdf: pikepdf.Pdf) -> dict[str, Any]:
 
 
 def _destination(item: pikepdf.Dictionary, named: dict[str, Any]) -> pikepdf.Array | None:
-    """The explicit destination of a bookmark: page, kind of view, coordinates."""
+    """Return where a bookmark leads, [page, kind of view, coordinates …]; None if not into this document."""
     target: Any = item.get("/Dest")
     if target is None:
         action = item.get("/A")
@@ -89,12 +97,10 @@ def _destination(item: pikepdf.Dictionary, named: dict[str, Any]) -> pikepdf.Arr
 
 
 def _height(destination: pikepdf.Array, matrix: Matrix) -> float | None:
-    """Y in page space of where the view starts; None if it is the whole page."""
+    """Return the height in page space at which the view starts; None if it is the whole page."""
     kind = str(destination[1]) if len(destination) > 1 else ""
-    left, top = {"/XYZ": (2, 3), "/FitH": (None, 2), "/FitBH": (None, 2), "/FitR": (2, 5)}.get(
-        kind, (None, None)
-    )
-    upright = matrix[1] == 0
+    left, top = _COORDINATES.get(kind, (None, None))
+    upright = matrix[1] == 0  # on a page turned by a quarter, the height shown is its own x
     at = top if upright else left
     if at is None or len(destination) <= at:
         return None

@@ -1,4 +1,4 @@
-"""The pages of a document, with what they inherit, however its tree of pages is made."""
+"""Find the pages of a document with what they inherit, whatever shape its page tree is in."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from typing import Any
 import pikepdf
 
 INHERITED = ("/Resources", "/MediaBox", "/CropBox", "/Rotate")
+# Limits on trees that refer to themselves or list one page a million times.
 MAX_PAGES = 50_000
 MAX_NODES = 500_000
 MAX_DEPTH = 1_000
 
 Inherited = dict[str, Any]
+"""The inheritable entries of a page, its own before those of the nodes above it."""
 
 
 def find_pages(pdf: pikepdf.Pdf) -> list[tuple[pikepdf.Dictionary, Inherited]]:
-    """Each page's dictionary, with the inheritable entries that hold for it.
+    """Return each page's dictionary in reading order, with the inheritable entries that hold for it.
 
-    Where the tree gives none, whatever calls itself a page is one.
+    If the tree leads to no page, as in a file that was cut off, take every object that calls itself one.
     """
     pages = _walk(pdf.Root.get("/Pages"))
     if pages:
@@ -27,6 +29,7 @@ def find_pages(pdf: pikepdf.Pdf) -> list[tuple[pikepdf.Dictionary, Inherited]]:
 
 
 def _walk(root: Any) -> list[tuple[pikepdf.Dictionary, Inherited]]:
+    """Collect the leaves of the tree, depth first and without recursion; each indirect node counts once."""
     pages: list[tuple[pikepdf.Dictionary, Inherited]] = []
     seen: set[tuple[int, int]] = set()
     stack: list[tuple[Any, Inherited, int]] = [(root, {}, 0)]
@@ -40,6 +43,7 @@ def _walk(root: Any) -> list[tuple[pikepdf.Dictionary, Inherited]]:
             if node.objgen in seen:
                 continue
             seen.add(node.objgen)
+        # A node is a page if it has no /Kids: some writers leave out /Type.
         kids = node.get("/Kids")
         if isinstance(kids, pikepdf.Array):
             below = _inherit(above, node)

@@ -1,4 +1,4 @@
-"""A PDF's pages, read side by side by processes that may die of them."""
+"""Read a PDF's pages in parallel, in worker processes that a bad page may crash."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ from typing import Generic, TypeVar
 
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.page import Contents, RawPage, Reading
-from mckennabot.extract.pdf.ocr import is_picture, letters
+from mckennabot.extract.pdf.ocr import count_letters, is_picture
 from mckennabot.system.machine import cores
 from mckennabot.system.processes import MEMORY, PATIENCE, RENEW, Call, Child, Died, deadline
 
-PREPARE_SECONDS = 15.0  # of the processor's time
+PREPARE_SECONDS = 15.0
+"""CPU seconds for qpdf to write a file anew."""
 PAGE_SECONDS = 8.0
-TICK = 1.0  # seconds between looks at what hangs
-LOST_SECONDS = 20.0  # spent on pages that failed, after which no more are tried
-CHUNK = 32  # pages that a process reads before it gets more
-SHARE = 12  # pages at least for each process
-MAX_JOBS = 4  # by default; more only wait for the process that puts the book together
+"""CPU seconds to read a page; one of a book takes some twenty milliseconds."""
+TICK = 1.0
+"""Seconds between two looks for workers that hang."""
+LOST_SECONDS = 20.0
+"""Seconds spent on pages that failed after which the rest is given up: a hostile file has a thousand such."""
+CHUNK = 32
+"""Pages handed to a worker at a time: enough to keep it busy, few enough that all end at the same time."""
+LEAST_PAGES = 12
+"""Pages for which it is worth while to start another worker."""
+MAX_JOBS = 4
+"""Workers by default; more would only wait for the process that puts the book together."""
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
@@ -35,6 +42,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class _Result(Generic[T]):
+    """What became of a page: its transform, or the problem with it, or both if a part of it was read."""
+
     number: int
     page: T | None = None
     problem: str | None = None
@@ -52,21 +61,21 @@ def read_pages(
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> Reading[T]:
-    """Read a PDF, whatever it is; the result does not depend on `jobs`.
+    """Read a PDF's pages, whatever it is; the result does not depend on `jobs`.
 
     Args:
         path: the file.
         transform: runs on each page in the process that read it; its result must pickle.
         password: opens an encrypted file.
-        span: first and last page, from 1; None is all.
-        jobs: processes; None is as many as help.
-        progress: is told how many pages are done, of how many.
+        span: first and last page to read, from 1; None reads all.
+        jobs: worker processes; None starts as many as help.
+        progress: called with the number of pages done, and of all.
 
     Raises:
-        InputError: it is no PDF, needs a password, or cannot be put in order.
+        InputError: it is not a PDF, needs a password, or cannot be normalised.
         UsageError: `span` lies outside the document.
     """
-    os.environ.pop("CMAP_PATH", None)  # whence pdfminer would load what a document names
+    os.environ.pop("CMAP_PATH", None)  # or pdfminer would load from there what a document names
     with tempfile.TemporaryDirectory(prefix="mckennabot-") as folder:
         normal = Path(folder) / "normal.pdf"
         preparing = Call(partial(_prepare, path, password, normal), PREPARE_SECONDS)
@@ -109,7 +118,7 @@ def _gather(results: dict[int, _Result[T]], contents: Contents, numbers: range) 
 
 
 class _Crew(Generic[T]):
-    """The processes that read a document, and who reads what."""
+    """Worker processes that read one document, and which of them reads which pages."""
 
     def __init__(
         self,
@@ -124,7 +133,7 @@ class _Crew(Generic[T]):
         self._numbers = numbers
         self._progress = progress
         helpful = min(MAX_JOBS, cores()) if jobs is None else jobs
-        self._jobs = max(1, min(helpful, len(numbers) // SHARE))
+        self._jobs = max(1, min(helpful, len(numbers) // LEAST_PAGES))
         self._memory = max(MEMORY // 2, min(MEMORY, 2 * MEMORY // self._jobs))
         size = max(1, min(CHUNK, len(numbers) // (2 * self._jobs)))
         self._chunks = deque(deque(numbers[i : i + size]) for i in range(0, len(numbers), size))
@@ -132,7 +141,7 @@ class _Crew(Generic[T]):
         self._lost = 0.0
 
     def read(self) -> dict[int, _Result[T]]:
-        """A result for each page, read or failed."""
+        """Return a result for each page, read or failed."""
         busy: dict[Connection, tuple[Child, deque[int]]] = {}
         since: dict[Connection, float] = {}
         try:
@@ -163,7 +172,8 @@ class _Crew(Generic[T]):
                                 ready.send(None)
                             del busy[ready]
                             child.end()
-                slept = time.monotonic() - looked > 2 * TICK  # the whole command was stopped, or the machine
+                # If the command or the machine was suspended, no worker is to blame for the time that passed.
+                slept = time.monotonic() - looked > 2 * TICK
                 for pipe, (child, _) in busy.items():
                     if slept:
                         since[pipe] = time.monotonic()
@@ -177,12 +187,12 @@ class _Crew(Generic[T]):
 
     def _hand_out(self, pipe: Connection) -> deque[int]:
         chunk = self._chunks.popleft()
-        with suppress(OSError):  # if it has died meanwhile, the next look at its pipe will tell
+        with suppress(OSError):  # if it has died meanwhile, the next look at its pipe shows it
             pipe.send(list(chunk))
         return chunk
 
     def _bury(self, cause: str | None, todo: deque[int], spent: float) -> None:
-        """A process has gone; the page that killed it is given up, the rest goes to another."""
+        """Give up the page that killed a worker, and queue the rest of its pages for another."""
         failed = todo.popleft() if cause is not None and todo else None
         if todo:
             self._chunks.appendleft(todo)
@@ -204,7 +214,7 @@ class _Crew(Generic[T]):
 
 @dataclass(frozen=True)
 class _Pages(Generic[T]):
-    """What each process does: read the pages that it is told, until there are none."""
+    """A worker's task: read the pages whose numbers come through its pipe, until None comes."""
 
     file: Path
     contents: Contents
@@ -236,7 +246,7 @@ class _Pages(Generic[T]):
 
     def _read(self, document: object, number: int) -> _Result[T]:
         raw: RawPage = document.page(number)  # type: ignore[attr-defined]
-        count, unknown = letters(raw)
+        count, unknown = count_letters(raw)
         return _Result(
             number,
             page=self.transform(raw),

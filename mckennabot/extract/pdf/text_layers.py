@@ -1,4 +1,4 @@
-"""Text that lies twice on a page: a scan that was recognised again has two layers of it."""
+"""Drop text that lies twice on a page: a scan that was recognised again has two layers of it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from collections.abc import Iterator
 from mckennabot.extract.page import Glyph
 
 _NEAR = 1.0
-"""Type sizes by which the same word may lie elsewhere in another layer: scanning shifts a page a little."""
+"""Type sizes by which the same word may lie apart in two layers: they do not fit exactly."""
 _SAME = 0.5
-"""Share of a layer's words that lie in another, too, from which on it repeats it: both have their errors."""
+"""Share of a layer's words that an earlier one has too if it repeats that one: both have their errors."""
 _LEAST = 3
-"""Words of a layer."""
+"""Words of a layer that can be compared; fewer agree by chance."""
+_RETURN, _RETURN_SIZES = 0.5, 4
+"""Share of the layer's height, and type sizes, by which a new layer starts above the end of the last one."""
+_NEW_LINE, _GAP = 0.5, 0.2
+"""Type sizes between baselines that part lines, and between glyphs that part words."""
 
 
-def one_layer(shown: list[Glyph], hidden: list[Glyph]) -> list[Glyph]:
-    """The page's glyphs, each text once.
+def without_repeats(shown: list[Glyph], hidden: list[Glyph]) -> list[Glyph]:
+    """Return the page's glyphs without layers that repeat an earlier one.
 
     Args:
-        shown: what is drawn to be seen.
-        hidden: what is drawn invisibly, as the recognised text of a scan is.
+        shown: glyphs drawn to be seen.
+        hidden: glyphs drawn invisibly, as the recognised text of a scan is.
     """
     if not hidden:
         return shown
@@ -38,11 +42,11 @@ def one_layer(shown: list[Glyph], hidden: list[Glyph]) -> list[Glyph]:
 
 
 def _passes(glyphs: list[Glyph]) -> Iterator[list[Glyph]]:
-    """The glyphs parted where writing begins again at the head of the page."""
+    """Yield the layers: each begins where drawing returns to the head of the page."""
     layer: list[Glyph] = []
     lowest = highest = 0.0
     for glyph in glyphs:
-        if layer and lowest - glyph.baseline > 0.5 * (lowest - highest) > 4 * glyph.size:
+        if layer and lowest - glyph.baseline > _RETURN * (lowest - highest) > _RETURN_SIZES * glyph.size:
             yield layer
             layer = []
         highest = min(highest, glyph.baseline) if layer else glyph.baseline
@@ -53,11 +57,12 @@ def _passes(glyphs: list[Glyph]) -> Iterator[list[Glyph]]:
 
 
 def _words(glyphs: list[Glyph]) -> Iterator[tuple[str, Glyph]]:
-    """Each word in the order of drawing, with its first glyph."""
+    """Yield each word in the order of drawing, with its first glyph."""
     text, first, last = "", None, None
     for glyph in glyphs:
         apart = last is not None and (
-            abs(glyph.baseline - last.baseline) > 0.5 * glyph.size or glyph.x0 - last.x1 > 0.2 * glyph.size
+            abs(glyph.baseline - last.baseline) > _NEW_LINE * glyph.size
+            or glyph.x0 - last.x1 > _GAP * glyph.size
         )
         if first is not None and (apart or glyph.text.isspace()):
             yield text, first
