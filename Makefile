@@ -18,7 +18,7 @@ RUN    ?= demo
 STEPS  ?= 100
 PREFIX ?= The machine
 
-.PHONY: demo test lint lowest bench bench-extract bench-train bench-generate bench-serve clean extract finetune generate
+.PHONY: demo test lint python lowest bench bench-extract bench-train bench-generate bench-serve clean extract finetune generate
 
 demo: extract finetune generate
 
@@ -39,6 +39,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	for system in darwin win32; do $(BIN)/mypy --platform $$system --package mckennabot || exit 1; done
+
+# Which one the environment is made with.
+python:
+	@echo $(PYTHON)
 
 # The oldest dependencies that are allowed, in an environment of their own.
 lowest:

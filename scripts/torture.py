@@ -524,6 +524,19 @@ def main() -> int:
     if options.only:
         kind, _, digits = options.only.partition(":")
         wanted = [(kind, int(digits))]
+    if wanted or options.soak:
+        results += attempt(wanted, options, log)
+    for kind in TRIALS:
+        sizes = [r["size"] for r in results if r["kind"] == kind]
+        failed = sum(r["failed"] is not None for r in results if r["kind"] == kind)
+        print(f"{kind}: {sum(sizes)} in {len(sizes)} trials, {failed} failed")
+    return 1 if any(r["failed"] is not None for r in results) else 0
+
+
+def attempt(
+    wanted: list[tuple[str, int]], options: argparse.Namespace, log: Path
+) -> Iterator[dict[str, Any]]:
+    """Do the trials, each a line of the log as it ends; then the soak, if it is asked for."""
     work = options.work.resolve()
     with warm_server() as server, Server(work / "served") as models:
         bench = Bench(work, server, models.url)
@@ -536,18 +549,13 @@ def main() -> int:
             except Failure as failure:
                 result["failed"] = str(failure)
                 print(f"{kind}:{number}: {failure}", file=sys.stderr, flush=True)
-            results.append(result)
             with log.open("a") as file:
                 file.write(json.dumps(result) + "\n")
+            yield result
         if options.soak:
             for name, run in (("generate", soak), ("serve", soak_server)):
                 parts = list(run(bench, options.soak))
                 print(f"soak of {name}:", json.dumps(parts[1]), "->", json.dumps(parts[-1]), flush=True)
-    for kind in TRIALS:
-        sizes = [r["size"] for r in results if r["kind"] == kind]
-        failed = sum(r["failed"] is not None for r in results if r["kind"] == kind)
-        print(f"{kind}: {sum(sizes)} in {len(sizes)} trials, {failed} failed")
-    return 1 if any(r["failed"] is not None for r in results) else 0
 
 
 def warm_server() -> Any:

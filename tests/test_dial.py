@@ -18,7 +18,13 @@ from mckennabot.generate.source import Source, find_source
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.weights import read_weights
 from mckennabot.reporter import Console, Silent
-from tests.conftest import Cli
+from tests.conftest import Cli, WarmCli
+
+
+@pytest.fixture
+def cli(warm_cli: WarmCli) -> Cli:
+    """Nothing here depends on how a process begins."""
+    return warm_cli
 
 
 @pytest.fixture

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli
+from tests.conftest import Cli, WarmCli
+
+
+@pytest.fixture
+def cli(warm_cli: WarmCli) -> Cli:
+    """Nothing here depends on how a process begins."""
+    return warm_cli
 
 
 @pytest.fixture

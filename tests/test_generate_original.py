@@ -18,9 +18,15 @@ from mckennabot.generate.sampler import Sampler
 from mckennabot.originality import Index
 from mckennabot.reporter import Console
 from mckennabot.tokenizer import Tokenizer
-from tests.conftest import Cli, QuickCli
+from tests.conftest import Cli, QuickCli, WarmCli
 
 PREFIX = "The machine dreams of rivers. The river dreams of the sea, and"
+
+
+@pytest.fixture
+def cli(warm_cli: WarmCli) -> Cli:
+    """Nothing here depends on how a process begins."""
+    return warm_cli
 
 
 @pytest.fixture(scope="module")

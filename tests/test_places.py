@@ -16,10 +16,16 @@ from mckennabot.config import ExtractSettings
 from mckennabot.extract import extract_book
 from mckennabot.originality import Index
 from mckennabot.places import Spot
-from tests.conftest import SAMPLE_PDF, Cli
+from tests.conftest import SAMPLE_PDF, Cli, WarmCli
 from tests.test_extract_sources import LONG, make_epub
 
 PARAGRAPHS = st.text(alphabet="ab*", min_size=1, max_size=2)
+
+
+@pytest.fixture
+def cli(warm_cli: WarmCli) -> Cli:
+    """Nothing here depends on how a process begins."""
+    return warm_cli
 
 
 def lines_of(path: Path) -> list[dict[str, object]]:

@@ -89,10 +89,9 @@ def test_the_whole_job_is_done_without_what_only_linux_has(poor: Cli) -> None:
     (poor.cwd / "second.txt").write_text("A second book has its own few words.\n" * 20, encoding="utf-8")
     poor("extract", poor.cwd / "second.txt", SAMPLE_PDF, "-o", "library/")
     assert (poor.cwd / "library" / "sample.txt").read_bytes() == (poor.cwd / "data" / "book.txt").read_bytes()
-    poor("finetune", "--model", "tiny", "--steps", "2", "--block-size", "32", "--sample-every", "0", "-q")
-    poor(
-        "finetune", "--steps", "3", "--block-size", "32", "--sample-every", "0", "-q"
-    )  # the lock, and going on
+    training = ["finetune", "--block-size", "32", "--sample-every", "0", "--no-report", "-q"]
+    poor(*training, "--model", "tiny", "--steps", "2")
+    poor(*training, "--steps", "3")  # the lock, and going on
     assert len(poor("generate", "--length", "5", "--prefix", "The machine", "-q").stdout) > 11
     assert "ok" in poor("models").stdout
 

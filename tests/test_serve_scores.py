@@ -27,7 +27,8 @@ from mckennabot.serve.catalogue import Catalogue
 from mckennabot.serve.scheduler import Scheduler
 from mckennabot.tokenizer import Tokenizer
 from mckennabot.voice.judge import open_judge
-from tests.conftest import Cli
+from tests import warm
+from tests.conftest import WarmCli
 from tests.serving import serving, write_checkpoints
 from tests.test_serve_scheduler import FakeEngine, FakeModel, job, texts
 
@@ -96,9 +97,12 @@ def ask(
     return scoring.score(catalogue.source(model, AS_TRAINED), catalogue.index(model), text)
 
 
-def test_the_server_says_what_the_command_says_and_why_it_says_nothing(directory: Path) -> None:
-    lines = Cli(directory)("score", "--run", "run1", "--format", "jsonl", "-", stdin=LONG.strip()).stdout
-    expected = json.loads(lines)["voice_score"]
+def test_the_server_says_what_the_command_says_and_why_it_says_nothing(
+    directory: Path, warm_server: warm.Server
+) -> None:
+    score = ["score", "--run", "run1", "--format", "jsonl", "-"]
+    said = WarmCli(directory, warm_server)(*score, stdin=LONG.strip()).stdout
+    expected = json.loads(said)["voice_score"]
     assert expected not in (None, 62)
     with serving(directory) as server:
 

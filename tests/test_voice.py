@@ -24,7 +24,7 @@ from mckennabot.voice.calibration import TOKENS, Calibration
 from mckennabot.voice.delta import LEAST, cosine_delta
 from mckennabot.voice.judge import open_judge
 from mckennabot.voice.scoring import calibrate, open_scorer
-from tests.conftest import Cli
+from tests.conftest import Cli, WarmCli
 
 KEYS = {
     "file", "bits_per_byte", "base_bits_per_byte", "voice_score", "delta", "copied_share", "longest_copied",
@@ -32,6 +32,12 @@ KEYS = {
 }  # fmt: skip
 AUTHOR = "The river dreams of the machine, and the sea counts the stars. Nobody is awake twice.\n\n"
 """In the corpus's words, in an order that it does not have."""
+
+
+@pytest.fixture
+def cli(warm_cli: WarmCli) -> Cli:
+    """Nothing here depends on how a process begins."""
+    return warm_cli
 
 
 @pytest.fixture

@@ -132,7 +132,10 @@ def serve() -> None:
     from mckennabot.backend import import_keras
 
     import_keras()
-    for name in ("ctranslate2", "tokenizers", "matplotlib.figure"):
+    for name in (
+        *("ctranslate2", "tokenizers", "matplotlib.figure", "tqdm"),
+        *("pdfminer.pdfinterp", "pikepdf", "fontTools.ttLib", "lxml.html", "markdown_it"),
+    ):
         if importlib.util.find_spec(name.partition(".")[0]):
             importlib.import_module(name)
     exec(sys.argv[1] if len(sys.argv) > 1 else "", {})
