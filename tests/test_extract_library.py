@@ -18,7 +18,7 @@ import pytest
 
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, ResourceError
-from mckennabot.extract import library
+from mckennabot.extract import scheduler
 from mckennabot.extract.scheduler import Local, Outcome, read_all
 from mckennabot.extract.worker import Extracted, Task
 from tests.conftest import ROOT, Cli
@@ -178,8 +178,8 @@ def test_ten_thousand_books_are_taken_a_few_at_a_time() -> None:
 
 
 def test_a_cluster_without_workers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library, "LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(library, "NO_WORKER_SECONDS", 0.05)
+    monkeypatch.setattr(scheduler, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(scheduler, "NO_WORKER_SECONDS", 0.05)
     with pytest.raises(ResourceError, match="no worker"):
         list(read_all([Path("a.pdf")], Everywhere(0)))
 

@@ -176,4 +176,4 @@ def check_file(path: Path) -> None:
     if not found.st_size:
         raise InputError("the file is empty", path=path)
     if found.st_size > MAX_BYTES:
-        raise InputError(f"larger than {MAX_BYTES >> 30} GB: that is no book", path=path)
+        raise InputError(f"larger than {MAX_BYTES >> 30} GB: too large for a book", path=path)

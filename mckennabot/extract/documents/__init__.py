@@ -1,4 +1,13 @@
-"""Text, Markdown, HTML and EPUB to a book: the same cleaning for all, after each has been read."""
+"""Make books of documents without pages: EPUB, Word, HTML, Markdown, plain text, captions, tables.
+
+    file -> reader -> Source: blocks -> shape -> Book
+
+readers          chooses one of epub, word, html_reader, markdown_reader, plain_text, subtitles, tables
+blocks           what each of them returns
+decode           bytes -> text                    hard_wraps      lines -> paragraphs and verse
+html_elements    what an element is by tag, role and class         superscripts    powers or note marks
+toc, headings, chapters   which headings there are, their ranks, and where chapters begin
+"""
 
 from __future__ import annotations
 
@@ -20,11 +29,11 @@ from mckennabot.places import Spot
 from mckennabot.system.processes import Call, Died
 
 SECONDS = 40.0
-"""Within which a document is a book; War and Peace takes one."""
+"""CPU seconds allowed for a document; War and Peace takes one."""
 
 
 def extract_document(path: Path, settings: ExtractSettings) -> Book:
-    """A book from any source but a PDF, read in a process with bounds.
+    """Make a book of any source but a PDF, in a process with limits on time and memory.
 
     Raises:
         InputError: the file cannot be read, is not what its suffix says, or holds no text.
@@ -46,7 +55,15 @@ def _read_and_shape(path: Path, settings: ExtractSettings) -> Book:
 
 
 def shape(source: Source, settings: ExtractSettings) -> Book:
-    """Leave out what does not belong to a book's text, and part it into segments."""
+    """Leave out what does not belong to a book's text, and cut the rest into segments.
+
+    Args:
+        source: the blocks; their texts and kinds are changed.
+        settings: what to keep, where to cut, whose voice.
+
+    Raises:
+        InputError: nothing is left.
+    """
     report = Report(pages=source.places, failed_pages=dict(source.failed), notes=list(source.said))
     blocks = [block for block in source.blocks if _repair(block, report)]
     _mark_gutenberg(blocks)
@@ -90,6 +107,10 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
 
 # Cleaning
 
+_EARLY, _EARLY_BLOCKS = 4, 40
+"""Project Gutenberg's header ends within a fourth of the text and this many blocks."""
+_CREDITED = 5
+"""Blocks behind the header among which its volunteers are named."""
 _ORNAMENT = re.compile(r"[\s*•·~_=#+—–-]+")
 _START = re.compile(
     r"\*\*\*\s*start of (the|this) project gutenberg|\*end\*?\s*the small print", re.IGNORECASE
@@ -107,7 +128,7 @@ _CREDITS = re.compile(
 
 
 def _repair(block: Block, report: Report) -> bool:
-    """Mend a block's characters; whether anything but an ornament is left of it."""
+    """Repair a block's characters, and return whether anything but an ornament is left of it."""
     lines = []
     for line in block.text.split("\n"):
         mended, count = repair(line)
@@ -118,27 +139,28 @@ def _repair(block: Block, report: Report) -> bool:
 
 
 def _mark_gutenberg(blocks: list[Block]) -> None:
-    """Set the kind of what Project Gutenberg puts before and after its texts, where it says so."""
-    early, late = len(blocks) // 4 + 40, len(blocks) // 2
+    """Mark what Project Gutenberg puts before and after its texts, by the lines that it puts between."""
+    early, late = len(blocks) // _EARLY + _EARLY_BLOCKS, len(blocks) // 2
     starts = [n for n, block in enumerate(blocks[:early]) if _START.search(block.text)]
-    # A poem may be shorter than the licence behind it: after the start, the end counts wherever it is.
+    # A poem may be shorter than the licence behind it: after a start, the end counts wherever it is.
     after = starts[-1] if starts else late
     ends = [n for n, block in enumerate(blocks) if n > after and _END.match(block.text)]
     first, last = (starts[-1] + 1 if starts else 0), (ends[0] if ends else len(blocks))
     for block in [*blocks[:first], *blocks[last:]]:
         block.kind = Kind.BOILERPLATE
     if starts:
-        for block in blocks[first : first + 5]:
+        for block in blocks[first : first + _CREDITED]:
             if block.kind == Kind.BODY and _CREDITS.match(block.text):
                 block.kind = Kind.BOILERPLATE
 
 
 _TABLES = 0.3
-"""Share of a book's words above which its tables are the book: a play, speaker beside speech."""
+"""Share of a book's words in tables above which they are the book, such as a play with speaker and speech in
+cells, or a page laid out in them."""
 
 
 def _restore_tables(blocks: list[Block]) -> None:
-    """Take tables for text where too little would be left without them."""
+    """Take tables for text if too little would be left without them."""
     tables = sum(block.words for block in blocks if block.kind == Kind.TABLE)
     text = sum(block.words for block in blocks if block.kind == Kind.BODY)
     if tables > _TABLES * (tables + text):
@@ -147,7 +169,7 @@ def _restore_tables(blocks: list[Block]) -> None:
 
 
 def _part_voices(blocks: list[Block], speaker: str | None, report: Report) -> None:
-    """Set the kind of what others say where one voice is kept, and take labels out where they go."""
+    """Mark what others say if one voice is kept, and take speakers' labels out if they are not wanted."""
     text = [block for block in blocks if block.kind in (Kind.BODY, Kind.HEADING)]
     voices = part_voices(
         [block.text for block in text], [block.kind == Kind.HEADING for block in text], speaker
@@ -161,11 +183,11 @@ def _part_voices(blocks: list[Block], speaker: str | None, report: Report) -> No
 
 
 _MOST_NOTE_WORDS = 1000
-"""What is longer is no note, though a note's mark should lead to it."""
+"""Words of a note; a longer target is text, even if a note mark links to it."""
 
 
 def _mark_notes(blocks: list[Block], targets: frozenset[str]) -> None:
-    """Set the kind of what the marks of notes lead to."""
+    """Mark what the marks of notes lead to as footnotes."""
     found: dict[str, list[Block]] = {target: [] for target in targets}
     for block in blocks:
         for name in block.ids & targets:
@@ -176,10 +198,11 @@ def _mark_notes(blocks: list[Block], targets: frozenset[str]) -> None:
                 block.kind = Kind.FOOTNOTE if block.kind == Kind.BODY else block.kind
 
 
-# The account
+# Report
 
 
 def _count(report: Report, block: Block, division: Division | None) -> None:
+    """Count a block of the text, for the book and for its chapter."""
     report.words += block.words
     report.paragraphs += 1
     if division is not None and division.chapter:

@@ -1,15 +1,17 @@
-"""What the readers of text, HTML and EPUB hand on: paragraphs and headings in reading order."""
+"""Define what every reader of documents returns: a `Source`, made of blocks in reading order."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.kinds import Kind
 
 MAX_BLOCKS = 1_000_000
-"""Paragraphs of a book: the Bible has thirty thousand verses."""
+"""Blocks of a book; more are refused. The Bible has thirty thousand verses."""
 
 
 @dataclass(slots=True)
@@ -38,12 +40,12 @@ class Block:
 
     @property
     def words(self) -> int:
-        """How many words it has."""
+        """Number of words, as `count_words` counts them."""
         return count_words(self.text)
 
 
 class TocEntry(NamedTuple):
-    """A line of a table of contents that readers' software shows.
+    """An entry of the table of contents that reading software shows.
 
     Attributes:
         level: depth, 1 for the outermost.
@@ -59,7 +61,7 @@ class TocEntry(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A source as it was read, before anything is left out.
+    """A source as a reader returns it, before anything is left out.
 
     Attributes:
         blocks: in reading order.
@@ -73,10 +75,10 @@ class Source(NamedTuple):
     """
 
     blocks: list[Block]
-    toc: list[TocEntry]
-    notes: frozenset[str]
-    marks: int
-    places: int
-    failed: dict[int, str]
+    toc: Sequence[TocEntry] = ()
+    notes: frozenset[str] = frozenset()
+    marks: int = 0
+    places: int = 1
+    failed: Mapping[int, str] = MappingProxyType({})
     said: tuple[str, ...] = ()
     names: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Where the chapters of a document begin, and what in it is no part of the text."""
+"""Divide a document into chapters and sections, and mark what does not belong to its text."""
 
 from __future__ import annotations
 
@@ -22,19 +22,33 @@ from mckennabot.extract.documents.headings import (
 from mckennabot.extract.documents.toc import follow_toc
 from mckennabot.extract.kinds import Kind
 
-_FRONT_WORDS = 300
-_FRONT_LINE = 25
-"""Title pages have fewer words than this, in shorter pieces than this; what has more is text."""
+_FRONT_WORDS, _FRONT_LINE = 300, 25
+"""Words of all title pages together, and of a line of them; more are text."""
 _FRONT_SHARE = 0.15
-"""Of a text's words: what is more, or is spoken of rights in more, is no title page."""
+"""Share of a text's words that title pages may have, since a talk or an article begins with its title; and
+that a paragraph with legal words may have, since poems and essays speak of rights as well."""
+_MUCH = _FRONT_WORDS // 2
+"""Words under a heading without number or name that make a chapter of it in a book with named ones."""
+_NUMBERED_SHARE = 0.8
+"""Share of the headings of one rank that have numbers if all chapters do."""
 _LOOSE = 100
-"""Words that make a chapter of a heading without a number among numbered ones."""
+"""Words that make a chapter of a heading without a number among numbered ones; fewer are a headline quoted
+inside a chapter, or an advertisement."""
 _LISTED = 40
+"""Words of a line in a list of links; a paragraph that is one link has more."""
+_LISTING = 2
+"""Lines of links in a row that are exceeded in a table of contents."""
+_ARTICLE_SHARE = 0.5
+"""Share of the text below a heading like "Notes on ..." that makes it the subject rather than an appendix."""
+_INDEX_LETTER = 2
+"""Words of a heading inside an index, such as "A" or "A to C"; a longer one begins another list."""
+_NOTES_SEEN = 3
+"""Paragraphs below "Notes" to look at: those of notes begin with numbers."""
 _END = re.compile(r"(the )?end\W*|fin(is)?\W*|ende\W*", re.IGNORECASE)
 
 
 class Division(NamedTuple):
-    """A place in the text where a chapter, or a section of one, begins."""
+    """A place in the text at which a chapter begins, or a section of one if `chapter` is false."""
 
     title: str
     chapter: bool
@@ -43,18 +57,15 @@ class Division(NamedTuple):
 def divide(
     blocks: list[Block], toc: Sequence[TocEntry], marks: int = 0
 ) -> tuple[list[Block], dict[int, Division]]:
-    """The divisions of a document.
-
-    The kinds of headings, and of what does not belong to the book's text, are set in the blocks.
+    """Find the divisions of a document, and set the kinds of headings and of what is not text.
 
     Args:
-        blocks: in reading order.
-        toc: the document's table of contents; its headings tell where it has none.
-        marks: how many marks of notes its text had.
+        blocks: in reading order; their kinds and levels are changed.
+        toc: the document's table of contents; without one its headings decide.
+        marks: number of note marks in its text.
 
     Returns:
-        The blocks, those of one heading made one, and the divisions by the numbers of the blocks that
-        begin them.
+        The blocks, those of one heading joined, and the divisions by the index of their first block.
     """
     blocks = _join_headings(follow_toc(blocks, toc))
     _mark_listings(blocks)
@@ -65,7 +76,7 @@ def divide(
     _mark_front(blocks, headings, level)
     starts: dict[int, Division] = {}
     ranked = [h for h in headings if h.level == level and h.words]
-    numbered = sum(is_numbered(h.title) for h in ranked) > max(2, 0.8 * len(ranked))
+    numbered = sum(is_numbered(h.title) for h in ranked) > max(2, _NUMBERED_SHARE * len(ranked))
     for heading in headings:
         block = blocks[heading.number]
         if block.kind != Kind.BODY or _END.fullmatch(heading.title):
@@ -76,14 +87,13 @@ def divide(
         block.kind = Kind.HEADING
         above = starts.get(heading.number - 1)
         if above is None or not above.chapter:
-            # Where chapters have numbers, a headline in the midst of one is none.
             loose = numbered and not is_named(heading.title) and heading.words < _LOOSE
             starts[heading.number] = Division(heading.title, heading.level <= level and not loose)
     return blocks, starts
 
 
 def _join_headings(blocks: Sequence[Block]) -> list[Block]:
-    """Make one heading of "Chapter One" and the title below it."""
+    """Join "Chapter One" and the title below it into one heading."""
     joined: list[Block] = []
     for block in blocks:
         above = joined[-1] if joined else None
@@ -103,20 +113,20 @@ def _join_headings(blocks: Sequence[Block]) -> list[Block]:
 
 
 def _mark_listings(blocks: Sequence[Block]) -> None:
-    """Set the kind of runs of lines that are nothing but links into the book."""
+    """Mark tables of contents: runs of lines that are nothing but links into the book."""
     run: list[Block] = []
     for block in [*blocks, Block("")]:
         if block.linked and block.kind == Kind.BODY and not block.level and block.words < _LISTED:
             run.append(block)
             continue
-        if len(run) > 2:
+        if len(run) > _LISTING:
             for listed in run:
                 listed.kind = Kind.CONTENTS
         run = []
 
 
 def _mark_repeated(blocks: Sequence[Block]) -> None:
-    """Set the kind of headings that only announce: nothing stands below them, and they come again later."""
+    """Mark headings that only announce others: nothing stands below them, and they come again later."""
     numbers = [n for n, block in enumerate(blocks) if block.level and block.kind == Kind.BODY]
     last = {blocks[n].text.casefold(): n for n in numbers}
     for number, following in pairwise(numbers):
@@ -125,7 +135,7 @@ def _mark_repeated(blocks: Sequence[Block]) -> None:
 
 
 def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: int, marks: int) -> None:
-    """Set the kind of sections whose headings say what they are: contents, index, notes."""
+    """Mark sections by what their headings say they are: contents, index, notes."""
     total = sum(block.words for block in blocks if block.kind == Kind.BODY)
     for index, heading in enumerate(headings):
         kind = title_kind(heading.title)
@@ -136,23 +146,22 @@ def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: in
             if not _are_notes(blocks, heading, marks):
                 continue
             kind, rank = Kind.FOOTNOTE, heading.level  # of one chapter
-        elif kind in (Kind.BACK, Kind.BOILERPLATE) and heading.words > 0.5 * total:
-            continue  # an article that is called "Notes on ..." or "References"
-        # The headings inside an index are letters: what has more words is a list of its own.
+        elif kind in (Kind.BACK, Kind.BOILERPLATE) and heading.words > _ARTICLE_SHARE * total:
+            continue
         ends = (
             h.number
             for h in islice(headings, index + 1, None)
-            if h.level <= rank or (kind == Kind.INDEX and len(h.title.split()) > 2)
+            if h.level <= rank or (kind == Kind.INDEX and len(h.title.split()) > _INDEX_LETTER)
         )
         for number in range(heading.number, next(ends, len(blocks))):
             blocks[number].kind = kind if blocks[number].kind == Kind.BODY else blocks[number].kind
 
 
 def _are_notes(blocks: Sequence[Block], heading: Heading, marks: int) -> bool:
-    """Whether the notes of one chapter stand below a heading inside it."""
+    """Return whether the notes of one chapter stand below a heading inside it."""
     if not _NOTES.fullmatch(heading.title.strip(" .:")):
         return False
-    below = list(islice(blocks, heading.number + 1, heading.number + 4))
+    below = list(islice(blocks, heading.number + 1, heading.number + 1 + _NOTES_SEEN))
     return marks > 0 or (
         bool(below) and all(_NUMBERED.match(block.text) for block in below if not block.level)
     )
@@ -167,17 +176,16 @@ _NUMBERED = re.compile(r"\W{0,2}\d{1,3}\W")
 
 
 def _mark_front(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> None:
-    """Set the kind of the short lines before the first chapter, and of what speaks of rights there."""
+    """Mark the short lines before the first chapter, and what speaks of rights there."""
     total = sum(block.words for block in blocks if block.kind == Kind.BODY)
     first = _first_chapter(blocks, [h for h in headings if blocks[h.number].kind == Kind.BODY], level)
     if first is None:
         return
     before = [block for block in islice(blocks, first.number) if block.kind == Kind.BODY]
-    # A book that says which pages these are has said it of all.
-    told = any(block.kind == Kind.FRONT for block in islice(blocks, first.number))
+    # A book that names its title pages, as an EPUB may, names all of them.
+    named = any(block.kind == Kind.FRONT for block in islice(blocks, first.number))
     words = sum(block.words for block in before)
-    # A talk or an article begins with what would be a title page in a book; it is a share of the text.
-    short = not told and words <= min(_FRONT_WORDS, max(_FRONT_LINE, _FRONT_SHARE * total))
+    short = not named and words <= min(_FRONT_WORDS, max(_FRONT_LINE, _FRONT_SHARE * total))
     for block in before:
         legal = LEGAL.search(block.text) and block.words < _FRONT_SHARE * total
         if (short and (block.level or block.words <= _FRONT_LINE)) or legal:
@@ -185,13 +193,14 @@ def _mark_front(blocks: Sequence[Block], headings: Sequence[Heading], level: int
 
 
 def _first_chapter(blocks: Sequence[Block], headings: Sequence[Heading], level: int) -> Heading | None:
-    """The first heading of a chapter with text below it: under its number or name, or much of it.
+    """Return the first heading of a chapter with text below it; None if there is none.
 
-    Text under the first sub-heading counts, where that follows at once.
+    A heading with a number or a name ("Preface") needs less text than any other. Text under a sub-heading
+    that follows at once counts.
     """
     ranked = [h for h in headings if h.level <= level]
     full = [h for h in ranked if h.words >= ENOUGH]
-    much = _FRONT_WORDS // 2 if any(is_named(heading.title) for heading in full) else ENOUGH
+    much = _MUCH if any(is_named(heading.title) for heading in full) else ENOUGH
     for heading in full:
         own, longest = heading.own, heading.longest
         if not own:

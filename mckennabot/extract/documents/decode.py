@@ -1,4 +1,4 @@
-"""Bytes to characters, whatever the file says of itself or leaves unsaid."""
+"""Decode text files, whatever they say of their encoding or leave unsaid."""
 
 from __future__ import annotations
 
@@ -19,8 +19,17 @@ _DECLARED = re.compile(
     rb"""(?:encoding\s*=|charset\s*=|character set encoding:)\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE
 )
 _HEAD = 4096
+"""Bytes in which an encoding is declared."""
 _SAMPLE = 1 << 16
-# What browsers read for these names, and what files that bear them hold.
+"""Bytes by which an undeclared encoding is guessed."""
+_CONTROLS = 0.01
+"""Share of control characters that no text has; two more are forgiven."""
+_ZEROS = 0.4
+"""Share of zeros among every second byte of UTF-16; Latin letters have one each."""
+_WESTERN_LETTERS, _WESTERN_FAMILIAR = 0.5, 0.9
+"""Share of non-ASCII characters among the letters that western European languages do not reach, and share of
+them that must be familiar ones; text in another encoding read as Windows-1252 fails one or the other."""
+# Browsers read these names as the right-hand encodings, because the files that use them do.
 _MEANT = {
     "iso8859-1": "cp1252",
     "ascii": "cp1252",
@@ -31,17 +40,17 @@ _MEANT = {
 
 
 def decode(data: bytes) -> str:
-    """The text of a file, newlines made line feeds.
+    """Return the text of a file, with line feeds for all newlines.
 
-    A byte-order mark is believed; then UTF-8, which hardly any other text happens to be; then what
-    the file declares; then what its bytes look like. Nothing is lost: what fits no encoding is read
-    as Windows-1252 or, byte for byte, as Latin-1.
+    In this order: the byte-order mark; UTF-8, which text in other encodings hardly ever happens to be; what
+    the file declares; what its bytes look like. Nothing is lost: what fits no encoding is read as
+    Windows-1252 or, byte for byte, as Latin-1.
     """
     return _decode(data).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def decode_file(data: bytes) -> str:
-    """The text of a file that should hold text.
+    """Return the text of a file that should hold text, as `decode` does.
 
     Raises:
         InputError: it holds something else, or nothing.
@@ -51,7 +60,7 @@ def decode_file(data: bytes) -> str:
     controls = sum(c < " " and c not in "\n\t\f" for c in sample)
     if (
         data.startswith((b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"\x89PNG"))
-        or controls > 0.01 * len(sample) + 2
+        or controls > _CONTROLS * len(sample) + 2
     ):
         raise InputError(
             "not a text file", hint="Give a file its own suffix: .pdf, .epub, .html, .txt or .md."
@@ -87,7 +96,7 @@ def _try(data: bytes, name: str) -> str | None:
 
 
 def _declared(data: bytes) -> str:
-    """The codec that the head of a file names, "" for none or one that is no text encoding."""
+    """Return the codec that the head of a file names, "" for none or one that does not encode text."""
     match = _DECLARED.search(data[:_HEAD])
     if not match:
         return ""
@@ -100,20 +109,23 @@ def _declared(data: bytes) -> str:
 
 
 def _without_bom(data: bytes) -> str:
-    """UTF-16 by its zero bytes: every second one, in text of mostly Latin letters."""
+    """Return the codec of UTF-16 without a byte-order mark, "" for other text, by its zero bytes.
+
+    In text of mostly Latin letters every second byte is zero.
+    """
     head = data[:_HEAD]
     if len(head) < 4 or b"\0" not in head:
         return ""
     even, odd = head[::2].count(0), head[1::2].count(0)
-    if odd > 0.4 * len(head) / 2 and not even:
+    if odd > _ZEROS * len(head) / 2 and not even:
         return "utf-16-le"
-    if even > 0.4 * len(head) / 2 and not odd:
+    if even > _ZEROS * len(head) / 2 and not odd:
         return "utf-16-be"
     return ""
 
 
 def _likely(data: bytes) -> str:
-    """What the bytes look like, judged by the lines that are not ASCII."""
+    """Guess the codec by the lines that are not ASCII."""
     sample = b"\n".join(line for line in data[: 8 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
     if _is_western(sample.decode("cp1252", errors="replace")):
         return "cp1252"
@@ -130,9 +142,9 @@ _WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ
 
 
 def _is_western(text: str) -> bool:
-    """Whether text reads as a western European language: plain letters, and a few familiar ones."""
+    """Return whether text reads as a western European language: plain letters and a few familiar accents."""
     others = [c for c in text if not c.isascii()]
     letters = sum(c.isalpha() for c in text)
-    return sum(c.isalpha() for c in others) < 0.5 * letters and sum(
-        c in _WESTERN for c in others
-    ) > 0.9 * len(others)
+    familiar = sum(c in _WESTERN for c in others)
+    few = sum(c.isalpha() for c in others) < _WESTERN_LETTERS * letters
+    return few and familiar > _WESTERN_FAMILIAR * len(others)

@@ -1,4 +1,4 @@
-"""EPUB: a zip archive of XHTML documents, the order to read them in, and a table of contents."""
+"""Read EPUB: a zip archive of XHTML documents, the order to read them in, and a table of contents."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from urllib.parse import unquote, urldefrag
 from mckennabot.errors import InputError
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block, Source, TocEntry
 from mckennabot.extract.documents.decode import decode
-from mckennabot.extract.documents.html_reader import parse, read_html, without_prolog
+from mckennabot.extract.documents.html_elements import local
+from mckennabot.extract.documents.html_reader import STEP_WORDS, parse, read_html, without_prolog
 from mckennabot.extract.kinds import Kind
 
 MAX_DOCUMENT = 32 << 20
-"""Bytes that one document may unpack to: War and Peace takes four million."""
+"""Bytes that one document may unpack to: War and Peace has four million."""
 MAX_BOOK = 128 << 20
+"""Bytes that all of them may unpack to, which bounds zip bombs."""
 MAX_FILES = 50_000
 MAX_SPINE = 20_000
 
 _DOCUMENTS = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "")
-# Scrambled fonts are no protection of the text.
+# Scrambled fonts do not protect the text.
 _FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _DRM_HINT = "mckennabot cannot open it; get the book without copy protection (DRM)."
-# Of <guide> and landmarks.
+# Kinds of documents by what <guide> and the landmarks call them.
 _REFERENCES = {
     **dict.fromkeys(["cover", "title-page", "titlepage", "copyright-page", "dedication"], Kind.FRONT),
     **dict.fromkeys(["toc", "loi", "lot"], Kind.CONTENTS),
@@ -37,6 +39,7 @@ _REFERENCES = {
     "endnotes": Kind.FOOTNOTE,
     "rearnotes": Kind.FOOTNOTE,
 }
+# Kinds of documents by their names, for books that declare none.
 _FILE_NAMES = (
     (
         re.compile(
@@ -49,12 +52,12 @@ _FILE_NAMES = (
 
 
 class _Package(NamedTuple):
-    """What the package document says.
+    """The content of the package document (.opf).
 
     Attributes:
-        spine: names in the archive of what to read, in order.
-        nav, ncx: names of the table of contents of EPUB 3 and 2; "" where there is none.
-        kinds: of documents that the guide knows, by name.
+        spine: names in the archive of the documents to read, in order.
+        nav, ncx: names of the tables of contents of EPUB 3 and 2; "" if there is none.
+        kinds: kinds of the documents that the guide lists, by name.
     """
 
     spine: list[str]
@@ -64,13 +67,13 @@ class _Package(NamedTuple):
 
 
 def read_epub(path: Path) -> Source:
-    """The blocks of an EPUB in the order of its spine.
+    """Return the blocks of an EPUB in the order of its spine.
 
-    Nothing is unpacked to the disk, pictures are not read, and what one document or all of them may
-    unpack to is bounded. A document that is missing or damaged is reported, and the rest read.
+    Nothing is unpacked to disk, pictures are not read, and the size of what is unpacked is bounded. A
+    document that is missing or damaged is reported, and the rest is read.
 
     Raises:
-        InputError: no EPUB, protected against copying, damaged, or without text.
+        InputError: it is not an EPUB, protected against copying, damaged, or without text.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -88,7 +91,7 @@ class _Reader:
         self._archive, self._path = archive, path
         names = archive.namelist()
         if len(names) > MAX_FILES:
-            raise self._error(f"the EPUB holds {len(names):,} files: that is no book")
+            raise self._error(f"the EPUB holds {len(names):,} files: too large for a book")
         self._names = {posixpath.normpath(name): name for name in reversed(names)}
         self._folded = {name.casefold(): name for name in self._names}
         self._left = MAX_BOOK
@@ -116,7 +119,7 @@ class _Reader:
                     block.kind = kind if block.kind == Kind.BODY else block.kind
             blocks += read
             if len(blocks) > MAX_BLOCKS:
-                raise self._error(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
+                raise self._error(f"more than {MAX_BLOCKS:,} paragraphs: too large for a book")
             notes |= document.notes
             marks += document.marks
         if not blocks:
@@ -130,7 +133,7 @@ class _Reader:
         return InputError(what, path=self._path, hint=hint)
 
     def _bytes(self, name: str) -> bytes:
-        """A file of the archive, by its name there."""
+        """Return the content of a file of the archive; its name may differ in case."""
         found = self._names.get(name) or self._names.get(self._folded.get(name.casefold(), ""))
         if found is None:
             raise _UnreadableError("not in the archive")
@@ -145,12 +148,12 @@ class _Reader:
         if len(data) > most:
             what = name if most == MAX_DOCUMENT else "the text"
             bound = MAX_DOCUMENT if most == MAX_DOCUMENT else MAX_BOOK
-            raise self._error(f"{what} unpacks to more than {bound >> 20} MB: that is no book")
+            raise self._error(f"{what} unpacks to more than {bound >> 20} MB: too large for a book")
         self._left -= len(data)
         return data
 
     def _xml(self, name: str) -> Any:
-        """The root of an XML file; no entity is resolved, nothing fetched. None if there is none."""
+        """Return the root of an XML file, None if it has none; no entity is resolved, nothing fetched."""
         from lxml import etree
 
         parser = etree.XMLParser(
@@ -204,7 +207,7 @@ class _Reader:
         if not spine:
             raise self._error("not an EPUB: it does not say what to read (no spine)")
         if len(spine) > MAX_SPINE:
-            raise self._error(f"the EPUB is made of {len(spine):,} documents: that is no book")
+            raise self._error(f"the EPUB is made of {len(spine):,} documents: too large for a book")
         nav = next((e for e in items.values() if "nav" in (e.get("properties") or "").split()), None)
         ncx = items.get(spine_element.get("toc")) if spine_element is not None else None
         if ncx is None:
@@ -234,7 +237,7 @@ class _Reader:
         return packages[0]
 
     def _toc(self, package: _Package, places: dict[str, int], kinds: dict[str, Kind]) -> list[TocEntry]:
-        """The table of contents; the landmarks beside it add to the kinds of documents."""
+        """Return the table of contents, EPUB 3's or else EPUB 2's; add what landmarks say to `kinds`."""
         entries: list[TocEntry] = []
         for name, read in ((package.nav, self._nav), (package.ncx, self._ncx)):
             if not name or entries:
@@ -276,11 +279,11 @@ class _Reader:
 
 
 class _UnreadableError(Exception):
-    """A file of the archive is missing or damaged."""
+    """Raised when a file of the archive is missing or damaged."""
 
 
 def _resolver(name: str) -> Callable[[str], str]:
-    """What makes a link that stands in a document a ``file#id`` of the archive."""
+    """Return a function that makes a link in a document a ``file#id`` of the archive."""
     folder = posixpath.dirname(name)
 
     def resolve(href: str) -> str:
@@ -291,13 +294,12 @@ def _resolver(name: str) -> Callable[[str], str]:
     return resolve
 
 
-_STEP_WORDS = 15
 _STEPS = 3
-"""Documents with links to their neighbours that make a habit of it."""
+"""Documents with links to their neighbours from which on these are navigation and not chance."""
 
 
 def _mark_steps(blocks: Sequence[Block], spine: Sequence[str]) -> None:
-    """Set the kind of short blocks that only lead to the document before or the next, in book after book."""
+    """Mark short blocks that only lead to the document before or the next, as in books made of web pages."""
     places = {name: place for place, name in enumerate(spine, 1)}
     steps = [
         block
@@ -305,7 +307,7 @@ def _mark_steps(blocks: Sequence[Block], spine: Sequence[str]) -> None:
         if block.kind == Kind.BODY
         and block.targets
         and not block.level
-        and block.words <= _STEP_WORDS
+        and block.words <= STEP_WORDS
         and all(abs(places.get(urldefrag(t)[0], -9) - block.place) == 1 for t in block.targets)
     ]
     if len({block.place for block in steps}) >= min(_STEPS, len(spine) - 1):
@@ -314,15 +316,17 @@ def _mark_steps(blocks: Sequence[Block], spine: Sequence[str]) -> None:
 
 
 def _all(element: Any, tag: str) -> Iterator[Any]:
-    """The elements of a name below one, whatever their namespace."""
+    """Yield the elements of a name below one, whatever their namespace."""
     if element is not None:
         yield from (e for e in element.iter() if _local(e.tag) == tag)
 
 
 def _local(tag: object) -> str:
-    return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
+    """Return a tag's name without its namespace, or the prefix that an HTML parser leaves."""
+    return local(tag).rpartition(":")[2]
 
 
 def _kind_by_name(name: str) -> Kind | None:
+    """Return the kind that a document's name says, as in ``title-page.xhtml``; None for most."""
     stem = posixpath.splitext(posixpath.basename(name))[0]
     return next((kind for pattern, kind in _FILE_NAMES if pattern.fullmatch(stem)), None)

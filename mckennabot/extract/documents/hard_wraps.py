@@ -1,7 +1,7 @@
-"""Lines of typed text: which were wrapped at a margin, which are verse, and which are texts of their own.
+"""Undo hard wraps: tell lines that were wrapped at a margin from verse and from paragraphs of one line.
 
-Who wraps at a margin ends a line where the next word has no room. Lines that end otherwise were ended on
-purpose, whatever script they are in.
+Text wrapped at a margin breaks a line where the next word has no room. If the next word had room, the line
+was ended on purpose, whatever script it is in: that one question answers most of what is asked here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,36 @@ from statistics import fmean, pstdev
 from mckennabot.extract.books.word_count import is_wide
 
 LONG = 100
-"""Columns beyond which a line that no margin ended is a paragraph, and no line of verse."""
+"""Columns beyond which a line that was ended on purpose is a paragraph, not verse."""
 _NARROW, _WIDEST = 40, 200
 """Columns between which people wrap text; narrower lines are verse, broader ones paragraphs."""
 _UNEVEN = 0.5
-"""Spread of the lengths of lines, as a share of their mean, above which they are no verse."""
+"""Spread of the lengths of lines, as a share of their mean, above which they are separate texts."""
+_UNEVEN_LINES, _TWEET = 4, 80
+"""Lines that are too few to judge their spread, and columns beyond which one of more lines is a text."""
+_OUTLIERS = (50, 10)
+"""One line in so many may stick out of the margin: a table, a long word, a heading."""
+_WRAPPED_BREAKS = 0.25
+"""Share of the line breaks in paragraphs that fit a margin, if there is one; the rest may be verse."""
+_WRAPPED_FREE, _VERSE_FREE, _RAGGED = 0.4, 0.8, 0.3
+"""Share of breaks with room for the next word: at most in wrapped prose, at least in verse, and at least for
+verse measured by its own longest line, since a narrower quotation breaks at a margin of its own."""
+_VERSE_CAPITALS = 0.8
+"""Share of lines of verse that begin with a capital, in most poetry before the twentieth century."""
+_VERSE_WIDTH, _VERSE_WIDTH_UNCASED = 0.6, 0.8
+"""Share of the margin below which lines without capitals are verse; and in scripts that have none."""
+_SENTENCES = 0.8
+"""Share of lines that end a sentence if each is a paragraph."""
+_SENTENCE_WIDTH = 60
+"""Columns that lines of sentences reach in prose; shorter ones may be verse with full stops."""
+_SURELY_PROSE = 1.4 * LONG
+"""Columns of the average line that are too many for verse of any kind."""
+_EVEN = 0.3
+"""Spread of the lengths of lines, as a share of their mean, below which they are verse."""
+_MESSAGES = 0.5
+"""Share of lines that begin with a time or a name in an exported chat; the others continue them."""
 _ENDED = re.compile(r"[.!?…。！？؟।:;][\"'”’»)\]*_」』]*$|[.!?…][\"'”’»)]*\s+[—–~-]\s?\w[^.!?]{1,40}$")
-"""The end of a sentence, or of a quotation with the name of whose it is."""
+"""The end of a sentence, or of a quotation and the name of its author."""
 _DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4}"
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?:\s?[ap]\.?m\.?)?"
 _STAMP = re.compile(
@@ -30,12 +53,12 @@ _LABEL = re.compile(r"[^\W\d_a-z][^:\n]{0,30}:\s+\S|[\w.@-]{2,20}:\s+\S|<[^<>\s]
 
 
 def columns(text: str) -> int:
-    """How wide a line is on a screen, where the characters of Chinese and Japanese take two columns."""
+    """Return the width of a line on a screen, where Chinese and Japanese characters take two columns."""
     return len(text) if text.isascii() else sum(2 if is_wide(c) else 1 for c in text)
 
 
 def margin(chunks: Iterable[Sequence[str]]) -> int:
-    """The column at which a text wraps its lines; 0 where it does not wrap them.
+    """Return the column at which a text wraps its lines; 0 if it does not wrap them.
 
     Args:
         chunks: lines without an empty one between them, stripped.
@@ -44,24 +67,21 @@ def margin(chunks: Iterable[Sequence[str]]) -> int:
     widths = sorted(columns(line) for lines in several for line in lines)
     if not widths:
         return 0
-    # A few lines stick out: a table, a long word, a heading.
-    for width in dict.fromkeys((widths[-1 - len(widths) // 50], widths[-1 - len(widths) // 10])):
+    for width in dict.fromkeys(widths[-1 - len(widths) // one_in] for one_in in _OUTLIERS):
         if not _NARROW <= width <= _WIDEST:
             continue
         breaks = wrapped = 0
         for lines in several:
             breaks += len(lines) - 1
-            if _free(lines, width) <= 0.4 and not _ends_sentences(lines):
+            if _free(lines, width) <= _WRAPPED_FREE and not _ends_sentences(lines):
                 wrapped += len(lines) - 1
-        if wrapped >= 0.25 * breaks:
+        if wrapped >= _WRAPPED_BREAKS * breaks:
             return width
     return 0
 
 
 def joined(lines: Sequence[str], width: int) -> str:
-    r"""The lines of a paragraph as one, or those of a stanza as they are.
-
-    A line that ends although the next word had room before the margin was ended on purpose:
+    r"""Join the lines of a paragraph, and keep those of a stanza.
 
     >>> joined(["The lamp is out.", "The hum is not."], 60)
     'The lamp is out.\nThe hum is not.'
@@ -73,7 +93,7 @@ def joined(lines: Sequence[str], width: int) -> str:
 
 
 def unwrapped(lines: Iterable[str]) -> str:
-    """Lines as one, without a space after a dash that the wrap followed, or between wide characters."""
+    """Join lines with spaces, but not after a dash between words, or between wide characters."""
     text = ""
     for line in lines:
         close = not text or (text.endswith(("—", "--")) and not text.endswith((" —", " --")))
@@ -82,74 +102,72 @@ def unwrapped(lines: Iterable[str]) -> str:
     return text
 
 
-def texts(lines: Sequence[str]) -> list[list[str]] | None:
-    """Lines that no margin wrapped, as the texts of their own that they are; None where they are verse.
+def as_texts(lines: Sequence[str]) -> list[list[str]] | None:
+    """Split lines that no margin wrapped into texts of their own; return None if they are verse.
 
-    Messages of a chat begin with a time or a name, and go on in lines that have neither. Quotations and
-    tweets are long, or end sentences.
+    Messages of a chat begin with a time or a name, and continue in lines that have neither. Quotations and
+    tweets are long, of uneven length, or end sentences.
     """
     if firsts := _messages(lines):
         return [list(lines[a:b]) for a, b in pairwise([*firsts, len(lines)])]
     widths = [columns(line) for line in lines]
-    uneven = len(lines) > 4 and (max(widths) > 80 or pstdev(widths) > _UNEVEN * fmean(widths))
-    if max(widths) > LONG or uneven or (len(lines) > 2 and _are_sentences(lines)):
+    uneven = len(lines) > _UNEVEN_LINES and (max(widths) > _TWEET or pstdev(widths) > _UNEVEN * fmean(widths))
+    if max(widths) > LONG or uneven or (_ends_sentences(lines) and max(widths) > _SENTENCE_WIDTH):
         return [[line] for line in lines]
     return None
 
 
 def had_room(above: str, line: str, width: int) -> bool:
-    """Whether a line was ended on purpose: the first word of the next had room before the margin."""
+    """Return whether the line above was ended on purpose: the first word of the next one had room."""
     return not above or columns(above) + _gap(above, line) + columns(_first_word(line)) <= width
 
 
 def _messages(lines: Sequence[str]) -> list[int]:
-    """Places of the lines that begin with a time or a name, where those are half of the lines or more."""
+    """Return where messages begin, with a time or a name; nothing if less than half of the lines do."""
     for start in (_STAMP, _LABEL):
         firsts = [n for n, line in enumerate(lines) if start.match(line)]
-        if len(firsts) >= max(2, 0.5 * len(lines)) and firsts[0] == 0:
+        if len(firsts) >= max(2, _MESSAGES * len(lines)) and firsts[0] == 0:
             return firsts
     return []
 
 
 def is_prose(lines: Sequence[str]) -> bool:
-    """Whether lines that were ended on purpose are paragraphs of prose, and no verse: most end sentences."""
-    if len(lines) < 2 or sum(bool(_ENDED.search(line)) for line in lines) < 0.8 * len(lines):
+    """Return whether lines that were ended on purpose are paragraphs of prose: most end sentences."""
+    if len(lines) < 2 or _sentence_ends(lines) < _SENTENCES * len(lines):
         return False
     widths = [columns(line) for line in lines]
-    if fmean(widths) > 1.4 * LONG:
+    if fmean(widths) > _SURELY_PROSE:
         return True
-    if pstdev(widths) < 0.3 * fmean(widths):  # verse has lines of one length
+    if pstdev(widths) < _EVEN * fmean(widths):
         return False
     spoken = sum(line.startswith(("“", '"', "«", "„", "—", "–", "「", "『")) for line in lines)
-    return max(widths) > LONG or fmean(widths) > 60 or 2 * spoken > len(lines) > 2
-
-
-def _are_sentences(lines: Sequence[str]) -> bool:
-    """Whether lines are long enough for prose, ragged, and end sentences."""
-    return _ends_sentences(lines) and max(map(columns, lines)) > 60
+    return max(widths) > LONG or fmean(widths) > _SENTENCE_WIDTH or 2 * spoken > len(lines) > 2
 
 
 def _ends_sentences(lines: Sequence[str]) -> bool:
-    return len(lines) > 2 and sum(bool(_ENDED.search(line)) for line in lines) >= 0.8 * len(lines)
+    return len(lines) > 2 and _sentence_ends(lines) >= _SENTENCES * len(lines)
+
+
+def _sentence_ends(lines: Sequence[str]) -> int:
+    return sum(bool(_ENDED.search(line)) for line in lines)
 
 
 def _is_verse(lines: Sequence[str], width: int) -> bool:
-    if len(lines) < 2 or _free(lines, width) < 0.8:
+    if len(lines) < 2 or _free(lines, width) < _VERSE_FREE:
         return False
     starts = [line.lstrip("\"'“‘«„(_*[-—¿¡")[:1] for line in lines]
     capital = sum(c.isupper() for c in starts) / len(lines)
-    if capital >= 0.8:
+    if capital >= _VERSE_CAPITALS:
         return True
     longest = max(map(columns, lines))
-    # A quotation set narrower than the text around it breaks at a margin of its own.
-    ragged = _free(lines, longest) > 0.3
+    ragged = _free(lines, longest) > _RAGGED
     if not any(c.isupper() or c.islower() for c in starts):  # a script without capitals
-        return ragged and longest < 0.8 * width
-    return ragged and longest < 0.6 * width
+        return ragged and longest < _VERSE_WIDTH_UNCASED * width
+    return ragged and longest < _VERSE_WIDTH * width
 
 
 def _free(lines: Sequence[str], width: int) -> float:
-    """The share of line breaks before which the next word had room."""
+    """Return the share of line breaks before which the next word had room."""
     free = [columns(a) + _gap(a, b) + columns(_first_word(b)) <= width for a, b in pairwise(lines) if b]
     return sum(free) / len(free) if free else 0.0
 
@@ -159,7 +177,7 @@ def _gap(a: str, b: str) -> int:
 
 
 def _first_word(line: str) -> str:
-    """What a wrap would move: a word, or a single wide character with the marks that may not part from it."""
+    """Return what a wrap would move: a word, or one wide character with the marks that stay with it."""
     if is_wide(line[0]):
         return line[: 1 + len(line[1:]) - len(line[1:].lstrip("，。、！？：；）」』】》…—"))]
     return line.split(maxsplit=1)[0]

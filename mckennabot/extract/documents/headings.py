@@ -1,4 +1,4 @@
-"""The headings of a document: what each says of itself, how much stands below it, and which are chapters."""
+"""Find the headings of a document, how much text stands below each, and which rank the chapters have."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from mckennabot.extract.documents.blocks import Block
 from mckennabot.extract.kinds import Kind
 
 ENOUGH = 30
-"""Words of text that make a chapter of what follows a heading."""
+"""Words below a heading that make a chapter of it; a title page has fewer."""
 _CHAPTER = 80
-"""Words below which a document of its own is a section rather than a chapter."""
+"""Words of a file of an EPUB that make a chapter rather than a section of it."""
+_CHAPTER_SHARE = 0.8
+"""Share of the headings below parts that have such a file each, if they are the chapters."""
 
 
 class Heading(NamedTuple):
     """A heading and the text below it.
 
     Attributes:
-        number: of its block.
+        number: index of its block.
         level: its rank, 1 for the highest.
         title: its words.
-        own: words up to the next heading of any rank.
-        longest: words of the longest paragraph among them.
-        words: words up to the next heading of its rank or a higher one.
-        opens: whether a document of the source begins with it.
+        own: number of words up to the next heading of any rank.
+        longest: number of words of the longest paragraph among them.
+        words: number of words up to the next heading of its rank or a higher one.
+        opens: whether one of several files of the source begins with it.
     """
 
     number: int
@@ -42,11 +44,12 @@ class Heading(NamedTuple):
 
 
 def find_headings(blocks: Sequence[Block]) -> list[Heading]:
-    """The headings of a document's text, in order."""
+    """Return the headings of a document's text in order, counted in one pass from the end."""
     found: list[Heading] = []
     total = own = longest = 0
     first = {block.place: n for n, block in reversed(list(enumerate(blocks))) if block.kind == Kind.BODY}
-    following: list[tuple[int, int]] = []  # ranks and totals of the headings that end what stands above
+    # Ranks of the headings that end what stands above them, and the words from there to the end.
+    following: list[tuple[int, int]] = []
     for number in reversed(range(len(blocks))):
         block = blocks[number]
         if block.kind != Kind.BODY:
@@ -65,10 +68,10 @@ def find_headings(blocks: Sequence[Block]) -> list[Heading]:
 
 
 def chapter_level(headings: Sequence[Heading]) -> int:
-    """The rank of the chapters.
+    """Return the rank of the chapters.
 
-    It is that of the headings that bear numbers; else the highest that two or more headings share and
-    that is no rank of parts.
+    It is that of most numbered headings; else the highest that two or more headings share and that does
+    not belong to parts.
     """
     levels = sorted({heading.level for heading in headings})
     numbered = Counter(h.level for h in headings if h.words and is_numbered(h.title))
@@ -87,20 +90,21 @@ def chapter_level(headings: Sequence[Heading]) -> int:
 
 
 def _below_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> int:
-    """The rank below, if its headings are chapters of parts that say something themselves; else 0.
+    """Return the rank below if its headings are the chapters of parts that have introductions; else 0.
 
-    Each chapter is a document of its own then, and there are more of them than parts.
+    Parts with text of their own look like chapters. But if most headings below them begin a file of their
+    own, and there are more of these than of parts, they are the chapters.
     """
     below = min((h.level for h in headings if h.level > ranked[0].level), default=0)
     chapters = [h for h in headings if h.level == below]
     if len(chapters) <= len(ranked) or any(is_numbered(heading.title) for heading in ranked):
         return 0
     whole = sum(h.opens and h.words >= _CHAPTER for h in chapters)
-    return below if whole >= 0.8 * len(chapters) else 0
+    return below if whole >= _CHAPTER_SHARE * len(chapters) else 0
 
 
 def _are_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> bool:
-    """Whether most headings of a rank have no text of their own, and are no chapters of sections."""
+    """Return whether the headings of a rank are parts: most lack text, and are not chapters in sections."""
     if 2 * sum(heading.own < ENOUGH for heading in ranked) <= len(ranked):
         return False
     parts = sum(describe(heading.title)[0] == "part" for heading in ranked)
@@ -111,18 +115,18 @@ def _are_parts(ranked: Sequence[Heading], headings: Sequence[Heading]) -> bool:
 
 
 def is_numbered(title: str) -> bool:
-    """Whether a heading bears a chapter's number, alone or before its title."""
+    """Return whether a heading has a chapter's number, alone or before its title."""
     kind, number = describe(title)
     return kind != "part" and number is not None
 
 
 def is_named(title: str) -> bool:
-    """Whether a heading says that it is a chapter, a preface or the like."""
+    """Return whether a heading says that it is a chapter, a preface or the like."""
     return is_numbered(title) or describe(title)[0] == "named"
 
 
 def is_bare_number(title: str) -> bool:
-    """Whether a heading says its number and nothing else.
+    """Return whether a heading says its number and nothing else.
 
     >>> is_bare_number("Chapter One"), is_bare_number("XIV."), is_bare_number("1. The Lamp")
     (True, True, False)

@@ -1,4 +1,4 @@
-"""What an HTML element is, by its tag and by what it says of itself: epub:type, role and class."""
+"""Judge HTML elements by their tag and by what they say of themselves: epub:type, role and class."""
 
 from __future__ import annotations
 
@@ -57,9 +57,11 @@ _CLASSES = _by_name(
         Kind.HEAD: "navheader navfooter breadcrumbs breadcrumb pagination pager prevnext prev-next",
     }
 )
+# Classes of links to the page before or the next, as generators of web books name them.
 _STEP = re.compile(
     r"(?:nav[-_]?)?(?:prev(?:ious)?|next)[-_]?(?:link|topic|page|chapter|section|post|article|btn)?s?"
 )
+# Classes of the numbers of lines and verses.
 _NUMBERS = frozenset(
     (
         *("lnum", "linenum", "linenumber", "line-number", "line-num", "lineno", "ln", "num", "vn"),
@@ -67,26 +69,35 @@ _NUMBERS = frozenset(
     )
 )
 _SERIES = 3
-"""Figures of one class that count up make a series: of lines or verses."""
+"""Figures of one class that count up from which on they are numbers of lines or verses."""
+_EVERY = 5
+"""Lines of verse that are numbered in print: every fifth, or every tenth."""
+_DIGITS = 4
+"""Digits of the number of a line or verse."""
 _VERSE = re.compile(r"(?:z3998:)?(poem|poetry|verse|stanza|linegroup|line-group|lg|strophe)\w*")
 _NOTE_MARK = re.compile(r"[\[(]?\s*(?:\d{1,4}|[a-z]|[ivxl]{1,6}|[*∗†‡§¶‖#]{1,4})\s*[\])]?", re.IGNORECASE)
 _MARK_PARTS = 9
-"""Elements that no mark is made of."""
+"""Elements inside a link from which on it cannot be a note's mark."""
 _CELL_WORDS = 12
+"""Words of the average cell of a table; more are text laid out in cells."""
+_ROWS_OF_CELLS = 0.7
+"""Share of the rows of a table that have more than one cell."""
+_SPOKEN_ROWS = 0.6
+"""Share of the rows with a whole sentence in them from which on a table is a play or a page."""
 
 
 def local(tag: object) -> str:
-    """A tag's name without its namespace."""
+    """Return a tag's name without its namespace; "" for comments and the like."""
     return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
 
 
 def text_of(element: Element) -> str:
-    """All words in an element, on one line."""
+    """Return all words in an element, on one line."""
     return " ".join("".join(element.itertext()).split())
 
 
 def kind_of(element: Element, tag: str) -> Kind:
-    """Body, or the kind of what stands beside the text."""
+    """Return the kind of an element: body, or what is not part of the running text."""
     if kind := _first(_TYPES, _types(element)):
         return kind
     if tag == "nav":
@@ -101,18 +112,18 @@ def kind_of(element: Element, tag: str) -> Kind:
 
 
 def is_verse(element: Element) -> bool:
-    """Whether an element says that it holds verse."""
+    """Return whether an element says that it holds verse."""
     return any(map(_VERSE.fullmatch, _names(element)))
 
 
 def is_hidden(element: Element) -> bool:
-    """Whether readers do not see an element."""
+    """Return whether readers do not see an element."""
     style = (element.get("style") or "").replace(" ", "").lower()
     return element.get("hidden") is not None or "display:none" in style
 
 
 def is_note_mark(element: Element) -> bool:
-    """Whether a link is the mark of a note, or the one that leads back from it."""
+    """Return whether a link is the mark of a note, or the one that leads back from it."""
     href = element.get("href") or ""
     if "#" not in href or "://" in href:
         return False
@@ -129,13 +140,13 @@ def is_note_mark(element: Element) -> bool:
 
 
 def is_backlink(element: Element) -> bool:
-    """Whether a link is an arrow that leads from a note back to the text."""
+    """Return whether a link is an arrow that leads from a note back to the text."""
     arrow = (element.text or "").strip() in ("↩", "↩︎", "↑", "⏎")
     return arrow or any("backlink" in name for name in _names(element))
 
 
 def is_inner_link(element: Element, tag: str) -> bool:
-    """Whether an element is a link to another place in the book."""
+    """Return whether an element is a link to another place in the book."""
     href = (element.get("href") or "") if tag == "a" else ""
     return bool(href) and not re.match(r"[a-z][a-z0-9+.-]*:|//", href, re.IGNORECASE)
 
@@ -154,17 +165,17 @@ def _first(kinds: dict[str, Kind], names: Iterable[str]) -> Kind | None:
 
 
 def leads_on(element: Element) -> bool:
-    """Whether a link or what stands around it leads to the page before or the next one."""
+    """Return whether an element says that it leads to the page before or the next one."""
     rel = (element.get("rel") or "").lower().split()
     return bool({"prev", "previous", "next"} & set(rel)) or any(map(_STEP.fullmatch, _names(element)))
 
 
 def find_numbers(tree: Element) -> frozenset[Element]:
-    """Elements that hold only the numbers of lines or verses: by their class, or since they count up."""
+    """Return the elements that hold only numbers of lines or verses: by class, or since they count up."""
     alike: dict[tuple[str, str], list[tuple[Element, int]]] = {}
     for element in tree.iter("span", "a", "b", "i", "small", "sup", "em", "strong"):
         figures = text_of(element) if len(element) < 2 else ""
-        if not figures.isdecimal() or len(figures) > 4 or not _stands_in_text(element):
+        if not figures.isdecimal() or len(figures) > _DIGITS or not _stands_in_text(element):
             continue
         if element.get("href") and "#" in element.get("href"):
             continue  # a note's mark, perhaps
@@ -175,7 +186,7 @@ def find_numbers(tree: Element) -> frozenset[Element]:
         values = [value for _, value in numbered]
         steps = {b - a for a, b in pairwise(values)}
         counts = len(values) >= _SERIES and (
-            steps == {1} or (min(steps) > 0 and not any(v % 5 for v in values))
+            steps == {1} or (min(steps) > 0 and not any(v % _EVERY for v in values))
         )
         if _NUMBERS.intersection(names.split()) or (counts and tag != "sup"):
             found.update(element for element, _ in numbered)
@@ -183,7 +194,7 @@ def find_numbers(tree: Element) -> frozenset[Element]:
 
 
 def _stands_in_text(element: Element) -> bool:
-    """Whether an element is only a part of its paragraph, and that is no heading and no cell."""
+    """Return whether an element is only a part of its paragraph, and that not a heading or a cell."""
     alone = True
     above = element
     while above is not None and (above is element or local(above.tag) not in PARAGRAPHS):
@@ -198,13 +209,13 @@ _NO_PLACE = re.compile(r"h[1-6]|hgroup|td|th|tr|nav|dt")
 
 
 def _is_table(table: Element) -> bool:
-    """Whether a table holds small facts side by side, and is not a page or a play laid out in cells."""
+    """Return whether a table holds small facts side by side, and not a page or a play laid out in cells."""
     rows = [[text_of(cell) for cell in row if local(cell.tag) in ("td", "th")] for row in table.iter("tr")]
     cells = [cell for row in rows for cell in row]
-    if len(rows) < 2 or sum(len(row) > 1 for row in rows) < 0.7 * len(rows):
+    if len(rows) < 2 or sum(len(row) > 1 for row in rows) < _ROWS_OF_CELLS * len(rows):
         return False
     spoken = sum(any(count_words(cell) > 1 and _SENTENCE.search(cell) for cell in row) for row in rows)
-    return spoken < 0.6 * len(rows) and sum(map(count_words, cells)) <= _CELL_WORDS * len(cells)
+    return spoken < _SPOKEN_ROWS * len(rows) and sum(map(count_words, cells)) <= _CELL_WORDS * len(cells)
 
 
 _SENTENCE = re.compile(r"[.!?…。！？][\"”’»)\]」』]*$")

@@ -1,4 +1,4 @@
-"""HTML and XHTML as blocks of text."""
+"""Read HTML and XHTML as blocks of text, for web pages, EPUB, Markdown and Word documents alike."""
 
 from __future__ import annotations
 
@@ -32,14 +32,17 @@ from mckennabot.extract.kinds import Kind
 
 _HEADING = re.compile(r"h([1-6])")
 _CONTAINERS = 4
-"""Elements around a paragraph whose names lead to it."""
+"""Elements around a paragraph whose ids lead to it: a note's link may go to the list item around it."""
 _ITALIC = ("i", "em", "var", "cite")
 _NEAR, _NEAR_LETTERS = 8, 80
-"""Pieces of a paragraph, and letters, that are looked at before raised figures."""
-_STEP_WORDS = 15
-"""Words of a paragraph that does no more than lead to another page."""
+"""Pieces of a paragraph, and letters, to look at before raised figures; a bound for long paragraphs."""
+STEP_WORDS = 15
+"""Words of a paragraph that only leads to the page before or the next."""
 _MARK = "\ue000"
-"""Stands for a note's mark until the paragraph around it is whole."""
+"""Placeholder of a note's mark until the paragraph is whole and the blanks around it are known."""
+_FULL, _WRAP_WIDTH, _WRAP_LINES = 0.7, 50, 3
+"""Text that was wrapped before it came into <br> or <pre>: the share of the margin that all lines but the
+last fill, the columns that the margin exceeds, and the number that its lines exceed."""
 _MARKS = re.compile(rf"\[\s*{_MARK}\s*\]|\(\s*{_MARK}\s*\)|\s*{_MARK}(?=[\s.,;:!?”’)\]]|$)|{_MARK}")
 _WIDE = "[\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef]"
 _CJK_BREAK = re.compile(rf"(?<={_WIDE})[ \t]*\n\s*(?={_WIDE})")
@@ -49,15 +52,15 @@ _PROLOG = re.compile(
 
 
 def without_prolog(text: str) -> str:
-    """Markup without its XML declaration and document type: no encoding but ours, no entity of its own."""
+    """Drop the XML declaration and document type: the text is decoded, and entities stay undefined."""
     return text[match.end() :] if (match := _PROLOG.match(text)) else text
 
 
 def parse(data: bytes | str) -> Element | None:
-    """The tree of an HTML document, whatever is wrong with it; None where there is nothing in it."""
+    """Return the tree of an HTML document, whatever is wrong with it; None if there is nothing in it."""
     text = without_prolog(data if isinstance(data, str) else decode(data))
     tree, too_deep = _parsed(text)
-    if too_deep:  # the parser drops all that follows; what is nested so is no layout that matters
+    if too_deep:  # the parser drops all that follows; nesting of that depth is not a layout that matters
         tree, _ = _parsed(_INLINE.sub("", _NESTING.sub("<p>", text)))
     return tree
 
@@ -69,7 +72,7 @@ _INLINE = re.compile(r"</?(?:span|font|b|i|em|strong|u|small|big|a)\b[^<>]*>", r
 
 
 def _parsed(text: str) -> tuple[Element | None, bool]:
-    """The tree of a document, and whether it is nested deeper than the parser goes."""
+    """Return the tree of a document, and whether it is nested deeper than the parser goes."""
     from lxml import etree
 
     parser = etree.HTMLParser(
@@ -86,12 +89,12 @@ def _parsed(text: str) -> tuple[Element | None, bool]:
 
 
 class Document(NamedTuple):
-    """An HTML document as it was read.
+    """The content of an HTML document.
 
     Attributes:
         blocks: in reading order.
         notes: where the marks of its notes lead, as ``file#id``.
-        marks: how many marks of notes were left out.
+        marks: number of note marks that were left out.
     """
 
     blocks: list[Block]
@@ -102,11 +105,11 @@ class Document(NamedTuple):
 def read_html(
     data: bytes | str, *, file: str = "", place: int = 1, resolve: Callable[[str], str] | None = None
 ) -> Document:
-    """The blocks of a document, and its notes.
+    """Return the blocks of a document, and where its notes are.
 
     Args:
         data: the document.
-        file: its name, for the links that lead to it.
+        file: its name, which begins the targets of links.
         place: its number among the documents of its source.
         resolve: makes the target of a link, relative to this document, a ``file#id``.
 
@@ -124,10 +127,10 @@ def read_html(
 
 
 def read_html_file(data: bytes) -> Document:
-    """As `read_html`, of a file of its own.
+    """Return the content of a file, as `read_html` does, once its encoding is known.
 
     Raises:
-        InputError: it is no text, or there is none in it.
+        InputError: it is not text, or there is none in it.
     """
     document = read_html(decode_file(data))
     if not document.blocks:
@@ -136,7 +139,11 @@ def read_html_file(data: bytes) -> Document:
 
 
 class _Walker:
-    """Goes through a tree once and collects blocks."""
+    """Walks a tree once and collects blocks.
+
+    Without recursion, since hostile documents are nested deeper than Python's stack: `_start` begins an
+    element and returns the function that ends it.
+    """
 
     def __init__(
         self, numbers: frozenset[Element], file: str, place: int, resolve: Callable[[str], str]
@@ -146,13 +153,13 @@ class _Walker:
         self.marks = 0
         self._numbers = numbers
         self._file, self._place, self._resolve = file, place, resolve
-        # Of the paragraph so far: its text, letters in all and in links, names that lead to it.
+        # The paragraph so far: text, letters in all and in links, ids that lead to it, targets of its links.
         self._text: list[str] = []
         self._letters = self._linked = 0
         self._ids: set[str] = set()
         self._targets: set[str] = set()
         self._steps = False  # whether a link in it leads to the page before or the next
-        # Of the elements around it.
+        # The elements around it.
         self._kinds = [Kind.BODY]
         self._containers: list[str] = []
         self._level = self._links = self._preformatted = 0
@@ -178,7 +185,7 @@ class _Walker:
         self._flush()
 
     def _start(self, element: Element, tag: str) -> Callable[[], None] | None:
-        """Begin an element; returns what ends it, or None where nothing in it is left to read."""
+        """Begin an element; return what ends it, or None if there is nothing left to read in it."""
         if tag in SKIPPED or is_hidden(element):
             return None
         if tag == "br":
@@ -246,7 +253,7 @@ class _Walker:
         """Take a link out of the text if it is a note's mark, or leads back from one."""
         if is_backlink(element):
             return True
-        # At the beginning of a paragraph it is the note's own, and tells which one it is.
+        # At the beginning of a paragraph it is the number of the note itself.
         if not any(piece.strip() for piece in self._text) or not is_note_mark(element):
             return False
         self.notes.add(self._resolve(element.get("href")))
@@ -256,7 +263,7 @@ class _Walker:
         return True
 
     def _take_figures(self, element: Element) -> bool:
-        """Take raised figures without a link: a power becomes part of the word, a note's mark goes."""
+        """Take raised figures without a link: a power becomes part of the word, a note's mark is dropped."""
         figures = text_of(element)
         before = "".join(piece[-_NEAR_LETTERS:] for piece in self._text[-_NEAR:])[-_NEAR_LETTERS:]
         if not FIGURES.fullmatch(figures) or not before.strip() or len(element) or self._level:
@@ -274,13 +281,13 @@ class _Walker:
             self._ids.add(f"{self._file}#{name}")
 
     def _add_picture(self, element: Element) -> None:
-        """A letter drawn as a picture is a letter; so are the words of a heading."""
+        """Read the alternative text of a picture of one letter (a drop cap), and of any in a heading."""
         alt = " ".join((element.get("alt") or "").split())
         if (len(alt) == 1 and alt.isalpha()) or self._level:
             self._add(alt)
 
     def _set_beside(self, element: Element, kind: Kind, name: str | None) -> None:
-        """Make an element's words a block of their own, without a break in the paragraph around it."""
+        """Make an element's words a block of their own, without ending the paragraph around it."""
         if kind == Kind.FOLIO:
             self._lead_here(name)
         if text := text_of(element):
@@ -297,7 +304,7 @@ class _Walker:
             self._text.append(text)
 
     def _flush(self) -> None:
-        """End a paragraph: what was collected becomes a block, or several where empty lines part it."""
+        """End a paragraph: what was collected becomes a block, or several if empty lines separate them."""
         text = "".join(self._text)
         linked = 0 < self._letters == self._linked
         self._text.clear()
@@ -307,7 +314,7 @@ class _Walker:
             return
         ids = frozenset(self._ids.union(self._containers[-_CONTAINERS:]))
         kind, targets = self._kinds[-1], frozenset(self._targets)
-        if self._steps and kind == Kind.BODY and targets and count_words(text) <= _STEP_WORDS:
+        if self._steps and kind == Kind.BODY and targets and count_words(text) <= STEP_WORDS:
             kind = Kind.HEAD
         self._ids.clear()
         self._targets.clear()
@@ -319,10 +326,10 @@ class _Walker:
                     block = Block(words, kind, self._level, self._place, ids, linked, targets)
                     self.blocks.append(block)
         if len(self.blocks) > MAX_BLOCKS:
-            raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
+            raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: too large for a book")
 
     def _join_lines(self, first: int) -> None:
-        """Make one stanza of lines that each stood in an element of its own."""
+        """Join lines that each stood in an element of its own into one stanza."""
         inside = self.blocks[first:] if first >= self._stanzas else []
         beside = [block for block in inside if block.kind == Kind.FOLIO]
         lines = [block for block in inside if block.kind != Kind.FOLIO]
@@ -343,11 +350,11 @@ def _heading_level(element: Element, tag: str) -> int:
 
 
 def _lines(lines: list[str]) -> list[str]:
-    """Lines that <br> or <pre> parts, as paragraphs: prose, a stanza, or what a margin wrapped."""
+    """Return lines that <br> or <pre> separates as paragraphs: prose, a stanza, or what was hard-wrapped."""
     if is_prose(lines):
         return lines
     width = margin([lines])
-    full = all(len(line) > 0.7 * width for line in lines[:-1])
+    full = all(len(line) > _FULL * width for line in lines[:-1])
     capital = sum(line[0].isupper() for line in lines[1:])
-    wrapped = len(lines) > 3 and width > 50 and full and 2 * capital < len(lines)
+    wrapped = len(lines) > _WRAP_LINES and width > _WRAP_WIDTH and full and 2 * capital < len(lines)
     return [joined(lines, width) if wrapped else "\n".join(lines)]

@@ -1,4 +1,4 @@
-"""Plain text and Markdown as blocks."""
+"""Read plain text: join hard wraps, keep verse, find headings by their words and the space around them."""
 
 from __future__ import annotations
 
@@ -9,40 +9,51 @@ from itertools import groupby, islice, pairwise
 from mckennabot.errors import InputError
 from mckennabot.extract.books.numerals import number
 from mckennabot.extract.books.titles import describe, title_kind
-from mckennabot.extract.books.word_count import count_words, is_wide
+from mckennabot.extract.books.word_count import count_words
 from mckennabot.extract.documents.blocks import MAX_BLOCKS, Block
 from mckennabot.extract.documents.decode import decode_file
-from mckennabot.extract.documents.hard_wraps import had_room, joined, margin, texts
+from mckennabot.extract.documents.hard_wraps import as_texts, had_room, joined, margin
 from mckennabot.extract.documents.headings import is_bare_number
-from mckennabot.extract.documents.html_reader import read_html
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.speakers import label_lines, label_of
 
-_HEADING_WORDS = 30
+_HEADING_WORDS, _HEADING_LINES = 30, 4
+"""Words and lines of the longest heading: old chapters have a summary for a title."""
+_TITLE_WORDS, _TITLE_LINES = 12, 3
+"""Words and lines from which on a text needs the word for a chapter and a number to be a heading."""
+_LIST_WORDS = 6
+"""Words of a title such as "Contents" or "List of Illustrations"; more are a sentence that begins so."""
+_FEW_WORDS = 4
+"""Fewer words than this may be a heading without more than one empty line above them."""
 _SHORT = 15
 """Characters of a short heading in a script without blanks."""
+_SPACED, _WIDELY_SPACED = 1, 2
+"""Empty lines that are exceeded above a heading in capitals, and above one that nothing else shows."""
+_SERIES_WORDS = 6
+"""Words of a lone line that may be one of a numbered series, ``Pennod 3`` with a title behind it."""
+_TAB = 4
 # Italics and bold as Project Gutenberg's volunteers type them.
 _EMPHASIS = re.compile(r"(?<![\w_=])([_=])(?=[^\s_=])([^_=]{1,2000}?)(?<=[^\s_=])\1(?![_=])")
 _NOTE = re.compile(r"[\[{](?:footnote\s*)?(\w{1,4}|[*†‡§]+)[:\]}]\s", re.IGNORECASE)
 _NOTE_MARK = re.compile(r"\s?(?:\[(\w{1,4}|[*†‡§]+)\]|\{(\w{1,4})\})")
 _BRACKETED = {"[footnote": Kind.FOOTNOTE, "[illustration": Kind.CAPTION, "[transcriber": Kind.BOILERPLATE}
 _DENSE = 15
-"""Lines without an empty one, on average, in text that parts its paragraphs by indents alone."""
+"""Lines between two empty ones, on average, in a text that separates paragraphs by indents alone."""
 
 
 def read_text(data: bytes) -> list[Block]:
-    """The blocks of plain text: hard wraps joined, verse kept, headings found by words and space.
+    """Return the blocks of plain text.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is not text.
     """
     text = decode_file(data)
-    lines = [line.expandtabs(4).rstrip() for line in text.split("\n")]
+    lines = [line.expandtabs(_TAB).rstrip() for line in text.split("\n")]
     width = margin(_between_empty(lines))
     spoken = label_lines([line.strip() for line in lines])
     chunks = list(islice(_chunks(lines, width, spoken), MAX_BLOCKS + 1))
     if len(chunks) > MAX_BLOCKS:
-        raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: that is no book")
+        raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: too large for a book")
     notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
     series = _numbered_series([chunk for _, chunk in chunks])
     blocks: list[Block] = []
@@ -62,21 +73,25 @@ def read_text(data: bytes) -> list[Block]:
 
 
 def _between_empty(lines: list[str]) -> Iterator[list[str]]:
-    """Runs of lines without an empty one between them, stripped."""
+    """Yield runs of lines without an empty one between them, stripped."""
     for full, run in groupby(lines, bool):
         if full:
             yield [line.strip() for line in run]
 
 
 def _numbered_series(chunks: list[list[str]]) -> set[int]:
-    """Places of short lone lines that begin or end in one word of any language, beside numbers that count.
+    """Find chapter headings in languages whose words are not known, by their numbers.
 
-    Without knowing the language: ``Pennod 1``, ``Pennod 2``, ``Pennod 3`` with text between them.
+    ``Pennod 1``, ``Pennod 2``, ``Pennod 3``: short lone lines, text between them, that begin with the same
+    word and a number, or the number and the word, and count from one.
+
+    Returns:
+        Their places among the chunks.
     """
     found: dict[tuple[str, bool], list[tuple[int, int]]] = {}
     for place, chunk in enumerate(chunks):
         words = chunk[0].split()
-        if len(chunk) > 1 or not 2 <= len(words) <= 6:
+        if len(chunk) > 1 or not 2 <= len(words) <= _SERIES_WORDS:
             continue
         for word, beside, first in ((words[0], words[1], True), (words[1], words[0], False)):
             value = number(beside.strip(".:,)]-–—"))
@@ -90,79 +105,11 @@ def _numbered_series(chunks: list[list[str]]) -> set[int]:
     return series
 
 
-def read_markdown(data: bytes) -> list[Block]:
-    """The blocks of Markdown, without its marks.
-
-    Raises:
-        InputError: it is no text.
-    """
-    from markdown_it import MarkdownIt
-
-    text = decode_file(data)
-    front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
-    if front:
-        text = text[front.end() :]
-    text = _FLANKED.sub(_apart, _INNER_BLANK.sub(_outside, text))
-    text = _TOO_DEEP.sub("", text)
-    text = _LINE_BLOCK.sub(_hard_breaks, text)
-    text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
-    html = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable(["table", "strikethrough"]).render(text)
-    blocks = read_html(html).blocks
-    notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
-    for block in blocks:
-        if match := _MARKDOWN_NOTE.match(block.text):
-            block.kind, block.text = Kind.FOOTNOTE, block.text[match.end() :]
-        elif "[^" in block.text:
-            block.text = re.sub(r"\s?\[\^(\w{1,40})\]", lambda m: "" if m[1] in notes else m[0], block.text)
-    return [Block(front[1], Kind.FRONT), *blocks] if front else blocks
-
-
-# Pandoc's lines of verse, "| " before each; a table's rows end in | as well.
-_LINE_BLOCK = re.compile(r"(?:^\| [^\n]*[^|\s][ \t]*(?:\n|\Z)){2,}", re.MULTILINE)
-_NOTE_DEFINITION = re.compile(r"^( {0,3})\[\^(\w{1,40})\]:", re.MULTILINE)
-_MARKDOWN_NOTE = re.compile(r"\[\^(\w{1,40})\]:\s*")
-
-
-_NESTING = 100
-"""Levels of lists and quotations that Markdown is read to, two for each list."""
-# Quotations and lists in each other, deeper than people write: they would be dropped, words and all.
-_TOO_DEEP = re.compile(
-    r"^(?:[ \t]*(?:>|[-*+](?=\s)|\d{1,9}[.)](?=\s))){12,}[ \t]*|^[ \t]{48,}(?=(?:[-*+]|\d{1,9}[.)])[ \t])",
-    re.MULTILINE,
-)
-# "**Name: ** speech", as editors export it: CommonMark does not take such stars for marks.
-_INNER_BLANK = re.compile(
-    r"(?P<code>`[^`\n]*`)|(?:(?<=\n)|(?<![\s\S]))\*(?P<label>[^\s*][^*\n`]{0,40}:)[ \t]+\*(?![*\w])|"
-    r"(?<![*_\\\w])(?P<mark>\*\*|__)(?=\S)(?P<words>(?:(?!(?P=mark))[^\n`])*?\S)[ \t]+(?P=mark)(?![*_])|"
-    r"(?<![*_\\\w])(?P<open>\*\*|__)[ \t]+(?P<inner>\S(?:(?:(?!(?P=open))[^\n`])*?\S)?)(?P=open)(?![*_\w])"
-)
-
-
-def _outside(match: re.Match[str]) -> str:
-    """Emphasis with the blank that stood inside it behind it."""
-    if match["code"]:
-        return match[0]
-    if match["label"]:
-        return f"*{match['label']}* "
-    mark, words = match["mark"] or match["open"], match["words"] or match["inner"]
-    return f"{mark}{words}{mark} "
-
-
-# "**Name:**speech": stars between a sign and a letter are no marks to CommonMark either.
-_FLANKED = re.compile(r"(?<![*\\`\w])(\*\*)([^\s*][^*\n`]*?[^\w\s*`\\])\1(?=[^\W_])")
-
-
-def _apart(match: re.Match[str]) -> str:
-    """The words without stars, and a blank behind them where the script has blanks."""
-    return match[2] if is_wide(match[2][-1]) else f"{match[2]} "
-
-
-def _hard_breaks(match: re.Match[str]) -> str:
-    return "\\\n".join(line[2:].strip() for line in match[0].splitlines()) + "\n"
-
-
 def _chunks(lines: list[str], width: int, spoken: frozenset[int]) -> Iterator[tuple[int, list[str]]]:
-    """Paragraphs as lines, each with the number of empty lines above it."""
+    """Yield paragraphs as lists of lines, each with the number of empty lines above it.
+
+    A line of `spoken` begins a speech: it starts a paragraph unless a wrap may have brought it there.
+    """
     breaks = sum(bool(a) and not b for a, b in pairwise(lines))
     dense = sum(map(bool, lines)) > _DENSE * (breaks + 1)
     above, chunk = 0, list[str]()
@@ -180,7 +127,7 @@ def _chunks(lines: list[str], width: int, spoken: frozenset[int]) -> Iterator[tu
 
 
 def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
-    """Lines without an empty one between them as paragraphs.
+    """Split lines without an empty one between them into paragraphs.
 
     Args:
         chunk: the lines.
@@ -193,8 +140,8 @@ def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
         if label and label.speech and not label.time:
             return [[line] for line in chunk]  # a speech's paragraphs, a line each
         if dense and len(chunk) > _DENSE:
-            return texts(stripped) or [[line] for line in chunk]
-        return (texts(stripped) if len(chunk) > 1 else None) or [chunk]
+            return as_texts(stripped) or [[line] for line in chunk]
+        return (as_texts(stripped) if len(chunk) > 1 else None) or [chunk]
     if not dense:
         return [chunk]
     indents = [len(line) - len(line.lstrip()) for line in chunk]
@@ -204,7 +151,7 @@ def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
 
 
 def _level(chunk: list[str], above: int, before: str) -> int:
-    """The level of a heading; 0 for text.
+    """Return the level of a heading, 0 for text: 1 for parts, 2 for chapters, 3 for others.
 
     Args:
         chunk: lines without an empty one between them.
@@ -213,27 +160,30 @@ def _level(chunk: list[str], above: int, before: str) -> int:
     """
     text = " ".join(" ".join(chunk).split()).strip("_ ")
     words = count_words(text)
-    if len(chunk) > 4 or words > _HEADING_WORDS or not any(c.isalnum() for c in text):
+    if len(chunk) > _HEADING_LINES or words > _HEADING_WORDS or not any(c.isalnum() for c in text):
         return 0
     if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or text[0].islower():
         return 0
     kind, count = describe(text)
-    free = above > 1 or words < 4 or (words > len(text.split()) and len(text) < _SHORT)
+    free = above > _SPACED or words < _FEW_WORDS or (words > len(text.split()) and len(text) < _SHORT)
     if kind == "part" and count is not None and free and not re.search(r"[,;]", text):
         return 1
     if (kind == "chapter" and count is not None) or kind == "named":
-        return 2 if free and (words < 12 or text.isupper()) else 0
-    if title_kind(text) and words < 6:
+        return 2 if free and (words < _TITLE_WORDS or text.isupper()) else 0
+    if title_kind(text) and words < _LIST_WORDS:
         return 2
-    if words > 12 or len(chunk) > 3:
+    if words > _TITLE_WORDS or len(chunk) > _TITLE_LINES:
         return 0
     sentence = text.endswith((".", ":", "?", "!", "”", '"')) and not text.isupper()
     if before and is_bare_number(before) and not sentence:
         return 2
-    return 3 if not sentence and (above > 2 or (text.isupper() and above > 1 and len(text) > 3)) else 0
+    # Up to three capitals may be initials, or a roman number in a list.
+    shouted = text.isupper() and above > _SPACED and len(text) > 3
+    return 3 if not sentence and (above > _WIDELY_SPACED or shouted) else 0
 
 
 def _kind(text: str, notes: set[str]) -> Kind:
+    """Return the kind of a paragraph by its bracketed beginning, such as ``[Illustration: ...]``."""
     if text[0] == "[" and text.endswith("]"):
         for beginning, kind in _BRACKETED.items():
             if text.lower().startswith(beginning):

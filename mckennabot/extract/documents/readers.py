@@ -1,4 +1,4 @@
-"""Which reader a source wants: by its suffix, or by its content where that says nothing."""
+"""Choose the reader for a source: by its suffix, or by its content if that says nothing."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mckennabot.tables import SUFFIXES as TABLES
 from mckennabot.tables import read_table, timed_rows
 
 MAX_BYTES = 32 << 20
-"""Of a text or HTML file: War and Peace takes four million."""
+"""Bytes of a text or HTML file: War and Peace has four million."""
 
 Reader = Callable[[Path, ExtractSettings], Source]
 
 
 def find_reader(path: Path) -> Reader | None:
-    """What reads a source; None for a PDF.
+    """Return the reader for a source; None for a PDF, which `mckennabot.extract.pdf` reads.
 
     Raises:
-        InputError: it cannot be read, or nothing here reads its kind.
+        InputError: it cannot be read, or there is no reader for its kind.
     """
     suffix = path.suffix.lower()
     if suffix == ".pdf" or suffix in READERS:
@@ -43,6 +43,7 @@ def find_reader(path: Path) -> Reader | None:
 
 
 def _head(path: Path, size: int) -> bytes:
+    """Return a file's first bytes."""
     try:
         with path.open("rb") as file:
             return file.read(size)
@@ -50,13 +51,20 @@ def _head(path: Path, size: int) -> bytes:
         raise InputError(f"cannot read the file ({error.strerror})", path=path) from error
 
 
-def _whole(read: Callable[[bytes], Source]) -> Reader:
+def _whole(path: Path, hint: str | None = None) -> bytes:
+    """Return all of a file that is no larger than `MAX_BYTES`."""
+    data = _head(path, MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"larger than {MAX_BYTES >> 20} MB: too large for a book", hint=hint)
+    return data
+
+
+def _from_bytes(read: Callable[[bytes], Source]) -> Reader:
+    """Make a reader of files of a function that takes their content."""
+
     def read_file(path: Path, settings: ExtractSettings) -> Source:
         del settings
-        data = _head(path, MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise InputError(f"larger than {MAX_BYTES >> 20} MB: that is no book")
-        return read(data)
+        return read(_whole(path))
 
     return read_file
 
@@ -65,7 +73,7 @@ def _html(data: bytes) -> Source:
     from mckennabot.extract.documents.html_reader import read_html_file
 
     document = read_html_file(data)
-    return Source(document.blocks, [], frozenset(document.notes), document.marks, 1, {})
+    return Source(document.blocks, notes=frozenset(document.notes), marks=document.marks)
 
 
 def _text(data: bytes) -> Source:
@@ -75,26 +83,26 @@ def _text(data: bytes) -> Source:
 
     kind = sniff(data[:HEAD])
     if kind in ("text", "utf-16") and (cues := stamped_cues(decode_file(data).split("\n"))):
-        return Source(join_cues(cues), [], frozenset(), 0, 1, {}, (f"{len(cues):,} time stamps removed",))
+        return Source(join_cues(cues), said=(f"{len(cues):,} time stamps removed",))
     if kind == "html":
         return _html(data)
     if kind == "captions":
         return _captions(data)
     if kind in ("pdf", "epub", "docx"):
         raise InputError(f"{NAMES[kind]}, by its content", hint=f"Give it its own suffix: .{kind}.")
-    return Source(read_text(data), [], frozenset(), 0, 1, {})
+    return Source(read_text(data))
 
 
 def _markdown(data: bytes) -> Source:
-    from mckennabot.extract.documents.plain_text import read_markdown
+    from mckennabot.extract.documents.markdown_reader import read_markdown
 
-    return Source(read_markdown(data), [], frozenset(), 0, 1, {})
+    return Source(read_markdown(data))
 
 
 def _captions(data: bytes) -> Source:
     from mckennabot.extract.documents.subtitles import read_captions
 
-    return Source(read_captions(data), [], frozenset(), 0, 1, {})
+    return Source(read_captions(data))
 
 
 def _epub(path: Path, settings: ExtractSettings) -> Source:
@@ -112,37 +120,33 @@ def _word(path: Path, settings: ExtractSettings) -> Source:
 
 
 def _table(path: Path, settings: ExtractSettings) -> Source:
-    """A text to a row, each one a text of its own."""
+    """Read a table, in which each row holds a text of its own; or captions, if it has columns of times."""
     from mckennabot.extract.documents.decode import decode_file
 
-    data = _head(path, MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise InputError(
-            f"larger than {MAX_BYTES >> 20} MB", hint="finetune reads tables of any size itself."
-        )
+    data = _whole(path, "finetune reads tables of any size itself.")
     text, suffix = decode_file(data), path.suffix.lower() or ".json"
     if settings.column is None and (rows := timed_rows(text, suffix)):
         from mckennabot.extract.documents.subtitles import Cue, join_cues
 
         spoken = join_cues([Cue(start, end, said.split("\n")) for start, end, said in rows])
-        return Source(spoken, [], frozenset(), 0, 1, {})
+        return Source(spoken)
     table = read_table(text, suffix, settings.column)
     blocks = [
         Block(paragraph, place=row, opens=number == 0)
         for row, text in enumerate(table.texts, 1)
         for number, paragraph in enumerate(re.split(r"\n[^\S\n]*\n\s*", text))
     ]
-    return Source(blocks, [], frozenset(), 0, len(table.texts), {}, (table.chosen(),))
+    return Source(blocks, places=len(table.texts), said=(table.chosen(),))
 
 
 READERS: dict[str, Reader] = {
     ".epub": _epub,
     ".docx": _word,
-    **dict.fromkeys((".html", ".htm", ".xhtml"), _whole(_html)),
-    ".txt": _whole(_text),
-    **dict.fromkeys((".md", ".markdown"), _whole(_markdown)),
-    **dict.fromkeys((".vtt", ".srt", ".sbv"), _whole(_captions)),
+    **dict.fromkeys((".html", ".htm", ".xhtml"), _from_bytes(_html)),
+    ".txt": _from_bytes(_text),
+    **dict.fromkeys((".md", ".markdown"), _from_bytes(_markdown)),
+    **dict.fromkeys((".vtt", ".srt", ".sbv"), _from_bytes(_captions)),
     **dict.fromkeys(TABLES, _table),
 }
-"""What reads a source, by its suffix in lower case."""
+"""The reader of a source by its suffix, in lower case."""
 _BY_CONTENT = {"epub": ".epub", "docx": ".docx", "html": ".html", "captions": ".vtt", "json": ".json"}

@@ -1,4 +1,4 @@
-"""Captions of films and talks (.vtt, .srt, .sbv) as flowing text: each word once, without times and tags."""
+"""Read captions of films and talks (.vtt, .srt, .sbv) as flowing text: each word once, no times, no tags."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TIME = r"(?:(\d+):)?(\d{1,2}):(\d\d)[.,](\d{1,3})"
 _CUE = re.compile(rf"\s*{_TIME}\s*(?:-->|,)\s*{_TIME}(?:\s.*)?$")
 _VOICE = re.compile(r"<v(?:\.[\w.-]+)?\s+([^>]+)>")
 _TAG = re.compile(r"</?[a-z\d][^<>]*>|\{\\[^{}]*\}", re.IGNORECASE)
-# "[Music]", "[ __ ]" where a machine bleeped a word out, "(applause)", notes around what is sung.
+# "[Music]", "[ __ ]" for a word that a machine left out, "(applause)", notes around what is sung.
 _SOUND = re.compile(
     r"\[[^\[\]]{0,60}\]|【[^】]{0,60}】|♪+|♫+|#(?=\s)|"
     r"\((?:[^()]{0,30}\b)?(?:applause|laugh\w*|laughter|music|cheer\w*|sighs?|coughs?|inaudible|crosstalk|"
@@ -29,14 +29,21 @@ _SOUND = re.compile(
 _TURN = re.compile(r"^(?:>>+|&gt;&gt;|[-–—](?=\s?[^\W\d_\"“‘]))\s*")
 _ENDED = re.compile(r"[.!?…。！？][\"”’»)\]]*$")
 
+_ROLLING = 0.4
+"""Share of captions that repeat words of the one above if they roll, as automatic ones of YouTube do."""
 _ABUTS = 0.25
-"""Seconds between captions that roll on from each other."""
+"""Seconds between captions of which one continues the other: only then are a few same words a repetition."""
 _SURELY = 3
-"""Words that come again in captions that roll, however long it took."""
+"""Words that are a repetition in captions that roll, whatever the time between."""
 _PAUSE, _LONG_PAUSE = 3.0, 8.0
-"""Seconds of silence that part paragraphs: after a sentence, or anywhere."""
+"""Seconds of silence that end a paragraph: after a sentence, or anywhere."""
 _PARAGRAPH, _LONGEST = 150, 300
-"""Words after which a paragraph ends at the next sentence, or pause; and where it ends without either."""
+"""Words after which a paragraph ends at the next sentence, or, without punctuation, at the next short pause;
+and after which it ends without either."""
+_SHORT_PAUSE = 1.0
+"""Seconds of silence in speech without punctuation, as machines write it down."""
+_NAMED_LINES = 2
+"""Lines with a name that comes again, above which names before a colon are speakers."""
 
 
 class Cue(NamedTuple):
@@ -48,16 +55,16 @@ class Cue(NamedTuple):
 
 
 def read_captions(data: bytes) -> list[Block]:
-    """The words of captions as paragraphs, the sounds that they name beside them.
+    """Return the words of captions as paragraphs, and the sounds that they name as blocks of their own.
 
     Raises:
-        InputError: it is no text.
+        InputError: it is not text.
     """
     return join_cues(list(_cues(decode_file(data))))
 
 
 def join_cues(cues: list[Cue]) -> list[Block]:
-    """Captions as paragraphs, the sounds that they name beside them."""
+    """Join captions into paragraphs; the sounds that they name become blocks of their own."""
     blocks: list[Block] = []
     pieces: list[str] = []
 
@@ -95,25 +102,26 @@ def join_cues(cues: list[Cue]) -> list[Block]:
 
 
 def stamped_cues(lines: Sequence[str]) -> list[Cue] | None:
-    """The captions in a text whose lines stand below times, as players show them; None if it is no such text.
+    """Return the captions in a text copied from a player: ``0:05``, the words on the next line, ``0:09``.
 
-    ``0:05``, the words of that moment on the next line, ``0:09``, and so on.
+    Returns:
+        The captions; None for any other text.
     """
     full = [line.strip() for line in lines if line.strip()]
     stamps = [n for n, line in enumerate(full) if _STAMP.fullmatch(line)]
-    if len(stamps) < _STAMPS or 4 * len(stamps) < len(full) or stamps[0] > 3:
+    if len(stamps) < _STAMPS or _LINES_A_STAMP * len(stamps) < len(full) or stamps[0] > _TITLE_LINES:
         return None
     cues = [Cue(0.0, 0.0, full[: stamps[0]])] if stamps[0] else []
     for at, following in pairwise([*stamps, len(full)]):
         start = _clock(full[at])
         cues.append(Cue(start, start, full[at + 1 : following]))
-    # A line lasts until the next one: only its own times tell of pauses.
+    # Each lasts until the next one, since only starts are known: no pause ends a paragraph here.
     return [Cue(a.start, max(a.start, b.start), a.lines) for a, b in pairwise([*cues, cues[-1]])]
 
 
 _STAMP = re.compile(r"[\[(]?(?:\d{1,2}:)?\d{1,3}:\d\d[\])]?")
-_STAMPS = 3
-"""Lone times that make captions of a text."""
+_STAMPS, _LINES_A_STAMP, _TITLE_LINES = 3, 4, 3
+"""Times alone on a line that make captions of a text, lines to each at most, and lines above the first."""
 
 
 def _clock(stamp: str) -> float:
@@ -124,14 +132,18 @@ def _clock(stamp: str) -> float:
 
 
 def _speakers(cues: list[Cue]) -> set[str]:
-    """The names that stand before what is said, where several lines begin with one that comes again."""
+    """Return the names of speakers: those before a colon, if several lines begin with one that comes again.
+
+    Names in capitals count in any case.
+    """
     labels = [label_of(line) for cue in cues for line in _clean(cue.lines)[0]]
     names = Counter(label.name for label in labels if label)
-    several = sum(count for count in names.values() if count > 1) > 2
+    several = sum(count for count in names.values() if count > 1) > _NAMED_LINES
     return {name for name in names if several or (name.isupper() and len(name) > 1)}
 
 
 def _cues(text: str) -> Iterator[Cue]:
+    """Yield the captions of a file; headers, styles and numbers between them are skipped."""
     times: tuple[float, float] | None = None
     lines: list[str] = []
     for line in [*text.split("\n"), ""]:
@@ -155,7 +167,7 @@ def _seconds(match: re.Match[str], first: int) -> float:
 
 
 def _clean(lines: list[str]) -> tuple[list[str], list[str]]:
-    """A caption's lines without tags and sounds, and the sounds."""
+    """Return a caption's lines without tags and sounds, and the sounds."""
     kept: list[str] = []
     sounds: list[str] = []
     for line in lines:
@@ -171,20 +183,20 @@ def _clean(lines: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _roll(cues: list[Cue]) -> bool:
-    """Whether captions repeat what stands above, as those do that roll up line by line or word by word."""
+    """Return whether captions roll up line by line or word by word, and so repeat what stands above."""
     words = [" ".join(_clean(cue.lines)[0]).split() for cue in cues]
     full = [words_of for words_of in words if words_of]
-    return sum(_overlap(a, b) > 0 for a, b in pairwise(full)) > 0.4 * max(1, len(full) - 1)
+    return sum(_overlap(a, b) > 0 for a, b in pairwise(full)) > _ROLLING * max(1, len(full) - 1)
 
 
 def _overlap(before: list[str], words: list[str]) -> int:
-    """How many words at the end of one caption are those at the beginning of the next."""
+    """Return how many words at the end of one caption begin the next one."""
     most = min(len(before), len(words))
     return next((n for n in range(most, 0, -1) if before[-n:] == words[:n]), 0)
 
 
 def _without(lines: list[str], count: int) -> list[str]:
-    """Lines without their first so many words."""
+    """Return lines without their first `count` words."""
     left: list[str] = []
     for line in lines:
         words = line.split()
@@ -195,7 +207,7 @@ def _without(lines: list[str], count: int) -> list[str]:
 
 
 def _breaks(pieces: list[str], pause: float) -> bool:
-    """Whether a paragraph ends here."""
+    """Return whether a paragraph ends before the next line, after a pause of so many seconds."""
     if not pieces:
         return False
     words = sum(len(piece.split()) for piece in pieces)
@@ -203,4 +215,4 @@ def _breaks(pieces: list[str], pause: float) -> bool:
     if pause >= _LONG_PAUSE or (ended and (pause >= _PAUSE or words >= _PARAGRAPH)):
         return True
     punctuated = any(_ENDED.search(piece) for piece in pieces)
-    return not punctuated and (words >= _LONGEST or (words >= _PARAGRAPH and pause >= 1))
+    return not punctuated and (words >= _LONGEST or (words >= _PARAGRAPH and pause >= _SHORT_PAUSE))

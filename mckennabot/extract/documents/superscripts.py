@@ -1,4 +1,4 @@
-"""Raised figures in HTML: powers, which belong to the text, and marks of notes, which do not."""
+"""Tell raised figures in HTML apart: powers belong to the text, note marks do not."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ _UNITS = frozenset(
 )
 _TENS = re.compile(r"10+")
 _YEAR = 4
-"""Digits that stand before a note's mark rather than before a power."""
+"""Digits of a year; after one stands a note's mark rather than a power."""
+_VARIABLE = 3
+"""Letters of a variable in a formula, such as mc or dx."""
 
 
 def power(before: str, figures: str, italic: bool, after: str = "") -> str | None:
-    """The raised figures as the power that they are, or None where they are the mark of a note.
+    """Return raised figures as superscript characters if they are a power; None if they are a note's mark.
 
-    A power stands behind ten, a short number, a unit, or a variable: a lone letter, letters in italics, or
-    in the midst of a formula.
+    A power follows ten, a short number, a unit, or a variable: a lone letter, letters in italics, or letters
+    inside a formula.
 
     >>> power("light carries 10", "4", False), power("40 m", "2", False), power("E = mc", "2", True)
     ('⁴', '²', '²')
@@ -44,7 +46,7 @@ def power(before: str, figures: str, italic: bool, after: str = "") -> str | Non
         is_power = italic or said not in "aAI" or formula
     else:
         is_unit = said in _UNITS and re.search(r"\d[\d.,]*\s*(?:\w+[/·])?$", ahead) is not None
-        is_variable = len(said) <= 3 and figures in ("2", "3") and (italic or formula)
+        is_variable = len(said) <= _VARIABLE and figures in ("2", "3") and (italic or formula)
         is_power = is_unit or is_variable or signed
     return "".join(_SIGNS.get(c, "") or raised_figures(c) for c in figures) if is_power else None
 

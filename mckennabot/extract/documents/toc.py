@@ -1,4 +1,4 @@
-"""A table of contents against the text: what it leads to is a heading, of the rank that it has there."""
+"""Rank the headings of a document as its table of contents does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from mckennabot.extract.documents.blocks import Block, TocEntry
 from mckennabot.extract.kinds import Kind
 
 _NEAR = 4
-"""Blocks, from where an entry leads, among which its heading is."""
+"""Blocks from where an entry leads among which its heading is: a picture or a part's title may come first."""
 _TITLE_LENGTH = 200
+"""Characters of a block that may be a heading."""
 _FRONT_TITLE = re.compile(
     r"(front |book )?cover|(half[- ]?)?title([- ]page)?|dedication|copyright( page| information| notice)?",
     re.IGNORECASE,
@@ -21,10 +22,10 @@ _FRONT_TITLE = re.compile(
 def follow_toc(blocks: list[Block], toc: Sequence[TocEntry]) -> list[Block]:
     """Rank headings as the table of contents does, and make headings of what it leads to.
 
-    Headings that it does not name rank below those that it does.
+    Headings that it does not list rank below those that it does.
 
     Returns:
-        The blocks, with a heading of the entry's words where the text has none.
+        The blocks, with a heading made of the entry if the text has none.
     """
     where = _Places(blocks)
     found = [(entry, number) for entry in toc if (number := where.find(entry)) is not None]
@@ -65,7 +66,7 @@ class _Places:
 
 
 def _heading_near(blocks: Sequence[Block], number: int, title: str, taken: set[int]) -> int | None:
-    """The heading at or just below a block, or the line there that says what a title says."""
+    """Return the index of the heading at or just below a block, or of the line there that is the title."""
     near: list[int] = []
     for n in range(number, min(number + _NEAR, len(blocks))):
         block = blocks[n]
@@ -85,7 +86,7 @@ def _heading_near(blocks: Sequence[Block], number: int, title: str, taken: set[i
 
 
 def _mark(blocks: Sequence[Block], number: int, kind: Kind) -> None:
-    """Set the kind of all that stands in one document from a block on, up to a heading."""
+    """Set the kind of what follows in one file from a block on, up to the next heading."""
     for n in range(number, len(blocks)):
         block = blocks[n]
         if block.place != blocks[number].place or (block.level and n > number):

@@ -1,4 +1,4 @@
-"""Word documents: through mammoth to HTML, which reads as any HTML does."""
+"""Read Word documents: mammoth makes HTML of them, which is then read like any other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mckennabot.extract.documents.html_reader import read_html
 
 MAX_UNPACKED = 256 << 20
 """Bytes of text, styles and all else but pictures that a document may unpack to."""
-# What Word's own styles say that a paragraph is; mammoth knows the headings.
+# Word's own styles for what is not plain text; mammoth knows those of headings.
 _STYLES = """
 p[style-name='Title'] => h1:fresh
 p[style-name='Subtitle'] => p:fresh
@@ -28,10 +28,10 @@ p[style-name='endnote text'] => p.endnote:fresh
 
 
 def read_word(path: Path) -> Source:
-    """The blocks of a .docx: headings by their styles, notes and tables of contents as what they are.
+    """Return the blocks of a .docx: headings, notes and tables of contents by their styles.
 
     Raises:
-        InputError: it is no Word document, is protected, or unpacks to more than any book does.
+        InputError: it is not a Word document, is protected, or unpacks to more than any book does.
     """
     import mammoth
 
@@ -39,7 +39,9 @@ def read_word(path: Path) -> Source:
         with zipfile.ZipFile(path) as archive:
             size = sum(info.file_size for info in archive.infolist() if "/media/" not in info.filename)
         if size > MAX_UNPACKED:
-            raise InputError(f"it unpacks to more than {MAX_UNPACKED >> 20} MB: that is no book", path=path)
+            raise InputError(
+                f"it unpacks to more than {MAX_UNPACKED >> 20} MB: too large for a book", path=path
+            )
         with path.open("rb") as file:
             html = mammoth.convert_to_html(
                 file, style_map=_STYLES, convert_image=mammoth.images.img_element(lambda image: {"src": ""})
@@ -52,9 +54,9 @@ def read_word(path: Path) -> Source:
         raise InputError(f"cannot read the document ({error.strerror or error})", path=path) from error
     except MemoryError:
         raise
-    except Exception as error:  # mammoth looks into whatever XML is there, and says nothing of what it raises
+    except Exception as error:  # mammoth does not document what it raises for odd XML
         raise InputError(f"a damaged .docx ({type(error).__name__}: {error})", path=path) from error
     document = read_html(html)
     if not document.blocks:
         raise InputError("no text in the document", path=path)
-    return Source(document.blocks, [], frozenset(document.notes), document.marks, 1, {})
+    return Source(document.blocks, notes=frozenset(document.notes), marks=document.marks)

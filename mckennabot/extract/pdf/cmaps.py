@@ -1,4 +1,4 @@
-"""CMaps: from the bytes of a string to codes, and from codes to Unicode or to glyphs."""
+"""Read CMaps: they lead from the bytes of a string to codes, and from codes to Unicode or to glyphs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from pdfminer.psparser import PSLiteral
 from mckennabot.extract.pdf.content_stream import operations
 
 MAX_CODES = 70_000
-MAX_TEXT = 64  # characters that one code may stand for
+"""Codes and ranges to read: a little more than two bytes can tell apart."""
+MAX_TEXT = 64
+"""Characters that one code may stand for."""
 MAX_IN_BLOCK = 3 * MAX_CODES
 TWO_BYTES = (2, 0, 0xFFFF)
+"""The code space of a CMap that does not name one."""
 
 
 @dataclass
 class CMap:
-    """What a CMap's program says.
+    """The content of a CMap.
 
     Attributes:
         spaces: (bytes, first, last) of the codes that strings are made of.
@@ -44,7 +47,7 @@ class CMap:
     identity: bool = False
 
     def decode(self, string: bytes) -> Iterator[int]:
-        """The codes in a string."""
+        """Yield the codes in a string; bytes outside every code space are skipped."""
         spaces = self._in_turn
         shortest = spaces[0][0]
         at = 0
@@ -59,7 +62,7 @@ class CMap:
                 at += shortest
 
     def text(self, code: int) -> str:
-        """What a code stands for; "" if that is not said."""
+        """Return the Unicode text of a code; "" if the CMap does not have it."""
         if self.identity:
             return chr(code) if code < 0x110000 else ""
         if code in self.texts:
@@ -68,11 +71,11 @@ class CMap:
         return _nth(found[2], code - found[0]) if found else ""
 
     def glyph(self, code: int) -> int:
-        """The glyph of a code; 0, the one for what is missing, if it has none."""
+        """Return the glyph of a code; 0, the glyph for missing characters, if it has none."""
         found = _range_of(code, self._sorted_glyphs, self._glyph_starts)
         return found[2] + code - found[0] if found else 0
 
-    # Each is made when the first code is looked up; by then the CMap has been read to its end.
+    # Sorted for bisection when the first code is looked up: CJK fonts have tens of thousands of ranges.
 
     @cached_property
     def _in_turn(self) -> list[tuple[int, int, int]]:
@@ -80,7 +83,7 @@ class CMap:
 
     @cached_property
     def _sorted_runs(self) -> list[tuple[int, int, Any]]:
-        return _apart(self.runs)
+        return _disjoint(self.runs)
 
     @cached_property
     def _run_starts(self) -> list[int]:
@@ -88,7 +91,7 @@ class CMap:
 
     @cached_property
     def _sorted_glyphs(self) -> list[tuple[int, int, Any]]:
-        return _apart([(first, last, glyph) for _, first, last, glyph in self.glyphs])
+        return _disjoint([(first, last, glyph) for _, first, last, glyph in self.glyphs])
 
     @cached_property
     def _glyph_starts(self) -> list[int]:
@@ -99,7 +102,7 @@ IDENTITY = CMap(identity=True)
 
 
 def parse_cmap(data: bytes) -> CMap:
-    """Read a CMap, of an /Encoding or a /ToUnicode; what makes no sense is left out."""
+    """Parse the CMap of an /Encoding or a /ToUnicode; what makes no sense is left out."""
     cmap = CMap()
     for name, operands in operations(data, MAX_IN_BLOCK):
         if name == b"endcodespacerange":
@@ -127,15 +130,15 @@ def parse_cmap(data: bytes) -> CMap:
     return cmap
 
 
-def _apart(ranges: list[tuple[int, int, Any]]) -> list[tuple[int, int, Any]]:
-    """Ranges in the order of their codes; of two that overlap, the one that the CMap names first counts."""
+def _disjoint(ranges: list[tuple[int, int, Any]]) -> list[tuple[int, int, Any]]:
+    """Sort ranges by their codes; of two that overlap, the one that the CMap names first counts."""
     if any(b[0] <= a[1] for a, b in pairwise(sorted(ranges, key=itemgetter(0)))):
         return list(_without_overlaps(ranges))
     return sorted(ranges, key=itemgetter(0))
 
 
 def _without_overlaps(ranges: list[tuple[int, int, Any]]) -> Iterator[tuple[int, int, Any]]:
-    """The same, cut where they overlap: at each code the earliest of the ranges that have it."""
+    """Yield ranges cut where they overlap: at each code the earliest in the CMap of those that have it."""
     events = sorted({edge for first, last, _ in ranges for edge in (first, last + 1)})
     waiting = sorted(enumerate(ranges), key=lambda item: item[1][0])
     under: list[tuple[int, int]] = []  # (place in the CMap, last code) of the ranges that are under way
@@ -152,7 +155,7 @@ def _without_overlaps(ranges: list[tuple[int, int, Any]]) -> Iterator[tuple[int,
 
 
 class _Shifted(NamedTuple):
-    """The target of a range whose beginning another range has taken."""
+    """The target of a range whose first `by` codes belong to another range."""
 
     target: Any
     by: int
@@ -161,7 +164,7 @@ class _Shifted(NamedTuple):
 def _range_of(
     code: int, ranges: list[tuple[int, int, Any]], starts: list[int]
 ) -> tuple[int, int, Any] | None:
-    """The range that holds a code, counted from where its target begins."""
+    """Find the range that holds a code; it is returned from where its target begins to count."""
     at = bisect_right(starts, code) - 1
     if at < 0 or ranges[at][1] < code:
         return None
@@ -170,12 +173,13 @@ def _range_of(
 
 
 def _inside(part: bytes, first: int, last: int) -> bool:
-    """Whether each byte lies between those of the range's ends."""
+    """Return whether each byte lies between those of the range's ends, as code spaces are defined."""
     low, high = first.to_bytes(len(part), "big"), last.to_bytes(len(part), "big")
     return all(a <= b <= c for a, b, c in zip(low, part, high, strict=True))
 
 
 def _groups(operands: list[Any], size: int) -> Iterator[list[Any]]:
+    """Split operands into groups of one size, without an incomplete one at the end."""
     return (operands[i : i + size] for i in range(0, len(operands) - size + 1, size))
 
 
@@ -184,7 +188,7 @@ def _int(code: bytes) -> int:
 
 
 def _nth(target: Any, offset: int) -> str:
-    """The text of the code `offset` places into a range."""
+    """Return the text of the code `offset` places into a range."""
     if isinstance(target, list):
         return _text(target[offset]) if offset < len(target) else ""
     if not isinstance(target, bytes) or not target:
@@ -195,7 +199,7 @@ def _nth(target: Any, offset: int) -> str:
 
 
 def _text(target: Any) -> str:
-    """What a code stands for: UTF-16, or a single byte for itself."""
+    """Decode what a code stands for: UTF-16, or a single byte for itself."""
     if isinstance(target, bytes):
         if len(target) == 1:
             return chr(target[0])

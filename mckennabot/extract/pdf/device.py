@@ -1,4 +1,4 @@
-"""Collects what a page shows: glyphs with their boxes, pictures, thin rules."""
+"""Collect what a page shows: glyphs with their boxes, pictures, thin rules."""
 
 from __future__ import annotations
 
@@ -15,26 +15,33 @@ from mckennabot.extract.pdf.fonts import Font
 if TYPE_CHECKING:
     from pdfminer.pdfinterp import PDFTextState
 
-MAX_GLYPHS = 100_000  # on one page
+# Limits on one page: a page of a book has some thousand glyphs, a hostile one as many as fit.
+MAX_GLYPHS = 100_000
 MAX_OPERATORS = 1_000_000
-MAX_STRING = 30_000  # bytes
-INVISIBLE = 3  # rendering mode of text that is there to be found and copied
-RULE_THICKNESS = 3.0  # points; anything thicker is a bar or a box
-RULE_LENGTH = 18.0
+MAX_STRING = 30_000
+"""Bytes of one string."""
 MAX_STROKES = 5_000
+INVISIBLE = 3
+"""Text rendering mode of text that is there to be found and copied, such as OCR's over a scan."""
+RULE_THICKNESS = 3.0
+"""Points; anything thicker is a bar or a box."""
+RULE_LENGTH = 18.0
+"""Points; anything shorter is an underline or a dash."""
+_SPACE = 32
+"""Code to which the word spacing applies (PDF 32000-1, 9.3.3)."""
 
 
 class PageFull(Exception):  # noqa: N818 - an end, not an error
-    """The page holds more than any page of a book does."""
+    """Raised when a page holds more than any page of a book does; what was collected so far counts."""
 
 
 class PageDevice(PDFDevice):
-    """Receives one page's drawing operations, in page space (points, y downwards).
+    """Receive one page's drawing operations, in page space (points, y downwards).
 
     Attributes:
         glyphs, images, rules: as in `RawPage`.
         hidden: glyphs that are drawn invisibly.
-        strokes: boxes of paths that are no horizontal rules.
+        strokes: boxes of all paths but horizontal rules.
     """
 
     def __init__(self) -> None:
@@ -52,7 +59,7 @@ class PageDevice(PDFDevice):
         self._operators = 0
 
     def count(self, weight: int = 1) -> None:
-        """Note that an operator runs, or something that costs as much as `weight` of them.
+        """Count an operator, or something that costs as much as `weight` of them.
 
         Raises:
             PageFull: there were too many, or too many glyphs.
@@ -64,7 +71,10 @@ class PageDevice(PDFDevice):
     # Text
 
     def show(self, state: PDFTextState, seq: Iterable[Any]) -> None:
-        """Add the glyphs of a string-showing operator, and move the text position on.
+        """Add the glyphs of a string-showing operator, and advance the text position.
+
+        Runs for every glyph of a book: whatever is the same for a whole string is computed before the loop,
+        and horizontal text, nearly all there is, takes a path without calls.
 
         Args:
             state: font, size, spacing and matrix; its `linematrix` is where the next glyph goes.
@@ -135,7 +145,7 @@ class PageDevice(PDFDevice):
                             y += advance + charspace
                         else:
                             x += advance + charspace
-                    if wordspace and code == 32:
+                    if wordspace and code == _SPACE:
                         if vertical:
                             y += wordspace
                         else:
@@ -147,10 +157,10 @@ class PageDevice(PDFDevice):
                     x -= part * back_scale
         state.linematrix = (x, y)
 
-    # Marked content: /ActualText stands in place of what is drawn inside it
+    # Marked content: /ActualText replaces what is drawn inside it
 
     def begin_marked(self, actual_text: bytes | None) -> None:
-        """Start a span; `actual_text` is the text that it stands for, None if it stands for itself."""
+        """Start a span; `actual_text` is the text to read for it, None to read what is drawn."""
         inside = any(text is not None for text, _ in self._tags)
         text = None if actual_text is None or inside else _decode(actual_text)
         self._tags.append((text, len(self.glyphs)))
@@ -162,7 +172,7 @@ class PageDevice(PDFDevice):
         text, start = self._tags.pop()
         drawn = self.glyphs[start:]
         if text is not None and drawn:
-            # Spread over the glyphs in proportion, so that a text of several words keeps its places.
+            # In proportion over the glyphs, so that each of several words stays near where it is drawn.
             n = len(drawn)
             cuts = [round(i * len(text) / n) for i in range(n + 1)]
             self.glyphs[start:] = [
@@ -172,12 +182,12 @@ class PageDevice(PDFDevice):
     # Pictures and rules
 
     def render_image(self, name: str, stream: Any) -> None:
-        """Note where a picture is."""
+        """Keep the box of a picture."""
         if self.ctm is not None:
             self.images.append(_shown_box(self.ctm, (0, 0, 1, 1)))
 
     def paint_path(self, gstate: Any, stroke: bool, fill: bool, evenodd: bool, path: Sequence[Any]) -> None:
-        """Keep a path that is a thin horizontal rule; of any other, where it is."""
+        """Keep the box of a path, as a rule if it is thin, horizontal and long, else as a stroke."""
         if self.ctm is None:
             return
         points: list[tuple[float, float]] = []
@@ -197,13 +207,14 @@ class PageDevice(PDFDevice):
 
 
 def _direction(x: float, y: float, sign: int) -> int:
-    """The quarter turn nearest to a vector, in degrees clockwise from rightwards."""
+    """Return the quarter turn nearest to a vector, in degrees clockwise from rightwards."""
     if not (math.isfinite(x) and math.isfinite(y)):
         return 0
     return round(math.degrees(math.atan2(sign * y, sign * x)) / 90) * 90 % 360
 
 
 def _shown_box(matrix: Matrix, corners: Box) -> Box:
+    """Return the upright box around a box that a matrix may turn or slant."""
     x0, y0, x1, y1 = corners
     points = [apply_matrix_pt(matrix, p) for p in ((x0, y0), (x1, y0), (x0, y1), (x1, y1))]
     xs, ys = [p[0] for p in points], [p[1] for p in points]
@@ -211,7 +222,7 @@ def _shown_box(matrix: Matrix, corners: Box) -> Box:
 
 
 def _decode(text: bytes) -> str:
-    """A text string: UTF-16 or UTF-8 with a byte-order mark, else PDFDocEncoding."""
+    """Decode a text string: UTF-16 or UTF-8 with a byte-order mark, else PDFDocEncoding."""
     if text.startswith(b"\xef\xbb\xbf"):
         return text[3:].decode("utf-8", "ignore")
     if text.startswith(b"\xff\xfe"):

@@ -1,4 +1,7 @@
-"""Embedded font programs: what their glyphs are called and how wide they are, where the PDF does not say."""
+"""Read embedded font programs: names and widths of their glyphs, for fonts that the PDF says nothing of.
+
+PDFs without /Encoding, /ToUnicode or /Widths leave these to the program inside.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,19 @@ from mckennabot.extract.pdf.streams import data_of
 
 _PUT = re.compile(rb"dup\s+(\d{1,3})\s*/([^\s/]+)\s+put")
 
-MAX_GLYPHS = 20_000  # whose widths are worth the time
+MAX_GLYPHS = 20_000
+"""Glyphs to read of one program; CJK fonts may have 65,000, of which a book uses a few thousand."""
+_SYMBOL = 0xF000
+"""Where symbol fonts have their 256 characters."""
 
 
 @dataclass
 class Program:
-    """What is read of a font program.
+    """What a font program says.
 
     Attributes:
         encoding: code -> text, by the encoding that a Type 1 or CFF font has of its own.
-        glyphs: glyph -> text.
+        glyphs: glyph number -> text.
         widths: code -> width in ems, of fonts with an encoding of their own.
     """
 
@@ -33,13 +39,13 @@ class Program:
 
 
 def read_program(descriptor: dict[str, Any]) -> Program:
-    """What the font program of a descriptor says; nothing if there is none, or it is broken."""
+    """Read the font program that a descriptor refers to; an empty one if there is none, or it is broken."""
     try:
         for key, read in (("FontFile3", _cff), ("FontFile2", _truetype), ("FontFile", _type1)):
             stream = resolve1(descriptor.get(key))
             if isinstance(stream, PDFStream):
                 return read(data_of(stream))
-    except (Exception, MemoryError):  # of a broken font anything can come
+    except (Exception, MemoryError):  # fontTools raises anything for a broken font
         pass
     return Program()
 
@@ -55,7 +61,7 @@ def _cff(data: bytes) -> Program:
     font = fonts[0]
     program = Program()
     if hasattr(font, "ROS"):
-        return program  # keyed by numbers, which only a character collection explains
+        return program  # a CID font: its glyphs have numbers, which only a character collection explains
     for number, name in enumerate(font.charset):
         program.glyphs[number] = text_of_name(name)
     encoding = font.Encoding
@@ -95,7 +101,7 @@ def _truetype(data: bytes) -> Program:
         units = font["head"].unitsPerEm
         for table in font["cmap"].tables:
             for code, name in list(table.cmap.items())[:MAX_GLYPHS]:
-                if code < 256 or 0xF000 <= code < 0xF100:
+                if code < 256 or _SYMBOL <= code < _SYMBOL + 256:
                     program.widths.setdefault(code & 0xFF, font["hmtx"][name][0] / units)
     return program
 

@@ -1,4 +1,8 @@
-"""Fonts as the page device wants them: code -> text and width; a broken part never loses the rest."""
+"""Load fonts: code -> text and width. What is broken in a font costs no more than that part of it.
+
+The text of a code is looked for in this order: /ToUnicode, the names in /Encoding, the encoding and the
+names of the embedded font program. What has no text after that is counted as unknown.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,19 @@ from pdfminer.psparser import LIT, PSLiteral, literal_name
 
 from mckennabot.extract.pdf.cmaps import IDENTITY, CMap, parse_cmap
 from mckennabot.extract.pdf.font_programs import Program, read_program
-from mckennabot.extract.pdf.glyph_names import plain, text_of_name, texts_of_codes
+from mckennabot.extract.pdf.glyph_names import named_codes, plain, text_of_name, texts_of_codes
 from mckennabot.extract.pdf.streams import data_of
 
-NO_ASCENT, NO_DESCENT = 0.75, -0.25  # of fonts that do not say
-ASCENTS, DESCENTS = (0.3, 1.3), (-0.6, -0.01)  # within reason
-MAX_WIDTH = 20.0  # of one character, in its font's size
+NO_ASCENT, NO_DESCENT = 0.75, -0.25
+"""Ascent and descent of a font that gives none, or none that can be: those of common book faces, in ems."""
+ASCENTS, DESCENTS = (0.3, 1.3), (-0.6, -0.01)
+"""Plausible values, in ems; fonts also say 0, or anything at all."""
+NO_WIDTH = 0.5
+"""Width in ems of a character of which none is known, or none that can be: that of most small letters."""
+MAX_WIDTH = 20.0
+"""Ems; wider characters are damage, and not a number is refused in the same comparison."""
 MAX_FONTS = 2_000
+"""Fonts to keep for a document; more are loaded anew each time."""
 MAX_GLYPH = 0xFFFF
 
 Shape = tuple[str, float]
@@ -29,7 +39,7 @@ Shape = tuple[str, float]
 
 
 class Font(dict[int, Shape]):
-    """A font's characters by code, looked up as they are met.
+    """A font's characters by code, looked up when they are first met.
 
     Attributes:
         name: without the subset prefix.
@@ -51,11 +61,11 @@ class Font(dict[int, Shape]):
         """Make a font.
 
         Args:
-            base: pdfminer's, without /ToUnicode.
-            unicode: what /ToUnicode says.
-            encoding: of codes of several bytes.
-            named: code -> text by the names in /Encoding; "" where such a name says nothing.
-            spec: its dictionary.
+            base: pdfminer's font, without /ToUnicode.
+            unicode: /ToUnicode.
+            encoding: the CMap of codes of several bytes.
+            named: code -> text by the names in /Encoding; "" for a name that says nothing.
+            spec: the font's dictionary.
         """
         super().__init__()
         self._base = base
@@ -76,7 +86,7 @@ class Font(dict[int, Shape]):
         ascent, descent = base.get_ascent(), base.get_descent()
         sound = ASCENTS[0] <= ascent <= ASCENTS[1] and DESCENTS[0] <= descent <= DESCENTS[1]
         self.ascent, self.descent = (ascent, descent) if sound else (NO_ASCENT, NO_DESCENT)
-        # A Type 3 font's own unit is of any size, so its bounding box has to tell.
+        # A Type 3 font may choose any unit, so its size is taken from its bounding box.
         self.em = 1.0
         if isinstance(base, PDFType3Font):
             self.em = abs(base.bbox[3] - base.bbox[1]) * abs(base.vscale) or 1000 * abs(base.vscale)
@@ -89,13 +99,13 @@ class Font(dict[int, Shape]):
         width = self._base.char_width(glyph)
         if not width and self._has_no_widths:
             width = self._program.widths.get(code) or _usual_width(text)
-        if not -MAX_WIDTH <= width <= MAX_WIDTH:  # not a number, too
-            width = 0.5
+        if not -MAX_WIDTH <= width <= MAX_WIDTH:
+            width = NO_WIDTH
         shape = self[code] = (text, width)
         return shape
 
     def _encoded(self, code: int, glyph: int) -> str:
-        """The text of a code by the font's encoding, or by what its program calls the glyph."""
+        """Return the text of a code by the font's encoding, or by what its program calls the glyph."""
         simple = isinstance(self._base, PDFSimpleFont)
         if simple and self._named.get(code):
             return self._named[code]
@@ -110,7 +120,7 @@ class Font(dict[int, Shape]):
 
     @cached_property
     def _has_own_encoding(self) -> bool:
-        """Whether codes mean what the font program says, and not what the PDF does."""
+        """Whether codes mean what the font program says, since the PDF names no encoding."""
         encoding = resolve1(self._spec.get("Encoding"))
         return encoding is None or (isinstance(encoding, dict) and "BaseEncoding" not in encoding)
 
@@ -126,7 +136,12 @@ class FontStore:
         self._fonts: dict[int, Font] = {}
 
     def get_font(self, objid: int | None, spec: dict[str, Any]) -> Font:
-        """The font of a dictionary; Helvetica in place of one that nothing can be made of."""
+        """Return the font of a dictionary; Helvetica if it cannot be read at all.
+
+        Args:
+            objid: number of the font's object, by which it is known again; None if it has none.
+            spec: its dictionary.
+        """
         if objid is not None and objid in self._fonts:
             return self._fonts[objid]
         font = _robust(spec)
@@ -136,25 +151,15 @@ class FontStore:
 
 
 def _robust(spec: dict[str, Any]) -> Font:
-    """A font from its dictionary, leaving out step by step what may be broken."""
-    parts: tuple[tuple[str, ...], ...] = (
+    """Load a font from its dictionary, leaving out step by step what may be broken."""
+    metrics = ("W", "W2", "DW", "DW2", "Widths", "FirstChar", "FontDescriptor")
+    attempts: tuple[tuple[str, ...], ...] = (
         (),
         ("FontDescriptor",),
-        ("W", "W2", "DW", "DW2", "Widths", "FirstChar", "FontDescriptor"),
-        (
-            "W",
-            "W2",
-            "DW",
-            "DW2",
-            "Widths",
-            "FirstChar",
-            "FontDescriptor",
-            "Encoding",
-            "FontMatrix",
-            "FontBBox",
-        ),
+        metrics,
+        (*metrics, "Encoding", "FontMatrix", "FontBBox"),
     )
-    for left_out in parts:
+    for left_out in attempts:
         try:
             return _font(spec, left_out)
         except (Exception, MemoryError):
@@ -192,25 +197,15 @@ def _font(spec: dict[str, Any], left_out: tuple[str, ...]) -> Font:
 
 
 def known(text: str) -> bool:
-    """Whether a glyph's text says anything: no character for what is missing, and none of private use."""
+    """Return whether a glyph's text says anything: it is not empty, a placeholder, or of private use."""
     return bool(text.strip("\0\ufffd")) and not any("\ue000" <= c <= "\uf8ff" for c in text)
 
 
 def _named(differences: list[Any]) -> dict[int, str]:
-    """Code -> text by the names of an /Encoding's differences."""
-    if not differences:
-        return {}
-    named: dict[int, str] = {}
-    code = 0
-    for item in differences:
-        if isinstance(item, int):
-            code = item
-            continue
-        if isinstance(item, PSLiteral) and literal_name(item) != ".notdef":
-            named[code] = text_of_name(literal_name(item))
-        code += 1
-    unknown = sum(not text for text in named.values())
-    return named | texts_of_codes(differences) if unknown else named
+    """Return code -> text by the names of an /Encoding's differences."""
+    names = [(code, name) for code, name in named_codes(differences) if name != ".notdef"]
+    texts = {code: text_of_name(name) for code, name in names}
+    return texts if all(texts.values()) else texts | texts_of_codes(names)
 
 
 def _descriptor(spec: dict[str, Any]) -> dict[str, Any]:
@@ -219,13 +214,13 @@ def _descriptor(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _usual_width(text: str) -> float:
-    """About as wide as letters are in a font of which nothing is known: as they are in Helvetica."""
+    """Return the width in ems of a text in Helvetica, for fonts whose widths are not known."""
     widths = FONT_METRICS["Helvetica"][1]
-    return sum(widths.get(c, 500) for c in text) / 1000 if text else 0.5
+    return sum(widths.get(c, 1000 * NO_WIDTH) for c in text) / 1000 if text else NO_WIDTH
 
 
 def _bounded(widths: Any) -> list[Any]:
-    """Widths of glyphs without runs that go on for ever: ``first last width`` ends where glyphs do."""
+    """Return widths of glyphs with bounded runs: ``first last width`` ends at the last possible glyph."""
     kept = [resolve1(part) for part in list_value(widths)]
     return [
         MAX_GLYPH if isinstance(part, (int, float)) and not abs(part) <= MAX_GLYPH else part for part in kept
@@ -248,11 +243,11 @@ def _cmap(value: Any) -> CMap | None:
 
 
 def _coding(cmap: CMapBase) -> tuple[Callable[[bytes], Iterable[int]], Callable[[int], int]]:
-    """How strings become codes, and codes glyphs, by one of Adobe's CMaps."""
+    """Return how one of Adobe's CMaps makes codes of strings, and glyphs of codes."""
     if isinstance(cmap, IdentityCMap):
         return cmap.decode, int
     tree: dict[int, Any] = getattr(cmap, "code2cid", {})
-    if not tree:  # one that nobody knows
+    if not tree:  # an unknown CMap, or a pdfminer that keeps its table elsewhere
         return CMapDB.get_cmap("Identity-H").decode, int
     glyphs: dict[int, int] = {}
 

@@ -1,13 +1,15 @@
-"""Names of glyphs as text: Adobe's lists, TeX's names, and names that only bear the glyph's code."""
+"""Read the names of glyphs as text: Adobe's names, TeX's, and those that are only the glyph's code."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pdfminer.encodingdb import name2unicode
+from pdfminer.psparser import PSLiteral, literal_name
 
-from mckennabot.extract.pdf.tex_encodings import texts_of
+from mckennabot.extract.pdf.tex_encodings import bitmap_font_texts
 
 # Adobe's fonts of old-style figures and small capitals have code points of private use (Adobe's "corporate
 # use subarea"): U+F7xx is the small form of the Latin-1 character U+00xx, a small letter for a capital.
@@ -31,7 +33,7 @@ _SYMBOLS = {0xF000 + code: bytes([code]).decode("cp1252", "ignore") for code in 
 _SYMBOLS[0xF0B7] = "\u2022"  # the bullet of Word's lists
 _ORNAMENTS = re.compile(r"wingding|webding|dingbat|ornament", re.IGNORECASE)
 
-# What TeX's fonts call their characters, where Adobe has no such name.
+# Names in TeX's fonts that Adobe's list lacks.
 _TEX = {
     "prime": "\u2032",
     "mapsto": "\u21a6",
@@ -71,11 +73,11 @@ _PARTS = re.compile(
     r"(parenleft|parenright|bracketleft|bracketright|braceleft|braceright|bar|vert|bardbl|slash|backslash|"
     r"radical|summation|integral|product|union|intersection)(big|Big|bigg|Bigg|text|display|tp|bt|ex|mid)+\d?$"
 )
-"""Pieces and sizes of the large signs of formulas: bracketleftbigg is a bracket."""
+"""Pieces and sizes of the large signs in formulas: bracketleftbigg is a bracket."""
 
 
 def plain(text: str, font: str = "") -> str:
-    r"""Text without the code points of private use whose meaning Adobe or Microsoft has fixed.
+    r"""Replace the code points of private use whose meaning Adobe or Microsoft has fixed.
 
     Args:
         text: of one glyph.
@@ -92,7 +94,7 @@ def plain(text: str, font: str = "") -> str:
 
 
 def text_of_name(name: str) -> str:
-    """What a glyph of this name shows; "" if its name does not say.
+    """Return the text of a glyph by its name; "" if the name does not say it.
 
     >>> text_of_name("oneoldstyle"), text_of_name("f_f_i"), text_of_name("g17"), text_of_name("prime")
     ('1', 'ffi', '', '′')
@@ -107,28 +109,31 @@ def text_of_name(name: str) -> str:
         return _TEX.get(name.split(".")[0], "")
 
 
-def texts_of_codes(differences: list[Any]) -> dict[int, str]:
-    """Code -> text of a font whose glyphs are named after their codes: /232, /a65, /C0041; else nothing.
-
-    Such a name is a prefix, the same for all, and the code in decimal, hexadecimal or octal figures. TeX's
-    bitmap fonts (prefix ``a``) have encodings of TeX's; the others were made on Windows.
-
-    Args:
-        differences: of its /Encoding: codes, each followed by names.
-    """
-    named: list[tuple[int, str]] = []
+def named_codes(differences: Iterable[Any]) -> Iterator[tuple[int, str]]:
+    """Yield code and name of the glyphs in an /Encoding's /Differences: codes, each followed by names."""
     code = 0
     for item in differences:
         if isinstance(item, int):
             code = item
             continue
-        named.append((code, str(getattr(item, "name", ""))))
+        yield code, literal_name(item) if isinstance(item, PSLiteral) else ""
         code += 1
-    named = [(code, name) for code, name in named if name not in (".notdef", "space")]
+
+
+def texts_of_codes(names: Sequence[tuple[int, str]]) -> dict[int, str]:
+    """Return code -> text of a font whose glyphs are named after their codes, such as /232, /a65, /C0041.
+
+    Such a name is a prefix, the same for all, and the code in decimal, hexadecimal or octal figures. Bitmap
+    fonts of TeX (prefix ``a``) have TeX's encodings; the others are Type 3 fonts that were made on Windows.
+
+    Args:
+        names: codes and names of the glyphs, but for ``.notdef``; any other name makes the result empty.
+    """
+    if texts := bitmap_font_texts(names):
+        return texts
+    named = [(code, name) for code, name in names if name != "space"]
     if not named:
         return {}
-    if texts := texts_of(differences):
-        return texts
     letters = re.match(r"[A-Za-z]*", named[0][1])
     assert letters is not None
     for length in range(len(letters[0]), -1, -1):
@@ -138,14 +143,14 @@ def texts_of_codes(differences: list[Any]) -> dict[int, str]:
 
 
 def _texts_after(prefix: str, named: list[tuple[int, str]]) -> dict[int, str]:
-    """The texts where each name is this prefix and a number that is a code; else nothing."""
+    """Return the texts if each name is this prefix and a number that is a code; else nothing."""
     for base, form in ((10, r"\d{1,3}"), (16, r"[0-9A-Fa-f]{2,4}"), (8, r"[0-7]{3}")):
         pattern = re.compile(re.escape(prefix) + f"({form})")
         found = [(code, pattern.fullmatch(name)) for code, name in named]
         values = [(code, int(match[1], base)) for code, match in found if match]
         if len(values) < len(named):
             continue
-        # Behind a prefix the number may count the font's glyphs, unless it is each time the code.
+        # After a prefix the number may just count the font's glyphs, unless it always is the code.
         bare = not prefix and base == 10 and all(32 <= value < 256 for _, value in values)
         if bare or all(code == value for code, value in values):
             return {

@@ -1,4 +1,4 @@
-"""Runs the operators of a page's content that matter for its text."""
+"""Run the operators of a page's content that matter for its text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from mckennabot.extract.pdf.fonts import FontStore
 from mckennabot.extract.pdf.streams import data_of
 
 MAX_DEPTH = 24
-FORM_WEIGHT = 100  # operators that cost as much as running a form
-MAX_PATH = 64  # segments of a path that say enough of where it is
+"""Forms inside forms."""
+FORM_WEIGHT = 100
+"""Operators that cost as much as starting a form: forms that call each other would never end."""
+MAX_PATH = 64
+"""Segments of a path after which enough is known about where it is; maps have thousands."""
 
 
 class PageInterpreter(PDFPageInterpreter):
-    """pdfminer's interpreter without colours, with lazy fonts, /ActualText and bounded nesting."""
+    """pdfminer's interpreter without colours, but with lazy fonts, /ActualText and limits.
+
+    The methods called ``do_…`` are PDF's operators; `OPERATORS` says which are run.
+    """
 
     device: PageDevice
 
@@ -30,18 +36,18 @@ class PageInterpreter(PDFPageInterpreter):
         self.depth = depth
 
     def dup(self) -> PageInterpreter:
-        """One for a nested stream."""
+        """Return an interpreter for a nested stream."""
         return type(self)(self.fonts, self.device, self.depth + 1)
 
     def init_resources(self, resources: Any) -> None:
-        """Note what the page may name; fonts load when they are used."""
+        """Set what the content may refer to by name; fonts are loaded when they are used."""
         self.resources = dict_value(resources)
         self.fontmap = _Fonts(self.fonts, dict_value(self.resources.get("Font")))
         self.xobjmap = dict_value(self.resources.get("XObject"))
         self.csmap = {}
 
     def execute(self, streams: Any) -> None:
-        """Run content streams that belong together."""
+        """Run content streams that belong together, but none inside itself."""
         sound = [s for s in map(stream_value, streams) if s.objid not in self.parent_stream_ids]
         self.stream_ids = {s.objid for s in sound if s.objid is not None}
         for name, operands in operations(b"\n".join(data_of(s) for s in sound)):
@@ -52,25 +58,25 @@ class PageInterpreter(PDFPageInterpreter):
                 if len(operands) >= count:
                     run(self, *operands[len(operands) - count :])
 
-    # Paths, of which only thin rules matter
+    # Paths: they show where rules and drawings are
 
     def do_l(self, x: Any, y: Any) -> None:
-        """A line."""
+        """Add a line to the path."""
         if len(self.curpath) < MAX_PATH:
             super().do_l(x, y)
 
     def do_re(self, x: Any, y: Any, w: Any, h: Any) -> None:
-        """A rectangle."""
+        """Add a rectangle to the path."""
         if len(self.curpath) < MAX_PATH:
             super().do_re(x, y, w, h)
 
     def do_c(self, x1: Any, y1: Any, x2: Any, y2: Any, x3: Any, y3: Any) -> None:
-        """A curve."""
+        """Add a curve to the path."""
         if len(self.curpath) < MAX_PATH:
             super().do_c(x1, y1, x2, y2, x3, y3)
 
     def do_v(self, x2: Any, y2: Any, x3: Any, y3: Any) -> None:
-        """A curve with one of its two points in between; which, does not matter here."""
+        """Add a curve with one control point (also ``y``: which one does not matter for a box)."""
         self.do_c(x2, y2, x2, y2, x3, y3)
 
     # Text
@@ -129,7 +135,7 @@ class PageInterpreter(PDFPageInterpreter):
 
 
 class _Fonts(dict[object, Any]):
-    """A page's fonts by name, each loaded when it is first used."""
+    """A page's fonts by name, each loaded when it is first used: many pages name all fonts of the book."""
 
     def __init__(self, store: FontStore, specs: dict[Any, Any]) -> None:
         super().__init__()
@@ -146,7 +152,7 @@ class _Fonts(dict[object, Any]):
 
 
 def _operators(names: str) -> dict[bytes, tuple[int, Any]]:
-    """Each operator's number of operands and the method that runs it."""
+    """Return each operator's number of operands and the method that runs it."""
     table = {}
     for name in names.split():
         method = getattr(

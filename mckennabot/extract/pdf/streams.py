@@ -1,4 +1,4 @@
-"""Decodes streams within limits, and keeps what a damaged one still gives."""
+"""Decode streams within limits, and keep what a damaged one still yields."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ from pdfminer.pdftypes import (
 from pdfminer.runlength import rldecode
 from pdfminer.utils import apply_png_predictor, apply_tiff_predictor
 
-MAX_BYTES = 32 << 20  # decoded, of one stream
-MAX_PACKED = 4 << 20  # of what a filter in pure Python has to undo
+MAX_BYTES = 32 << 20
+"""Decoded bytes of one stream."""
+MAX_PACKED = 4 << 20
+"""Bytes that a filter written in Python, which is slow, may have to decode."""
 MAX_FILTERS = 8
+_PIECE = 4096
+"""Bytes inflated at a time: what comes before an error is kept, up to the piece with the error."""
 
 
 def data_of(stream: PDFStream) -> bytes:
-    """A stream's decoded data, at most `MAX_BYTES` of it; empty where nothing can be made of it."""
+    """Return a stream's decoded data, at most `MAX_BYTES` of it; empty if it cannot be decoded."""
     data = stream.rawdata or b""
     try:
         filters = stream.get_filters()
@@ -51,19 +55,18 @@ def _unfiltered(data: bytes, name: Any) -> bytes:
     ):
         if name in names:
             return decode(data[:MAX_PACKED])
-    return b""  # a picture's filter, or one that nobody knows
+    return b""  # a filter of pictures, or an unknown one
 
 
 def _inflate(data: bytes) -> bytes:
-    """What zlib makes of `data`, up to the first error and the limit."""
-    for bits in (15, -15):  # with and without zlib's header
+    """Inflate data up to the first error or the limit, with zlib's header or with a broken one."""
+    for bits in (15, -15):  # negative: raw deflate data
         inflater = zlib.decompressobj(bits)
         start = 0 if bits > 0 else 2
         done = bytearray()
         try:
-            # In pieces, so that all before an error is kept.
-            for at in range(start, len(data), 4096):
-                done += inflater.decompress(data[at : at + 4096], MAX_BYTES - len(done))
+            for at in range(start, len(data), _PIECE):
+                done += inflater.decompress(data[at : at + _PIECE], MAX_BYTES - len(done))
                 if inflater.eof or len(done) >= MAX_BYTES:
                     break
         except zlib.error:
@@ -91,8 +94,8 @@ def _predicted(data: bytes, parameters: Any) -> bytes:
 
 
 def bound_pdfminer() -> None:
-    """Make pdfminer decode by `data_of` what it decodes itself, fonts and CMaps, within the same limits.
+    """Make pdfminer decode through `data_of` what it decodes by itself, such as fonts and CMaps.
 
-    This changes pdfminer for the whole process, so only processes that do nothing but read pages call it.
+    This patches pdfminer for the whole process, so only worker processes that read pages may call it.
     """
     PDFStream.get_data = data_of  # type: ignore[assignment,method-assign]

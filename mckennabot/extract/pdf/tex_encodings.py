@@ -1,9 +1,9 @@
-"""What the characters of TeX's bitmap fonts are: such a font calls them ``/a65``, after their codes."""
+"""Decode TeX's bitmap fonts: such a font names its glyphs ``/a65``, after their codes in TeX's encodings."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterable
 
 _ASCII = {code: chr(code) for code in range(32, 127)} | {39: "’", 96: "‘"}
 
@@ -30,7 +30,7 @@ T1 = (
     )
     | _from(224, "à á â ã ä å æ ç è é ê ë ì í î ï ð ñ ò ó ô õ ö œ ø ù ú û ü ý þ ß")
 )
-"""Code -> text of TeX's old and new text encodings."""
+"""Code -> text in TeX's old and new text encodings."""
 TS1 = (
     _from(24, "← →")
     | {36: "$", 39: "'", 42: "∗", 45: "-", 47: "⁄", 60: "〈", 61: "−", 62: "〉", 77: "℧", 79: "◯", 87: "Ω"}
@@ -40,30 +40,27 @@ TS1 = (
     | _from(162, "¢ £ ¤ ¥ ¦ § ¨ © ª 🄯 ¬ ℗ ® ¯ ° ± ² ³ ´ µ ¶ · ※ ¹ º √ ¼ ½ ¾ €")
     | {214: "×", 246: "÷"}
 )
-"""The same of its text companion fonts, which have nothing but signs and old-style figures."""
+"""Code -> text in its text companion fonts, which have only signs and old-style figures."""
 
-_OLD_ONLY = frozenset((11, 12, 13, 14, 15, 92, 123, 124))  # common in text, and rare in it in the other one
+# Codes that are common characters in one encoding (ff, fi, dashes, quotes) and rare ones in the other.
+_OLD_ONLY = frozenset((11, 12, 13, 14, 15, 92, 123, 124))
 _NEW_ONLY = frozenset((16, 17, 21, 22, 27, 28, 29, 30, 31, *range(128, 256)))
 
 
-def texts_of(differences: list[Any]) -> dict[int, str]:
-    """Code -> text of a font whose characters have such names; empty for any other font.
+def bitmap_font_texts(names: Iterable[tuple[int, str]]) -> dict[int, str]:
+    """Return code -> text of a font whose glyphs have such names; empty for any other font.
+
+    Which of the encodings it is, the codes that the font has show.
 
     Args:
-        differences: of its /Encoding: codes, each followed by names.
+        names: codes and names of the glyphs, but for ``.notdef``.
     """
     codes: set[int] = set()
-    code = 0
-    for item in differences:
-        if isinstance(item, int):
-            code = item
-            continue
-        name = str(getattr(item, "name", ""))
+    for code, name in names:
         if name == f"a{code}":
             codes.add(code)
-        elif name != ".notdef" and not re.fullmatch(r"a\d+", name):
+        elif not re.fullmatch(r"a\d+", name):
             return {}
-        code += 1
     if codes and codes <= TS1.keys() and not any(chr(code).isalpha() for code in codes if code < 128):
         return {code: TS1[code] for code in codes}
     new = len(codes & _NEW_ONLY) > len(codes & _OLD_ONLY)
