@@ -1,1 +1,1 @@
-"""What is known about books, whatever file they come in: numerals, titles, hyphens, characters."""
+"""Know what holds for books whatever file they come in: numerals, titles, hyphens, characters, languages."""

@@ -1,9 +1,8 @@
-"""The words that head chapters, parts and prefaces, and the numbers beside them, by language.
+"""List the words for chapters, parts and prefaces, and the numbers beside them, by language.
 
-A row holds the words for a chapter, for a part, for what has a name instead of a number, and the numbers
-from one on as stems: an ending of a few letters follows them, so that one row knows cardinals, ordinals and
-cases.
-Words are compared as `heading_words.fold` makes them: in small letters, without accents.
+A row holds the words for a chapter, for a part, for what has a name instead of a number, and the numbers from
+one on as stems: a few letters may follow, so that one row covers cardinals, ordinals and cases.
+Words are written as `heading_words.fold` returns them: in small letters, without accents.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """The words of one language, parted by blanks; numbers from one on, alternatives parted by a stroke."""
+    """The words of one language, separated by blanks; alternative stems of a number by a slash."""
 
     chapter: str
     part: str

@@ -1,4 +1,4 @@
-"""Characters as a reader means them: ligatures taken apart, code points that stand for nothing dropped."""
+"""Repair characters: take ligatures apart, drop the invisible, order text that runs both ways."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SOFT_HYPHEN = "\u00ad"
 # Presentation forms: ligatures such as U+FB01 and the shaped letters of Hebrew and Arabic.
 _FORMS = re.compile("[\ufb00-\ufb06\ufb13-\ufb17\ufb1d-\ufdff\ufe70-\ufefc]")
 PRIVATE = re.compile("[\ue000-\uf8ff]")
-"""Characters of private use: somebody knew what they stand for."""
+"""Characters of private use: only the font that shows them says what they are."""
 # Controls, surrogates, noncharacters, U+FFFD, and invisible marks of direction or order.
 _NOTHING = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f"
@@ -21,10 +21,10 @@ _HYPHENS = str.maketrans({"\u2010": "-", "\u2011": "-"})
 
 
 def repair(text: str, *, private: bool = False) -> tuple[str, int]:
-    r"""Text as it should have been, NFC, and the number of characters that were taken apart or dropped.
+    r"""Return a text in NFC, and the number of characters that were taken apart or dropped.
 
-    Characters of private use are dropped, or stay for whoever can tell what they are. White space becomes
-    single spaces. Soft hyphens stay, for whoever joins the lines:
+    White space becomes single spaces. Soft hyphens stay, since `Hyphens` joins lines by them. Characters of
+    private use are dropped, or stay for `steps.letters` if `private` is true.
 
     >>> repair("of\ufb01ce\x00")
     ('office', 2)
@@ -43,7 +43,7 @@ def repair(text: str, *, private: bool = False) -> tuple[str, int]:
     return unicodedata.normalize("NFC", text), repaired
 
 
-# Accents that a font draws as glyphs of their own, and what combines with the letter below.
+# Accents that fonts of TeX draw as glyphs of their own, and the combining character for each.
 ACCENTS = {
     "`": "\u0300",
     "\u00b4": "\u0301",
@@ -67,7 +67,7 @@ _DOTLESS = {"\u0131": "i", "\u0237": "j"}
 
 
 def accented(letter: str, accent: str) -> str:
-    """A letter and the spacing accent drawn over it, as one character where there is one.
+    """Return a letter and the spacing accent drawn over it as one character, if there is one.
 
     >>> accented("\u0131", "\u00b4")
     'í'
@@ -83,12 +83,12 @@ _RAISED = {plain: raised for raised, plain in _LOWERED.items()}
 
 
 def lowered(text: str) -> str:
-    """Superscript digits as plain ones."""
+    """Return a text with plain digits for superscript ones."""
     return text.translate(_LOWERED)
 
 
 def raised_figures(text: str) -> str:
-    """Plain digits as superscript ones."""
+    """Return a text with superscript digits for plain ones."""
     return text.translate(_RAISED)
 
 
@@ -98,18 +98,18 @@ _RIGHT_TO_LEFT = re.compile(
 
 
 def has_right_to_left(text: str) -> bool:
-    """Whether any letter belongs to a script that is written from right to left."""
+    """Return whether any letter belongs to a script that is written from right to left."""
     return not text.isascii() and bool(_RIGHT_TO_LEFT.search(text))
 
 
 def logical_order(pieces: list[str], right_to_left: bool) -> str:
-    """A line as it is read, from its pieces as they stand on the page from left to right.
+    """Return a line in reading order, from its pieces as they stand on the page from left to right.
 
-    Unicode's bidirectional algorithm leads from the order of reading to the one on the page, and, but for
+    Unicode's bidirectional algorithm (UAX #9) leads from reading order to the order on the page, and, but for
     rare lines, from there back.
 
     Args:
-        pieces: a glyph's text each; a ligature's letters are in the order of reading.
+        pieces: the text of one glyph each; a ligature's letters are in the order of reading.
         right_to_left: whether the line as a whole runs from right to left.
     """
     from bidi import get_display
@@ -129,7 +129,7 @@ _CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 
 
 def _nests(text: str) -> bool:
-    """Whether each bracket that opens is closed, and none is closed before."""
+    """Return whether each bracket that opens is closed, and none is closed before it opens."""
     waiting: list[str] = []
     for character in text:
         if character in _CLOSED_BY:
@@ -140,7 +140,7 @@ def _nests(text: str) -> bool:
 
 
 def runs_right_to_left(text: str) -> bool:
-    """Whether most of a text's letters belong to scripts that are written from right to left."""
+    """Return whether most letters of a text belong to scripts that are written from right to left."""
     if not has_right_to_left(text):
         return False
     strong = [unicodedata.bidirectional(c) for c in text if c.isalpha()]

@@ -1,4 +1,7 @@
-"""What the first words of a heading say that it heads, and its number, in the languages of chapter_words."""
+"""Read the first words of a heading, such as "Chapter 3" or "Zweiter Teil", in thirty languages.
+
+The words are in `chapter_words`; Chinese, Japanese, Korean and Thai have patterns here.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,13 @@ from mckennabot.extract.books.chapter_words import LANGUAGES
 from mckennabot.extract.books.numerals import number, roman, spelled
 
 _ENDING = 4
-"""Letters that may follow a number's stem."""
+"""Letters that may follow a number's stem: endings of case, gender and ordinal."""
 _COMPOUND, _COMPOUNDING = 14, ("de", "nl", "it", "hu", "fi", "el", "da", "sv")
-"""The same where numbers above twenty are one word."""
-
+"""The same in languages that write numbers above twenty as one word."""
+_HEAD = 200
+"""Characters of a text in which its first words are."""
+_LETTERS = 3
+"""Letters of a number in Hebrew or Greek letters, with marks; a longer word is a word."""
 
 # Chinese, Japanese and Korean write the number between a sign and the word.
 _CJK = re.compile(
@@ -41,7 +47,7 @@ _GREEK = "αβγδεϛζηθι"
 
 @lru_cache(maxsize=4096)
 def fold(text: str) -> str:
-    """Text in small letters without accents and other marks on them.
+    """Return a text in small letters without accents and other marks on them.
 
     >>> fold("Kapitola První"), fold("ΚΕΦΆΛΑΙΟ")
     ('kapitola prvni', 'κεφαλαιο')
@@ -62,7 +68,7 @@ _PLAIN = str.maketrans(
 
 
 def _words(kind: str) -> dict[str, list[str]]:
-    """The languages of each word of a kind."""
+    """Return each folded word of a kind with the languages that have it."""
     found: dict[str, list[str]] = {}
     for language, words in LANGUAGES.items():
         for word in getattr(words, kind).split():
@@ -103,7 +109,9 @@ _NAMED_FIRST = re.compile(rf"(?:the )?(?:{_pattern(_NAMED)})(?!\w)")
 
 
 def heading_words(text: str) -> tuple[str, int | None] | None:
-    """What a heading's first words say that it heads, in any of the languages, with its number.
+    """Return what a heading's first words say that it heads, and its number, in any of the languages.
+
+    The first is ``chapter``, ``part`` or ``named``; None if they say nothing.
 
     >>> heading_words("Kapitola první"), heading_words("Глава 12. Лампа"), heading_words("第三章 大雾")
     (('chapter', 1), ('chapter', 12), ('chapter', 3))
@@ -112,8 +120,8 @@ def heading_words(text: str) -> tuple[str, int | None] | None:
     >>> heading_words("One letter came") is heading_words("The lamp") is None
     True
     """
-    folded = fold(text[:200].lstrip(" \t*_[(\"'“«"))
-    if found := _of_the_east(text.strip()):
+    folded = fold(text[:_HEAD].lstrip(" \t*_[(\"'“«"))
+    if found := _in_asian_scripts(text.strip()):
         return found
     if match := _WORD_FIRST.match(folded):
         value = _number_in(folded[match.end() :], _languages(match))
@@ -136,7 +144,7 @@ _MISREAD = str.maketrans("lT1|!JL", "IIIIIII")
 
 
 def _misread(text: str) -> int | None:
-    """The roman number behind a heading's first word, as a recognised scan may have it.
+    """Return the roman number after a heading's first word, if OCR has misread its letters.
 
     >>> _misread("CHAPTER IT"), _misread("Chapter VIL."), _misread("Letter it came")
     (2, 7, None)
@@ -146,10 +154,12 @@ def _misread(text: str) -> int | None:
 
 
 def _languages(match: re.Match[str]) -> list[str]:
+    """Return the languages that have the matched word."""
     return _CHAPTER.get(match["chapter"] or "", []) or _PART.get(match["part"] or "", [])
 
 
-def _of_the_east(text: str) -> tuple[str, int | None] | None:
+def _in_asian_scripts(text: str) -> tuple[str, int | None] | None:
+    """Return the same as `heading_words` for Chinese, Japanese, Korean and Thai."""
     if match := _CJK.match(text):
         number_, word = (match[1], match[2]) if match[1] else (match[3], match[4])
         if match[0].startswith("第") or not text[match.end() :].strip():
@@ -170,7 +180,7 @@ def _of_the_east(text: str) -> tuple[str, int | None] | None:
 
 
 def _cjk_number(text: str) -> int | None:
-    """A number as Chinese and its neighbours write it.
+    """Return the value of a number in Han characters or Korean syllables, None for other text.
 
     >>> _cjk_number("二十三"), _cjk_number("十"), _cjk_number("１２"), _cjk_number("一〇五")
     (23, 10, 12, 105)
@@ -191,17 +201,18 @@ def _cjk_number(text: str) -> int | None:
 
 
 def bare_cjk_number(text: str) -> int | None:
-    """The value of a text that is nothing but a number in Han characters."""
+    """Return the value of a text that is only a number in Han characters, None for other text."""
     return _cjk_number(text) if re.fullmatch(r"[〇一二三四五六七八九十百]{1,5}", text) else None
 
 
 def _number_in(text: str, languages: list[str]) -> int | None:
-    """The number that follows a word."""
+    """Return the number with which a text begins, None if it begins with something else."""
     token = re.match(r"[^\w]*(?:(?:the|nr|no|n|nº|la|le|al|a|№)[.\s]\s*)?([\w’'׳״΄ʹ-]+)", text)
     return _value(token[1], languages) if token else None
 
 
 def _value(token: str, languages: list[str]) -> int | None:
+    """Return the value of a number in digits, roman, words or letters of these languages."""
     if figures := re.match(r"\d{1,4}(?=-?\D{0,3}$)", token):  # also 1st, 2-я, 3er
         return int(figures[0])
     if (value := number(token)) is not None:
@@ -215,7 +226,7 @@ def _value(token: str, languages: list[str]) -> int | None:
 
 
 def _spelled(token: str, language: str) -> int | None:
-    """A number written out in a language: the one with the longest stem that the token begins with."""
+    """Return the value of a number written out in a language, by the longest stem that begins the token."""
     stems = [
         (len(stem), value)
         for value, alternatives in enumerate(LANGUAGES[language].numbers.split(), 1)
@@ -227,9 +238,9 @@ def _spelled(token: str, language: str) -> int | None:
 
 
 def _letters(token: str, languages: list[str]) -> int | None:
-    """A number in letters of the alphabet, as Hebrew and Greek count chapters."""
+    """Return the value of a number in letters of the alphabet, as Hebrew and Greek count chapters."""
     for language, alphabet in (("he", _HEBREW), ("el", _GREEK)):
-        if language in languages and 0 < len(token) <= 3 and all(c in f'{alphabet}כ״"' for c in token):
+        if language in languages and 0 < len(token) <= _LETTERS and all(c in f'{alphabet}כ״"' for c in token):
             plain = [c for c in token if c in alphabet or c == "כ"]
             return sum(20 if c == "כ" else alphabet.index(c) + 1 for c in plain) or None
     return None

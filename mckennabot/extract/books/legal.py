@@ -1,4 +1,4 @@
-"""Words of law and trade, by which the pages of publishers and of Project Gutenberg are known."""
+"""Recognise imprints and licences by the words of law and trade in them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ LEGAL = re.compile(
     r"alle rechte|tous droits|dépôt légal|reservados",
     re.IGNORECASE,
 )
-GUTENBERG_START = re.compile(r"\*\*\*\s*start of (the|this) project gutenberg", re.IGNORECASE)
+# The lines between which Project Gutenberg puts a text; "the small print" closed its older headers.
+GUTENBERG_START = re.compile(
+    r"\*\*\*\s*start of (the|this) project gutenberg|\*end\*?\s*the small print", re.IGNORECASE
+)
 GUTENBERG_END = re.compile(
-    r"\*\*\*\s*end of (the|this) project gutenberg|^end of (the )?project gutenberg|^\W*start: full license",
+    r"\*\*\*\s*end of (the|this) project gutenberg|"
+    r"^end of (the |this )?project gutenberg|^\W*start: full license",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Numbers as books print them: arabic or roman, alone or dressed up as ``Page 12 of 300`` or ``- 12 -``."""
+"""Read numbers as books print them: arabic, roman or in words, alone or as ``Page 12 of 300``, ``- 12 -``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 _ROMAN = re.compile(r"m{0,3}(cm|cd|d?c{0,4})(xc|xl|l?x{0,4})(ix|iv|v?i{0,4})", re.IGNORECASE)
 _VALUES = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}
 _DIGITS = 9
-"""Digits of the largest number in a book; longer ones are codes."""
+"""Digits of the largest number in a book; longer ones are codes such as ISBNs."""
 _DRESSED = re.compile(
     r"\W*(?:(?:page|pg|p|seite|s|pagina|página|pág|pag)\b\.?\s*)?(\d{1,4}|[ivxlcdm]{1,8})"
     r"(?:\s*(?:of|/|von|de|sur|di|van)\s*\d{1,4})?\W*",
@@ -16,7 +16,7 @@ _DRESSED = re.compile(
 
 
 def roman(text: str) -> int | None:
-    """The value of a roman number, None where it is none.
+    """Return the value of a roman number, None for any other text.
 
     >>> roman("xiv")
     14
@@ -28,7 +28,9 @@ def roman(text: str) -> int | None:
 
 
 def number(text: str) -> int | None:
-    """The value of a number in decimal digits of any script, or in roman ones; None where it is none.
+    """Return the value of a number in decimal digits of any script or in roman ones, None for other text.
+
+    Raised and circled digits do not count: they are exponents and bullets.
 
     >>> number("12"), number("\u0661\u0662"), number("xii"), number("10\u00b9\u2070"), number("\u2460")
     (12, 12, 12, None, None)
@@ -37,7 +39,7 @@ def number(text: str) -> int | None:
 
 
 def page_number(text: str) -> tuple[int, bool] | None:
-    """The value of a text that is nothing but a page number, and whether it is roman.
+    """Return the value of a text that is only a page number, and whether it is roman; None for other text.
 
     >>> page_number("- 12 -"), page_number("Page 3 of 9"), page_number("12 men")
     ((12, False), (3, False), None)
@@ -67,7 +69,7 @@ _TENS = {
 
 
 def spelled(text: str) -> int | None:
-    """The value of a number written out in English, cardinal or ordinal, None where it is none.
+    """Return the value of a number written out in English, cardinal or ordinal, None for other text.
 
     >>> spelled("Twenty-one"), spelled("third"), spelled("many")
     (21, 3, None)

@@ -1,4 +1,4 @@
-"""Words of titles: what a heading says that it heads, in the languages that books come in."""
+"""Read what a heading says that it heads: a chapter, a part, a preface, contents, notes, an index."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from mckennabot.extract.books.heading_words import bare_cjk_number, heading_word
 from mckennabot.extract.books.numerals import number
 from mckennabot.extract.kinds import Kind
 
+_MOST_CHAPTERS = 200
+"""A bare number from this on is a year, or the number of a page, rather than of a chapter."""
+
 
 def describe(text: str) -> tuple[str, int | None]:
-    """What a heading's words say that it heads, and its number.
+    """Return what a heading heads, and its number if it has one.
+
+    The first is ``chapter``, ``part``, ``named`` (a preface and the like) or "", unknown.
 
     >>> describe("CHAPTER IV. A Flight"), describe("Part Two"), describe("Preface"), describe("12")
     (('chapter', 4), ('part', 2), ('named', None), ('chapter', 12))
@@ -21,7 +26,7 @@ def describe(text: str) -> tuple[str, int | None]:
     value = number(bare)
     if value is None:
         value = bare_cjk_number(bare)
-    if value is not None and value < 200:
+    if value is not None and value < _MOST_CHAPTERS:
         return "chapter", value
     if match := re.match(r"(\d{1,3}|[IVXLC]{1,7})[.:]?\s+(?=[^\W\d_])", text):
         return "", number(match[1])
@@ -29,12 +34,12 @@ def describe(text: str) -> tuple[str, int | None]:
 
 
 def is_numbered_chapter(text: str) -> bool:
-    """Whether a text begins with the word for a chapter and its number."""
+    """Return whether a text begins with the word for a chapter and a number."""
     found = heading_words(text)
     return found is not None and found[0] == "chapter" and found[1] is not None
 
 
-# Patterns of whole titles, by kind; the first kind that fits counts.
+# Patterns of whole titles by the kind of what stands below; the first that matches counts.
 _TITLES = {
     Kind.CONTENTS: (
         r"innhold(sfortegnelse)?|indhold(sfortegnelse)?|innehåll(sförteckning)?|sisällys(luettelo)?",
@@ -80,11 +85,11 @@ _TITLE_KINDS = {kind: re.compile("|".join(patterns), re.IGNORECASE) for kind, pa
 
 
 _LEADING_NUMBER = re.compile(r"^\d{1,3}[.:)]?\s+")
-"""Of a section, as in "18. Notes"."""
+"""The number of a section, as in "18. Notes"."""
 
 
 def title_kind(text: str) -> Kind | None:
-    """The kind of matter that a heading announces, or None.
+    """Return the kind of matter that a heading announces, None for text.
 
     >>> str(title_kind("List of Illustrations")), title_kind("Chapter One")
     ('contents', None)

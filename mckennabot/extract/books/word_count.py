@@ -1,4 +1,4 @@
-"""How many words a text has, in scripts with and without spaces between them."""
+"""Count words, in scripts with and without spaces between them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ _WIDE = re.compile(
 )
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 _LETTERS_A_WORD = 5
+"""Letters of a word in these, on average and roughly; counting them exactly would take a dictionary."""
 
 
 def count_words(text: str) -> int:
-    """Words between spaces; each character of Chinese or Japanese is one, as editors count them.
+    """Count the words between spaces; each Chinese or Japanese character is one, as editors count them.
 
     >>> count_words("The lamp is out."), count_words("灯塔的守望者。"), count_words("the 灯塔 is")
     (4, 6, 4)
@@ -29,7 +30,7 @@ def count_words(text: str) -> int:
 
 
 def is_wide(character: str) -> bool:
-    """Whether a character fills a square, and no space is written beside it."""
+    """Return whether a character fills a square, and is written without spaces around it."""
     return (
         "\u2e80" <= character <= "\ua4cf"
         or "\uf900" <= character <= "\ufaff"

@@ -1,4 +1,7 @@
-"""Lists of words by language, and the language of a book; a list that is missing costs no book."""
+"""Recognise the language of a book, and load the list of its words.
+
+Without a list a book is read all the same: its own words then decide alone.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 RARE = 50
-"""The lists have many words that are none at this, their lowest, frequency."""
+"""The lowest frequency in the lists, at which they have many typing errors and scraps of words."""
 
 _LANGUAGES = {
     "en": "the and of that was",
@@ -21,15 +24,15 @@ _LANGUAGES = {
     "it": "il che di una per",
     "nl": "het een van dat niet",
 }
-"""A few words by which a language is known."""
+"""The words by which a language is known: all of them stand in any book in it."""
 
 
 def language_of(words: Counter[str], *, likely: bool = False) -> str:
-    """The language that a book's words are written in, "" where that is not known.
+    """Return the language of a book by its most usual words, as a two-letter code; "" if it is not known.
 
     Args:
-        words: how often it has each, in lower case.
-        likely: name the likeliest one also for a text too short to have all the usual words.
+        words: counts of its words, in lower case.
+        likely: return the likeliest one for a text too short to have all the usual words.
     """
     shares = {name: min(words[word] for word in usual.split()) for name, usual in _LANGUAGES.items()}
     language = max(shares, key=lambda name: shares[name])
@@ -42,10 +45,10 @@ def language_of(words: Counter[str], *, likely: bool = False) -> str:
 
 @lru_cache(maxsize=2)
 def known_words(language: str) -> Mapping[str, int]:
-    """Words of a language with how frequent they are; none where there is no list, or it cannot be read.
+    """Return the words of a language with their frequencies; nothing if there is no list that can be read.
 
-    pyspellchecker has such lists, and no function that gives them out: their place in it may change. Without
-    one a book's own words decide alone.
+    The lists are data files of pyspellchecker, which has no function that returns them: a release that moves
+    them costs the lists, not the book.
     """
     if not language:
         return {}

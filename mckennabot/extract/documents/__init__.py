@@ -19,6 +19,7 @@ from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, UsageError
 from mckennabot.extract.book import Book
 from mckennabot.extract.books.characters import SOFT_HYPHEN, repair
+from mckennabot.extract.books.legal import GUTENBERG_END, GUTENBERG_START
 from mckennabot.extract.documents.blocks import Block, Source
 from mckennabot.extract.documents.chapters import Division, divide
 from mckennabot.extract.documents.readers import find_reader
@@ -112,14 +113,6 @@ _EARLY, _EARLY_BLOCKS = 4, 40
 _CREDITED = 5
 """Blocks behind the header among which its volunteers are named."""
 _ORNAMENT = re.compile(r"[\s*•·~_=#+—–-]+")
-_START = re.compile(
-    r"\*\*\*\s*start of (the|this) project gutenberg|\*end\*?\s*the small print", re.IGNORECASE
-)
-_END = re.compile(
-    r"\*\*\*\s*end of (the|this) project gutenberg|"
-    r"end of (the |this )?project gutenberg|\W*start: full license",
-    re.IGNORECASE,
-)
 _CREDITS = re.compile(
     r"(this )?(e-?(text|book)|html version) (was )?(prepared|produced|transcribed)|produced by|"
     r"transcribed (by|from)|\[?transcriber",
@@ -141,10 +134,10 @@ def _repair(block: Block, report: Report) -> bool:
 def _mark_gutenberg(blocks: list[Block]) -> None:
     """Mark what Project Gutenberg puts before and after its texts, by the lines that it puts between."""
     early, late = len(blocks) // _EARLY + _EARLY_BLOCKS, len(blocks) // 2
-    starts = [n for n, block in enumerate(blocks[:early]) if _START.search(block.text)]
+    starts = [n for n, block in enumerate(blocks[:early]) if GUTENBERG_START.search(block.text)]
     # A poem may be shorter than the licence behind it: after a start, the end counts wherever it is.
     after = starts[-1] if starts else late
-    ends = [n for n, block in enumerate(blocks) if n > after and _END.match(block.text)]
+    ends = [n for n, block in enumerate(blocks) if n > after and GUTENBERG_END.match(block.text)]
     first, last = (starts[-1] + 1 if starts else 0), (ends[0] if ends else len(blocks))
     for block in [*blocks[:first], *blocks[last:]]:
         block.kind = Kind.BOILERPLATE
