@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -177,6 +178,23 @@ def test_wrong_options_are_refused_by_name(voice: mb.Voice, run: mb.Run) -> None
         mb.load("missing", checkpoints=run.path.parent)
     with pytest.raises(mb.InputError, match="no such file"):
         mb.read_book("missing.pdf")
+
+
+def test_a_voice_need_not_be_closed(run: mb.Run) -> None:
+    """Threads of CTranslate2's that outlive the interpreter abort the process."""
+    code = (
+        "import sys, mckennabot as mb\n"
+        "voices = [mb.load(sys.argv[1]) for _ in range(2)]\n"
+        "for voice in voices: print(voice.generate('The sea', length=3))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run.path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.count("The sea"), done.stderr) == (0, 2, "")
 
 
 def test_a_closed_voice_says_so(run: mb.Run) -> None:

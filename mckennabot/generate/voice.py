@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ FIXED = ("run", "model", "checkpoints", "checkpoint", "precision", "engine")
 
 
 class Voice:
-    """A loaded model. It keeps the memory that it takes until it is closed, or its ``with`` block ends.
+    """A loaded model. It keeps its memory until it is closed or its ``with`` block ends, or nobody has it.
 
     The same seed gives the same texts on the same machine. A voice is for one thread at a time.
 
@@ -41,7 +42,8 @@ class Voice:
         self._reporter = reporter or Silent()
         self._stack = contextlib.ExitStack()
         self._source, self._settings, self._sampler = while_it_trains(lambda: self._open(settings))
-        self._closed = False
+        # CTranslate2's threads must end before the interpreter does, or they abort the process: at exit too.
+        self._ending = weakref.finalize(self, self._stack.close)
 
     def _open(self, settings: GenerateSettings) -> tuple[Source, GenerateSettings, Sampler]:
         source = find_source(settings, self._reporter)
@@ -188,7 +190,7 @@ class Voice:
 
     def _turn(self, options: dict[str, Any]) -> GenerateSettings:
         """Set the sampler to what a call asks for."""
-        if self._closed:
+        if not self._ending.alive:
             raise ValueError("this voice is closed")
         given = {name: value for name, value in options.items() if value is not None}
         for name in given:
@@ -204,8 +206,7 @@ class Voice:
 
     def close(self) -> None:
         """Give the memory back."""
-        self._closed = True
-        self._stack.close()
+        self._ending()
 
     def __enter__(self) -> Voice:
         return self
