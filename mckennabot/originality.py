@@ -238,7 +238,7 @@ class Index:
         return index
 
     def counts(self) -> dict[str, int]:
-        """How often the corpus has each word."""
+        """Return how often the corpus has each word."""
         import numpy as np
 
         found = np.bincount(self._ids, minlength=len(self._number) + 1)
@@ -326,7 +326,7 @@ class Index:
 
 
 def words(text: str) -> list[tuple[str, int, int]]:
-    """The words of a text as they are compared, each with its start and end.
+    """Return the words of a text as they are compared, each with its start and end.
 
     >>> words("“Don’t!” said crypto-geometers")
     [('dont', 1, 6), ('said', 9, 13), ('cryptogeometers', 14, 30)]
@@ -349,7 +349,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def _shared(one: Ints, other: Ints) -> int:
-    """How many numbers two arrays have in common from their starts on."""
+    """Return how many numbers two arrays have in common from their starts on."""
     done, step = 0, 16
     while True:
         a, b = one[done : done + step], other[done : done + step]
@@ -401,7 +401,7 @@ def _packed_spots(spots: Iterable[Spot | None]) -> tuple[Ints, list[str]]:
 
 
 def _line(name: str) -> str:
-    """A name on one line, as `_packed` takes it: a heading may have two."""
+    """Return a name on one line, as `_packed` takes it: a heading may have two."""
     return " ".join(name.split())
 
 

@@ -40,7 +40,7 @@ class Option:
 
 
 def setting(default: Any, help: str, **details: Any) -> Any:
-    """A dataclass field with an `Option`."""
+    """Return a dataclass field with an `Option`."""
     return field(default=default, metadata={"option": Option(help, **details)})
 
 
@@ -63,7 +63,7 @@ class Settings:
 
 
 def types_of(settings: type) -> dict[str, Any]:
-    """The types of a settings class's fields, resolved."""
+    """Return the types of a settings class's fields, resolved."""
     return typing.get_type_hints(settings)
 
 
@@ -71,7 +71,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def with_options(settings: S, options: Mapping[str, Any]) -> S:
-    """The settings with some of them changed.
+    """Return the settings with some of them changed.
 
     Raises:
         TypeError: there is no such setting; the nearest one is named.
@@ -88,7 +88,7 @@ def with_options(settings: S, options: Mapping[str, Any]) -> S:
 
 
 def from_text(settings: type[Settings], name: str, text: str) -> Any:
-    """What a setting makes of a value that was typed; a set of texts takes one, or none.
+    """Return what a setting makes of a value that was typed; a set of texts takes one, or none.
 
     Raises:
         UsageError: it is not such a value.
@@ -107,19 +107,19 @@ def from_text(settings: type[Settings], name: str, text: str) -> Any:
 
 
 def option_of(each: Field[Any]) -> Option:
-    """What a settings class's field says of itself."""
+    """Return what a settings class's field says of itself."""
     found = each.metadata["option"]
     assert isinstance(found, Option)
     return found
 
 
 def flag(name: str) -> str:
-    """A setting's name on the command line."""
+    """Return a setting's name on the command line."""
     return "--" + name.replace("_", "-")
 
 
 def without_none(kind: Any) -> Any:
-    """The type of a setting's value where there is one: ``int`` of ``int | None``."""
+    """Return the type of a setting's value where there is one: ``int`` of ``int | None``."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return next(inner for inner in typing.get_args(kind) if inner is not type(None))
     return kind
@@ -163,7 +163,7 @@ _NAMES: dict[Any, str] = {
 
 
 def _converted(kind: Any, value: Any) -> Any:
-    """The value as what its field holds.
+    """Return the value as what its field holds.
 
     Raises:
         TypeError, ValueError: it cannot be that.
@@ -199,7 +199,7 @@ def _texts(value: Any, split: bool) -> Any:
 
 
 def page_span(text: str) -> tuple[int, int]:
-    """The first and the last page of ``10-240``, ``10-``, ``-240`` or ``10``, from 1.
+    """Return the first and the last page of ``10-240``, ``10-``, ``-240`` or ``10``, from 1.
 
     Raises:
         ValueError: it is no such span.

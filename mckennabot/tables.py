@@ -74,7 +74,7 @@ class Table:
     header: bool
 
     def chosen(self) -> str:
-        """What to tell the user of the choice."""
+        """Return what to tell the user of the choice."""
         others = [name for name in self.columns if name != self.column]
         said = f"reads the column {self.column!r}" if self.header else f"reads {self.column}"
         if others:
@@ -83,7 +83,7 @@ class Table:
 
 
 def read_table(text: str, suffix: str, column: str | None = None) -> Table:
-    """The texts of a table.
+    """Return the texts of a table.
 
     Args:
         text: the file's content.
@@ -164,7 +164,7 @@ def _delimiter(text: str) -> str:
 
 
 def _is_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: short words, none of them a value or a sentence."""
+    """Return whether the first row names the columns: short words, none of them a value or a sentence."""
     first = [cell.strip() for cell in rows[0]]
     if any(cell.casefold() in _TEXT_NAMES for cell in first):
         return True
@@ -199,7 +199,7 @@ def _json_columns(text: str) -> tuple[dict[str, list[str]], bool]:
 
 
 def _json_rows(text: str) -> Iterator[Any]:
-    """The rows of JSON lines, or of one array, or of the one array in an object."""
+    """Yield the rows of JSON lines, or of one array, or of the one array in an object."""
     try:
         if "\n" in text.strip() and (rows := _json_lines(text)):
             yield from rows
@@ -214,7 +214,7 @@ def _json_rows(text: str) -> Iterator[Any]:
 
 
 def _json_lines(text: str) -> list[Any] | None:
-    """A value a line; None where the lines are parts of one value."""
+    """Return a value a line; None where the lines are parts of one value."""
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -238,7 +238,7 @@ def _named(columns: dict[str, list[str]], wanted: str) -> str:
 
 
 def _found(columns: dict[str, list[str]]) -> str:
-    """The column of texts: by its name, else the one with by far the most words."""
+    """Return the column of texts: by its name, else the one with by far the most words."""
     words = {
         name: _words(cells[:_JUDGED]) for name, cells in columns.items() if _holds_texts(cells[:_JUDGED])
     }
@@ -260,7 +260,7 @@ def _found(columns: dict[str, list[str]]) -> str:
 
 
 def _holds_texts(cells: Sequence[str]) -> bool:
-    """Whether most cells hold words, and not ids, dates, numbers or addresses."""
+    """Return whether most cells hold words, and not ids, dates, numbers or addresses."""
     full = [cell.strip() for cell in cells if cell.strip()]
     return bool(full) and sum(not _VALUE.fullmatch(cell) for cell in full) > 0.5 * len(full)
 

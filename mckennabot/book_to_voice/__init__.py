@@ -91,7 +91,7 @@ def make_voice(
 
 
 def run_name(sources: Sequence[Path]) -> str:
-    """A name for the run: the first source's, in characters that a shell leaves alone.
+    """Return a name for the run: the first source's, in characters that a shell leaves alone.
 
     >>> run_name([Path("books/The New Age.pdf")])
     'The-New-Age'
@@ -108,7 +108,7 @@ def _read(
     settings: VoiceSettings,
     reporter: Reporter,
 ) -> Library:
-    """The texts: those that an earlier call wrote for the same sources, else new ones."""
+    """Return the texts: those that an earlier call wrote for the same sources, else new ones."""
     key = shelf.describe(files, reading, settings.per_book)
     books = shelf.find_written(directory, key)
     if books is None:
@@ -160,7 +160,7 @@ def _goal(
     began: float,
     reporter: Reporter,
 ) -> FinetuneSettings:
-    """The settings of training: those that the run was begun with, else a new plan."""
+    """Return the settings of training: those that the run was begun with, else a new plan."""
     path = CORPUS_DIR / name / PLAN
     options: dict[str, Any] = {
         "run": name,
@@ -185,7 +185,7 @@ def _goal(
 
 
 def _model(run: ModelDir, settings: VoiceSettings) -> str | None:
-    """The model to start from: a run that is there goes on with its own."""
+    """Return the model to start from: a run that is there goes on with its own."""
     if settings.model or settings.fresh or not run.steps():
         return settings.model
     began = run.run_info().get("model")
@@ -193,7 +193,7 @@ def _model(run: ModelDir, settings: VoiceSettings) -> str | None:
 
 
 def _planned(path: Path, settings: VoiceSettings) -> dict[str, Any] | None:
-    """What an earlier call with the same time and model planned."""
+    """Return what an earlier call with the same time and model planned."""
     try:
         known = json.loads(path.read_bytes())
         options = dict(known["settings"])
@@ -212,7 +212,7 @@ def _say_plan(plan: Plan, settings: VoiceSettings, began: float, reporter: Repor
 
 
 def _is_done(run: ModelDir, goal: FinetuneSettings) -> bool:
-    """Whether the run has been trained as planned, and reported on since."""
+    """Return whether the run has been trained as planned, and reported on since."""
     before = run.run_info().get("settings") or {}
     return is_current(run) and (before.get("steps"), before.get("minutes")) == (goal.steps, goal.minutes)
 

@@ -15,13 +15,13 @@ _CREATOR = re.compile(rb"<(?:\w+:)?creator\b[^>]*>([^<]{1,500})<", re.IGNORECASE
 
 
 def author_of(source: Path) -> str:
-    """The author named in a PDF's or an EPUB's metadata; a file that is damaged names none."""
+    """Return the author named in a PDF's or an EPUB's metadata; a file that is damaged names none."""
     reader = {".pdf": _of_pdf, ".epub": _of_epub}.get(source.suffix.lower())
     return " ".join(reader(source).split())[:LONGEST] if reader else ""
 
 
 def are_one(author: str, other: str) -> bool:
-    """Whether two names may be one person's: one has the other's family name, or one is not known.
+    """Return whether two names may be one person's: one has the other's family name, or one is not known.
 
     >>> are_one("Terence McKenna", "McKenna, T."), are_one("Ann Lee", "Ann Radcliffe")
     (True, False)
@@ -31,7 +31,7 @@ def are_one(author: str, other: str) -> bool:
 
 
 def _last_name(author: str) -> str:
-    """The family name, which stands last, or before a comma."""
+    """Return the family name, which stands last, or before a comma."""
     names = re.findall(r"\w+", author.partition(",")[0].casefold())
     return names[-1] if names else ""
 

@@ -226,7 +226,7 @@ def describe(sources: Sequence[Path], settings: ExtractSettings, per_book: bool)
 
 
 def find_written(directory: Path, key: dict[str, Any]) -> Library | None:
-    """What an earlier call wrote for the same sources; None where that is not all there."""
+    """Return what an earlier call wrote for the same sources; None where that is not all there."""
     manifest = _manifest(directory)
     if json.loads(json.dumps(key)) != manifest.get("key"):
         return None
@@ -282,7 +282,7 @@ def _digest(body: str) -> str:
 
 
 def _names(texts: Sequence[Text]) -> list[str]:
-    """A name for each corpus file: the source's, with its kind or a number where two have the same."""
+    """Return a name for each corpus file: the source's, with its kind or a number where two have the same."""
     names: list[str] = []
     for text in texts:
         stem, kind = text.source.stem or "text", text.source.suffix.lstrip(".").lower()

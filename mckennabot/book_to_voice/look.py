@@ -106,7 +106,7 @@ def _warnings(library: Library, words: int, sample: str) -> Iterator[str]:
 
 
 def _other_authors(library: Library) -> Iterator[str]:
-    """The sources whose files name someone else than the first one that names anyone."""
+    """Yield the sources whose files name someone else than the first one that names anyone."""
     named = [(text.source.name, author) for text in library.texts if (author := author_of(text.source))]
     for name, author in named[1:]:
         if not are_one(author, named[0][1]):

@@ -58,7 +58,7 @@ class Plan:
         return self.settings.steps * self.effort.windows_per_step / self.effort.windows
 
     def lines(self) -> Iterator[str]:
-        """The plan in words."""
+        """Yield the plan in words."""
         effort = self.effort
         yield f"{self.settings.model}, {effort.parameters / 1e6:,.0f} million parameters: {self.why}"
         each = f"{effort.windows_per_step} × {effort.block:,} tokens"
@@ -145,7 +145,7 @@ def make_plan(library: Library, look: Look, settings: VoiceSettings, ends: float
 
 
 def is_useful(effort: Effort, steps: int) -> bool:
-    """Whether so many steps are worth taking: sixty of them, or one pass through the text."""
+    """Return whether so many steps are worth taking: sixty of them, or one pass through the text."""
     return steps >= min(USEFUL_STEPS, -(-effort.windows // effort.windows_per_step))
 
 

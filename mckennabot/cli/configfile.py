@@ -21,14 +21,14 @@ ONLY_WHEN_NAMED = frozenset(
 
 
 def find_config(path: str | None) -> Path | None:
-    """The settings file to read: the one named, else mckennabot.toml where it exists."""
+    """Return the settings file to read: the one named, else mckennabot.toml where it exists."""
     if path is not None:
         return Path(path).expanduser()
     return DEFAULT if DEFAULT.exists() else None
 
 
 def read_config(source: Path, group: click.Group, named: bool) -> dict[str, Any]:
-    """The file's tables in the form of click's ``default_map``.
+    """Return the file's tables in the form of click's ``default_map``.
 
     Args:
         source: the file.
@@ -87,7 +87,7 @@ def _known(name: str, names: list[str], what: str, source: Path) -> str:
 
 
 def _value(option: click.Option, value: Any, where: str) -> Any:
-    """A value as click takes it from the file."""
+    """Return a value as click takes it from the file."""
     if option.is_flag:
         wanted: tuple[type, ...] = (bool,)
         words = "true or false"

@@ -100,7 +100,7 @@ def generate(
 
 
 def _prefixes(prefix: str | None, path: Path | None) -> list[str]:
-    """What the texts start with; one empty prefix is the start of a text.
+    """Return what the texts start with; one empty prefix is the start of a text.
 
     Raises:
         InputError: the file cannot be read, holds no prefix, or is not UTF-8.
@@ -119,7 +119,7 @@ def _prefixes(prefix: str | None, path: Path | None) -> list[str]:
 
 
 def _unicode(argument: str) -> str:
-    """An argument as text; a terminal in a lesser locale hands UTF-8 over as bytes in disguise."""
+    """Return an argument as text; a terminal in a lesser locale hands UTF-8 over as bytes in disguise."""
     if not any("\udc80" <= character <= "\udcff" for character in argument):
         return argument
     try:

@@ -64,7 +64,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def _short(count: int, unit: str) -> str:
-    """A count in three or four digits: 497.8 MB, 124.4 M."""
+    """Return a count in three or four digits: 497.8 MB, 124.4 M."""
     value, prefix = float(count), ""
     for larger in ("k", "M", "G", "T"):
         if value < 1000:

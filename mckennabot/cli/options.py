@@ -114,7 +114,7 @@ class Session:
     sections: frozenset[str] = frozenset()
 
     def reporter(self) -> Console:
-        """What the session wants to hear."""
+        """Return what the session wants to hear."""
         return Console(quiet=self.quiet, verbose=self.verbose)
 
 

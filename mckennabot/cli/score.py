@@ -87,7 +87,7 @@ def score(
 
 
 def _text(path: Path) -> str:
-    """A file's text.
+    """Return a file's text.
 
     Raises:
         InputError: it cannot be read, or holds none.

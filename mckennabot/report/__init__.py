@@ -69,7 +69,7 @@ def refresh_report(run: ModelDir, reporter: Reporter) -> None:
 
 
 def is_current(run: ModelDir) -> bool:
-    """Whether the run's report is there, and made after all else in the run."""
+    """Return whether the run's report is there, and made after all else in the run."""
     try:
         made = (run.path / HTML).stat().st_mtime_ns
         return all((run.path / name).stat().st_mtime_ns <= made for name in ("run.json", "checkpoint", JSON))
@@ -78,7 +78,7 @@ def is_current(run: ModelDir) -> bool:
 
 
 def make_report(run: ModelDir, reporter: Reporter) -> Report:
-    """The report on a run as it is now.
+    """Return the report on a run as it is now.
 
     Raises:
         ModelError: it is no run, or damaged.
@@ -164,7 +164,7 @@ def _notes(
 def _commands(
     run: ModelDir, info: dict[str, object], course: Course, held_out: HeldOut | None
 ) -> Iterator[Command]:
-    """What to try next, what matters most first."""
+    """Yield what to try next, what matters most first."""
     name = f"--run {quoted(run.name)}"
     if run.path.parent != Path("checkpoints"):
         name += f" --checkpoints {quoted(run.path.parent)}"

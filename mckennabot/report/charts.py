@@ -36,7 +36,7 @@ class Curve:
 def chart(
     curves: Sequence[Curve], *, label: str, x_name: str, y_name: str, mark: tuple[float, str] | None = None
 ) -> str:
-    """A chart of curves over one axis.
+    """Return a chart of curves over one axis.
 
     Args:
         curves: those that have points are drawn.

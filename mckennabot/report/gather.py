@@ -38,12 +38,12 @@ class HeldOut:
     bytes_per_token: float
 
     def bits_per_byte(self, nats_per_token: float) -> float:
-        """What a loss is when it does not depend on the vocabulary."""
+        """Return what a loss is when it does not depend on the vocabulary."""
         return nats_per_token / math.log(2) / self.bytes_per_token
 
 
 def read_held_out(run: ModelDir) -> HeldOut | None:
-    """The run's held-out text; None where it held none out."""
+    """Return the run's held-out text; None where it held none out."""
     try:
         text = (run.path / HELD_OUT).read_text(encoding="utf-8")
         tokens = len(Tokenizer.load(run.path).encode(text))
@@ -55,7 +55,7 @@ def read_held_out(run: ModelDir) -> HeldOut | None:
 
 
 def read_learnt(run: ModelDir) -> Tokens | None:
-    """The tokens [n] that the run learnt from; None where its corpus is gone or has changed."""
+    """Return the tokens [n] that the run learnt from; None where its corpus is gone or has changed."""
     info = run.run_info()
     corpus, settings = _dict(info.get("corpus")), _dict(info.get("settings"))
     try:
@@ -69,7 +69,7 @@ def read_learnt(run: ModelDir) -> Tokens | None:
 
 
 def read_course(run: ModelDir) -> Course:
-    """How training went, from metrics.jsonl and run.json."""
+    """Return how training went, from metrics.jsonl and run.json."""
     info, lines = run.run_info(), metrics.read(run.path / "metrics.jsonl")
     last = lines[-1] if lines else {}
     return Course(
@@ -85,7 +85,7 @@ def read_course(run: ModelDir) -> Course:
 
 
 def read_sources(run: ModelDir) -> list[Source]:
-    """What the run learnt from, with what its extraction says where that lies beside it."""
+    """Return what the run learnt from, with what its extraction says where that lies beside it."""
     return [
         _source(Path(file))
         for file in _dict(run.run_info().get("corpus")).get("files", [])
@@ -117,7 +117,7 @@ def _source(corpus: Path) -> Source:
 
 
 def _account(corpus: Path) -> dict[str, Any] | None:
-    """What extraction said of a corpus file, where that was written beside it."""
+    """Return what extraction said of a corpus file, where that was written beside it."""
     try:
         account = json.loads(corpus.with_suffix(ACCOUNT_SUFFIX).read_bytes())
     except (OSError, ValueError, RecursionError):

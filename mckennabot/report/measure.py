@@ -23,7 +23,7 @@ ONCE_IN = 1000
 
 
 def score(run: ModelDir, samples: Sequence[Sample], reporter: Reporter) -> Score | None:
-    """The voice score of what the run wrote, all of it together; None where it has none.
+    """Return the voice score of what the run wrote, all of it together; None where it has none.
 
     Raises:
         ModelError: the run is damaged.

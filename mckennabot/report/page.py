@@ -17,7 +17,7 @@ MOST_REPEATED = 12
 
 
 def render(report: Report) -> str:
-    """The page."""
+    """Return the page."""
     style = _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -63,7 +63,7 @@ def _head(report: Report, title: str) -> Iterator[str]:
 
 
 def verdict(report: Report) -> str:
-    """What the numbers come to, in a sentence or two."""
+    """Return what the numbers come to, in a sentence or two."""
     numbers, said = report.numbers, []
     before, after = numbers.bits_before, numbers.bits_after
     if before and after:

@@ -53,7 +53,7 @@ def _index(run: ModelDir) -> Index | None:
 
 
 def _openings(held_out: HeldOut | None) -> Iterator[str]:
-    """The first words of two paragraphs of the held-out text that are long enough to go on."""
+    """Yield the first words of two paragraphs of the held-out text that are long enough to go on."""
     paragraphs = re.split(r"\n\s*\n|<\|endoftext\|>", held_out.text) if held_out else []
     whole = [text.split() for text in paragraphs[1:] if len(text.split()) > 3 * OPENING]
     for at in sorted({len(whole) // 3, 2 * len(whole) // 3} if whole else ()):
@@ -115,7 +115,7 @@ def _copy(run: ModelDir, whole: str, copied: Run) -> Copy:
 
 
 def _title(run: ModelDir, copied: Run) -> str:
-    """The first line of the segment that a passage stands in: a chapter's heading, as a rule."""
+    """Return the first line of the segment that a passage stands in: a chapter's heading, as a rule."""
     paragraphs = segment_of(run, copied.place)
     first = " ".join(paragraphs[0].split()) if paragraphs else ""
     return first if len(first) <= LONGEST_TITLE else ""

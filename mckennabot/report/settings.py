@@ -11,7 +11,7 @@ from mckennabot.system.terminal import in_words
 
 
 def explain(info: dict[str, Any], course: Course) -> Iterator[Setting]:
-    """The settings of a run that shaped it, each with its reason.
+    """Yield the settings of a run that shaped it, each with its reason.
 
     Args:
         info: what run.json says.

@@ -80,7 +80,7 @@ class Service:
         self.scheduler.close()
 
     def refusal(self, error: Exception) -> Refusal:
-        """What a client is told of an error; what it need not know goes to whoever runs the server."""
+        """Return what a client is told of an error; what it need not know goes to whoever runs the server."""
         if isinstance(error, Refusal):
             return error
         if isinstance(error, MckennabotError):
@@ -181,7 +181,7 @@ class Answer(Response):
     async def _texts(
         self, loaded: Loaded, prompts: list[tuple[str, list[int]]], index: Index | None
     ) -> list[Sampled]:
-        """Every text of every prompt, prompt by prompt; those that copy too much sampled again."""
+        """Return every text of every prompt, prompt by prompt; those that copy too much sampled again."""
         asked = replace(self._asked, stream=False)
         wanted = [i for i in range(len(prompts)) for _ in range(asked.best_of)]
         kept: dict[int, tuple[int, Sampled]] = {}
@@ -206,7 +206,7 @@ class Answer(Response):
     async def _sample(
         self, asked: Asked, loaded: Loaded, prompts: list[tuple[str, list[int]]], which: list[int]
     ) -> list[Sampled]:
-        """A text of each prompt in `which`."""
+        """Return a text of each prompt in `which`."""
         job = Job(asked, loaded, [prompts[i] for i in which])
         texts: list[Sampled | None] = [None] * len(which)
         async for news in self._news(job):
@@ -224,7 +224,7 @@ class Answer(Response):
         return [text for text in texts if text is not None]
 
     async def _news(self, job: Job, patience: float | None = None) -> AsyncIterator[list[Update]]:
-        """What is new of a job until all its texts are complete; then they are counted."""
+        """Yield what is new of a job until all its texts are complete; then they are counted."""
         self._jobs.append(job)
         self._service.scheduler.submit(job)
         left = len(job.rows)
@@ -347,7 +347,7 @@ async def until_gone(receive: Receive) -> None:
 
 
 def _encode(loaded: Loaded, asked: Asked) -> list[tuple[str, list[int]]]:
-    """Each prompt's text and token ids; an empty one is the start of a text.
+    """Return each prompt's text and token ids; an empty one is the start of a text.
 
     Raises:
         Refusal: a token id is none of the model's, or the prompt is too long for what is asked.
@@ -376,5 +376,5 @@ def _encoded(loaded: Loaded, prompt: Prompt) -> tuple[str, list[int]]:
 
 
 def _as_delta(choice: replies.Json) -> replies.Json:
-    """A whole choice as a chunk's."""
+    """Return a whole choice as a chunk's."""
     return {("delta" if name == "message" else name): value for name, value in choice.items()}

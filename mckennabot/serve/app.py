@@ -48,7 +48,7 @@ class Api:
         return await self._answer(request, parse_completion, Completion)
 
     async def chat(self, request: Request) -> Response:
-        """A text that goes on from a conversation's."""
+        """Return a text that goes on from a conversation's."""
         return await self._answer(request, parse_chat, Chat)
 
     async def _answer(
@@ -61,7 +61,7 @@ class Api:
         return Answer(self._service, asked, form(asked.model))
 
     async def models(self, request: Request) -> Response:
-        """Every model that can be asked for."""
+        """Return every model that can be asked for."""
         entries = await asyncio.to_thread(self._catalogue.entries)
         listed = await asyncio.to_thread(lambda: [self._described(entry) for entry in entries])
         return JSONResponse({"object": "list", "data": listed})
@@ -72,7 +72,7 @@ class Api:
         return JSONResponse(await asyncio.to_thread(self._described, entry))
 
     def _described(self, entry: Entry) -> dict[str, Any]:
-        """A model in OpenAI's words, and in ours what the page wants to know."""
+        """Return a model in OpenAI's words, and in ours what the page wants to know."""
         return {
             "id": entry.name,
             "object": "model",
@@ -88,7 +88,7 @@ class Api:
         }
 
     async def originality(self, request: Request) -> Response:
-        """What of a text is copied from a run's book, and how much it talks like the author."""
+        """Return what of a text is copied from a run's book, and how much it talks like the author."""
         fields = Fields(read_object(await _body(request)))
         model = fields.text("model", fields.get("model"))
         text = fields.text("text", fields.get("text"))
@@ -105,13 +105,13 @@ class Api:
         return JSONResponse(reply)
 
     async def health(self, request: Request) -> Response:
-        """Whether the server is well."""
+        """Return whether the server is well."""
         if self._service.closing:
             raise Refusal(503, "The server is stopping.")
         return JSONResponse({"status": "ok", "version": __version__})
 
     async def page(self, request: Request) -> Response:
-        """The page to write in."""
+        """Return the page to write in."""
         body, policy = page()
         return Response(
             body, media_type="text/html; charset=utf-8", headers={"content-security-policy": policy}
@@ -136,7 +136,7 @@ async def _while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def _body(request: Request) -> bytes:
-    """The request's body, of bounded size and in bounded time.
+    """Return the request's body, of bounded size and in bounded time.
 
     Raises:
         Refusal: it is too large or comes too slowly.
@@ -160,7 +160,7 @@ async def _body(request: Request) -> bytes:
 
 
 def make_app(service: Service) -> Starlette:
-    """The application, without its guard."""
+    """Return the application, without its guard."""
     api = Api(service)
 
     async def refuse(request: Request, error: Exception) -> Response:

@@ -103,7 +103,7 @@ class Catalogue:
         self._indexes: OrderedDict[tuple[Path, int], Index] = OrderedDict()
 
     def entries(self) -> list[Entry]:
-        """The models that can be loaded, by name."""
+        """Return the models that can be loaded, by name."""
         with self._lock:
             when, entries = self._listed
             if time.monotonic() - when > FRESH:
@@ -113,7 +113,7 @@ class Catalogue:
             return entries
 
     def entry(self, name: str) -> Entry:
-        """The model of that name.
+        """Return the model of that name.
 
         Raises:
             Refusal: there is none.
@@ -131,7 +131,7 @@ class Catalogue:
         )
 
     def directory(self, name: str) -> ModelDir:
-        """Where the model of that name lies.
+        """Return where the model of that name lies.
 
         Raises:
             Refusal: there is none.
@@ -142,7 +142,7 @@ class Catalogue:
             raise Refusal(503, f"The model {name!r} cannot be opened: {error.what}.") from error
 
     def load(self, name: str, voice: float | None) -> Loaded:
-        """A model, loaded if it is not in memory; a run's newest weights.
+        """Return a model, loaded if it is not in memory; a run's newest weights.
 
         Args:
             name: from the list of models.
@@ -172,7 +172,7 @@ class Catalogue:
         return source, Loaded(source, self._reporter)
 
     def source(self, name: str, voice: float | None) -> Source:
-        """The weights that `load` takes.
+        """Return the weights that `load` takes.
 
         Raises:
             Refusal: there is none of that name, or it has no such dial.
@@ -195,7 +195,7 @@ class Catalogue:
             return loaded
 
     def index(self, name: str) -> Index:
-        """The run's book, to compare texts with.
+        """Return the run's book, to compare texts with.
 
         Raises:
             Refusal: the model has none.
@@ -224,26 +224,26 @@ class Catalogue:
             return 0
 
     def newest(self) -> str | None:
-        """The model to offer first: the run or bundle written last, else a base model."""
+        """Return the model to offer first: the run or bundle written last, else a base model."""
         ranked = [(entry.kind != "base", self.written(entry.name), entry.name) for entry in self.entries()]
         return max(ranked)[2] if ranked else None
 
     def has_index(self, name: str) -> bool:
-        """Whether texts can be compared with the model's book."""
+        """Return whether texts can be compared with the model's book."""
         path = self._checkpoints / name
         return INDEX in peek(path).files if path.is_file() else (path / INDEX).is_file()
 
     def has_dial(self, name: str) -> bool:
-        """Whether the run remembers a base to be mixed with."""
+        """Return whether the run remembers a base to be mixed with."""
         return bool(ModelDir(self._checkpoints / name).run_info().get("base"))
 
     def best_voice(self, name: str) -> float | None:
-        """Where on its dial the run did best on held-out text, if that was measured."""
+        """Return where on its dial the run did best on held-out text, if that was measured."""
         best = ModelDir(self._checkpoints / name).run_info().get("voice")
         return float(best) if isinstance(best, int | float) else None
 
     def passage(self, name: str, copied: str, place: Place) -> Passage | None:
-        """The part of the book that was copied; None where its corpus file is gone or has changed.
+        """Return the part of the book that was copied; None where its corpus file is gone or has changed.
 
         Args:
             name: the run's.

@@ -10,7 +10,7 @@ from mckennabot.serve.refusal import Refusal
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """A request's JSON object.
+    """Return a request's JSON object.
 
     Raises:
         Refusal: it is not JSON in UTF-8, or no object.
@@ -38,7 +38,7 @@ class Fields:
         self._prefix = prefix
 
     def get(self, name: str) -> Any:
-        """The value as it is, None where there is none."""
+        """Return the value as it is, None where there is none."""
         return self._values.get(name)
 
     def refuse(self, name: str, message: str, code: str | None = None) -> NoReturn:
@@ -50,7 +50,7 @@ class Fields:
         raise Refusal(400, f"'{self._prefix}{name}' {message}.", param=self._prefix + name, code=code)
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
-        """A number from `low` to `high`, inclusive."""
+        """Return a number from `low` to `high`, inclusive."""
         value = self.get(name)
         if value is None:
             return default
@@ -61,7 +61,7 @@ class Fields:
         return float(value)
 
     def integer(self, name: str, default: int, low: int, high: int) -> int:
-        """A whole number from `low` to `high`, inclusive."""
+        """Return a whole number from `low` to `high`, inclusive."""
         value = self.get(name)
         if value is None:
             return default
@@ -74,7 +74,7 @@ class Fields:
         return value
 
     def maybe(self, name: str, low: int, high: int) -> int | None:
-        """A whole number from `low` to `high`, or None."""
+        """Return a whole number from `low` to `high`, or None."""
         return None if self.get(name) is None else self.integer(name, low, low, high)
 
     def truth(self, name: str) -> bool:
@@ -95,7 +95,7 @@ class Fields:
         return value
 
     def inner(self, name: str) -> Fields:
-        """An object inside this one; an empty one where there is none."""
+        """Return an object inside this one; an empty one where there is none."""
         value = self.get(name)
         if value is not None and not isinstance(value, dict):
             self.refuse(name, "must be an object")

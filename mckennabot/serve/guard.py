@@ -170,7 +170,7 @@ _SECURITY: list[Header] = [
 
 
 def _hostname(host: str) -> str:
-    """The name in a Host header, without its port; empty where it is none."""
+    """Return the name in a Host header, without its port; empty where it is none."""
     try:
         return "" if "@" in host else (urlsplit(f"//{host}").hostname or "").lower().rstrip(".")
     except ValueError:

@@ -11,7 +11,7 @@ from importlib.resources import files
 
 @functools.cache
 def page() -> tuple[bytes, str]:
-    """The page and its Content-Security-Policy, which names its script and style by their hashes."""
+    """Return the page and its Content-Security-Policy, which names its script and style by their hashes."""
     html = files("mckennabot.serve").joinpath("page.html").read_text(encoding="utf-8")
     script, style = (_hashes(html, tag) for tag in ("script", "style"))
     policy = (

@@ -41,16 +41,16 @@ class Refusal(Exception):  # noqa: N818 - it is what the client gets
         self.retry_after = retry_after
 
     def body(self) -> dict[str, Any]:
-        """The error object."""
+        """Return the error object."""
         kind = _KINDS.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
         return {
             "error": {"message": self.message, "type": kind, "param": self.param, "code": self.code},
         }
 
     def json(self) -> bytes:
-        """The body in bytes."""
+        """Return the body in bytes."""
         return json.dumps(self.body()).encode()
 
     def headers(self) -> dict[str, str]:
-        """What goes with it."""
+        """Return what goes with it."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}

@@ -16,19 +16,19 @@ class Form(Protocol):
     """How a reply is written."""
 
     def whole(self, choices: list[Json], usage: Json) -> Json:
-        """The reply in one piece."""
+        """Return the reply in one piece."""
         ...
 
     def chunk(self, choices: list[Json], usage: Json | None = None) -> Json:
-        """A piece of a stream."""
+        """Return a piece of a stream."""
         ...
 
     def opening(self, index: int) -> Json | None:
-        """The choice that a text's stream begins with, where the form has one."""
+        """Return the choice that a text's stream begins with, where the form has one."""
         ...
 
     def choice(self, index: int, text: str, tokens: Sequence[Token] | None, finish: str | None) -> Json:
-        """A text in a whole reply. `tokens` is None where no probabilities were asked for."""
+        """Return a text in a whole reply. `tokens` is None where no probabilities were asked for."""
         ...
 
     def delta(self, index: int, text: str, tokens: Sequence[Token] | None, finish: str | None) -> Json:
@@ -129,7 +129,7 @@ def _spoken(text: bytes, log_probability: float | None) -> Json:
 
 
 def spelled(token: bytes) -> str:
-    r"""A token as text; one that is no whole UTF-8 as OpenAI spells it.
+    r"""Return a token as text; one that is no whole UTF-8 as OpenAI spells it.
 
     >>> spelled(b" sea"), spelled(bytes([0xE2, 0x80]))
     (' sea', 'bytes:\\xe2\\x80')
@@ -141,7 +141,7 @@ def spelled(token: bytes) -> str:
 
 
 def usage(prompt: int, completion: int) -> Json:
-    """The count of tokens."""
+    """Return the count of tokens."""
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 

@@ -73,7 +73,7 @@ class Asked:
 
 
 def parse_completion(body: dict[str, Any]) -> Asked:
-    """A body of ``/v1/completions``.
+    """Return a body of ``/v1/completions``.
 
     Raises:
         Refusal: a field is not what it must be.
@@ -100,7 +100,7 @@ def parse_completion(body: dict[str, Any]) -> Asked:
 
 
 def parse_chat(body: dict[str, Any]) -> Asked:
-    """A body of ``/v1/chat/completions``: the text of the turns goes on.
+    """Return a body of ``/v1/chat/completions``: the text of the turns goes on.
 
     Raises:
         Refusal: a field is not what it must be.
@@ -204,7 +204,7 @@ def _bounded(fields: Fields, name: str, text: str) -> str:
 
 
 def _conversation(fields: Fields) -> str:
-    """The turns' text, a blank line between two. A system's instructions mean nothing to the model."""
+    """Return the turns' text, a blank line between two. A system's instructions mean nothing to the model."""
     messages = fields.get("messages")
     if not isinstance(messages, list) or not messages:
         fields.refuse("messages", "must be a list of messages")
@@ -241,7 +241,7 @@ def _stop(fields: Fields) -> tuple[str, ...]:
 
 
 def _banned(fields: Fields) -> tuple[int, ...]:
-    """The token ids that `logit_bias` bans with -100; nothing here can add any other bias."""
+    """Return the token ids that `logit_bias` bans with -100; nothing here can add any other bias."""
     bias = fields.get("logit_bias")
     if bias is None:
         return ()

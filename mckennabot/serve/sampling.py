@@ -95,7 +95,7 @@ class Row:
         return self.text.stop is not None or self.job.cancelled
 
     def context(self) -> list[int]:
-        """The tokens that the next ones follow."""
+        """Return the tokens that the next ones follow."""
         return context(self.text.ids, self.job.loaded.n_ctx, self.text.most)
 
     def take(self, step: Step) -> bool:

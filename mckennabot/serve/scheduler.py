@@ -172,7 +172,7 @@ class Scheduler:
         )
 
     def _others_wait(self) -> bool:
-        """Whether a text waits that is not in the batch."""
+        """Return whether a text waits that is not in the batch."""
         return self._arrived or any(row.served != self._turn and not row.job.cancelled for row in self._rows)
 
 
@@ -242,7 +242,7 @@ class _Turn:
         self._end = float("inf") if unread else self._began + SLICE
 
     def over(self, row: int) -> bool:
-        """Whether it is the others' turn, asked when a row has a new token."""
+        """Return whether it is the others' turn, asked when a row has a new token."""
         if self._unread:
             self._unread.discard(row)
             if not self._unread:
@@ -253,7 +253,7 @@ class _Turn:
 
 
 def choose(rows: Sequence[Row]) -> list[Row]:
-    """The batch to sample: the row that has waited longest, and those that can be sampled with it."""
+    """Return the batch to sample: the row that has waited longest, and those that can be sampled with it."""
     waiting = sorted(rows, key=lambda row: row.served)
     key = waiting[0].key
     batch: list[Row] = []

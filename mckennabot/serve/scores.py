@@ -53,7 +53,7 @@ class Scores:
         self._thread.start()
 
     async def score(self, source: Source, index: Index, text: str) -> dict[str, Any]:
-        """A text's voice score for a reply; null where there is none, with the reason.
+        """Return a text's voice score for a reply; null where there is none, with the reason.
 
         Who cancels it is not waited for.
         """
@@ -163,7 +163,7 @@ class _Judge:
         self._scorer: Scorer | None = None
 
     def score(self, text: str) -> tuple[float | None, str]:
-        """The voice score of a text's end."""
+        """Return the voice score of a text's end."""
         ids = self._tokenizer.encode(text)
         if len(ids) < TOKENS:
             return None, f"too short to say: {len(ids)} tokens, of {TOKENS} that it takes"

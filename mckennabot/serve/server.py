@@ -129,13 +129,13 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _reason(error: OSError) -> str:
-    """The system's words alone; asyncio and socket add their own."""
+    """Return the system's words alone; asyncio and socket add their own."""
     known = error.errno is not None and not isinstance(error, socket.gaierror)
     return os.strerror(error.errno) if known and error.errno else str(error.strerror)
 
 
 def _with_small(settings: ServeSettings, reporter: Reporter) -> Catalogue:
-    """The model that comes with the package, where there is no other."""
+    """Return the model that comes with the package, where there is no other."""
     reporter.say(f"no model in {settings.checkpoints} yet: unpacking {small.NAME}")
     small.unpack(settings.checkpoints)
     return Catalogue(settings.checkpoints, reporter)
@@ -149,7 +149,7 @@ def _load_newest(catalogue: Catalogue) -> None:
 
 
 def _greeting(address: str, catalogue: Catalogue, key: str | None) -> Iterator[str]:
-    """Where the server is, and two ways to talk to it."""
+    """Yield where the server is, and two ways to talk to it."""
     yield f"serving {', '.join(entry.name for entry in catalogue.entries()) or 'no model yet'}"
     yield f"  to write:     {address}/"
     if name := catalogue.newest():
