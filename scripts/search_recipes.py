@@ -5,15 +5,17 @@
         [--books BOOK …] [--sizes 20k half] [--recipes NAME …]
 
 It needs nothing but PyTorch, NumPy and the arrays, so it runs where the package is not installed. A step is
-a window of 1,024 tokens: 1.7 seconds on one core with bfloat16 products. A line of the result is one recipe
-on one corpus: the loss on held-out chapters in nats per token, at the end and along the dial, and the share
-of passages of the corpus that are known by heart. Lines that are there already are not done again.
+a window of 1,024 tokens: 1.7 seconds on one core that multiplies in bfloat16, 5 on one that does not. A line
+of the result is one recipe on one corpus: the loss on held-out chapters in nats per token, at the end and
+along the dial, and the share of passages of the corpus that are known by heart. Lines that are there already
+are not done again.
 docs/voice.md has the numbers.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import time
@@ -82,6 +84,14 @@ RECIPES = {
 }
 
 
+@functools.cache
+def product_dtype(device: str) -> torch.dtype:
+    """bfloat16 on devices that multiply in it; others take minutes for a step of seconds."""
+    known = Path("/proc/cpuinfo")
+    flags = known.read_text(encoding="utf-8") if known.exists() else ""
+    return torch.bfloat16 if device == "cuda" or "bf16" in flags else torch.float32
+
+
 def logits(p: Weights, tokens: torch.Tensor, heads: int, dropout: float = 0.0) -> torch.Tensor:
     """Logits [B, T, V] after tokens [B, T], in GPT-2's layout under OpenAI's names."""
 
@@ -92,12 +102,13 @@ def logits(p: Weights, tokens: torch.Tensor, heads: int, dropout: float = 0.0) -
         return functional.layer_norm(x, x.shape[-1:], p[f"{name}/g"], p[f"{name}/b"])
 
     def dense(x: torch.Tensor, name: str) -> torch.Tensor:
-        return x @ p[f"{name}/w"] + p[f"{name}/b"].bfloat16()
+        return x @ p[f"{name}/w"] + p[f"{name}/b"].to(dtype)
 
     b, t = tokens.shape
+    dtype = product_dtype(tokens.device.type)
     h = drop(p["wte"][tokens] + p["wpe"][:t])
     layers = sum(name.endswith("ln_1/g") for name in p)
-    with torch.autocast(h.device.type, torch.bfloat16):
+    with torch.autocast(h.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         for i in (f"h{n}" for n in range(layers)):
             qkv = dense(norm(h, f"{i}/ln_1"), f"{i}/attn/c_attn").split(h.shape[-1], -1)
             q, k, v = (part.reshape(b, t, heads, -1).transpose(1, 2) for part in qkv)
@@ -110,7 +121,7 @@ def logits(p: Weights, tokens: torch.Tensor, heads: int, dropout: float = 0.0) -
 
 def orthogonal(gradient: torch.Tensor) -> torch.Tensor:
     """The nearest matrix with all singular values near 1, by five Newton-Schulz steps (Muon)."""
-    x = gradient.bfloat16()
+    x = gradient.to(product_dtype(gradient.device.type))
     tall = x.shape[0] > x.shape[1]
     x = (x.t() if tall else x) / (x.norm() + 1e-7)
     for _ in range(5):
