@@ -50,10 +50,10 @@ def measure(windows: int, steps: int) -> None:
     os.sched_setaffinity(0, {int(os.environ["CORE"])})
     import numpy as np
 
+    from mckennabot.finetune.engines.build import make_engine
     from mckennabot.finetune.engines.model import GPT2
     from mckennabot.finetune.jobs import devices
     from mckennabot.finetune.jobs.job import join
-    from mckennabot.finetune.launch import make_engine
     from mckennabot.models.weights import random_weights
 
     sizes = hparams("124M")

@@ -73,8 +73,8 @@ def gpt_2_simple_step(size: int) -> Callable[[], float]:
 
 def our_step(size: int, dtype: str) -> Callable[[], float]:
     """A step of this program's engine, on the backend that KERAS_BACKEND names."""
+    from mckennabot.finetune.engines.build import make_engine
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.launch import make_engine
     from mckennabot.models.checkpoint import Hparams
     from mckennabot.models.weights import random_weights
 

@@ -123,10 +123,10 @@ def passages(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def compare(model: Path, arrays: Path, target: Path, cells: list[str]) -> None:
     """Train by three recipes on each corpus, and measure at five points; a line for each."""
+    from mckennabot.finetune.engines.build import make_engine
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.launch import make_engine
+    from mckennabot.finetune.plan import BASE_RATE
     from mckennabot.finetune.precision import choose
-    from mckennabot.finetune.prepare import BASE_RATE
     from mckennabot.finetune.trainer import learning_rate
     from mckennabot.models.checkpoint import ModelDir
     from mckennabot.models.weights import read_weights

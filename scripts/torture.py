@@ -567,7 +567,7 @@ _PRELUDE = """
 import signal, sys
 sys.modules["matplotlib"] = None  # figures take longer than the training
 import ctranslate2, tokenizers, requests, lxml.html, markdown_it, pdfminer.high_level
-import mckennabot.finetune.launch, mckennabot.generate.sampler, mckennabot.extract.scheduler
+import mckennabot.finetune.train, mckennabot.generate.sampler, mckennabot.extract.scheduler
 import mckennabot.report, mckennabot.models.download, mckennabot.voice.scoring, mckennabot.generate.formats
 import mckennabot.generate.cache
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the command has handlers of its own

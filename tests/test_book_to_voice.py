@@ -18,7 +18,7 @@ from mckennabot.book_to_voice.plan import Pace, is_useful
 from mckennabot.book_to_voice.repeats import Repeated, find_repeats
 from mckennabot.config import ExtractSettings
 from mckennabot.errors import InputError, UsageError
-from mckennabot.finetune.plan import Effort
+from mckennabot.finetune.dry_run import Effort
 from mckennabot.originality import Index
 from mckennabot.reporter import Console, Silent
 from tests.conftest import SAMPLE_PDF, WarmCli

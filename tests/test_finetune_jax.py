@@ -57,7 +57,7 @@ _BROKEN_STEP = """
 import numpy as np
 from mckennabot.models.checkpoint import Hparams
 from mckennabot.finetune.engines.adam import GROW_AFTER
-from mckennabot.finetune.launch import make_engine
+from mckennabot.finetune.engines.build import make_engine
 from mckennabot.finetune.engines.model import GPT2
 from mckennabot.models.weights import random_weights
 

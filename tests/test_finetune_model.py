@@ -69,9 +69,9 @@ def test_the_loss_is_the_reference_formulas(
     dtype: str, bound: float, values: dict[str, np.ndarray], windows: np.ndarray
 ) -> None:
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
 
-    engine = TensorFlowStep(GPT2(HPARAMS, values.items()), dtype, micro_batch=2)
+    engine = TensorFlowEngine(GPT2(HPARAMS, values.items()), dtype, micro_batch=2)
     evaluated = engine.evaluate(windows[:, :-1], windows[:, 1:]) / (2 * LENGTH)
     trained = float(engine.train(windows, 1e-3, 1))
     expected = reference_loss(values, windows)
@@ -84,11 +84,11 @@ def test_adam_takes_the_step_that_its_authors_describe(
 ) -> None:
     """The first step moves each weight by the learning rate against its gradient, clipped or not."""
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
 
     values = values | {"model/ln_f/g": 20 * values["model/ln_f/g"]}  # for gradients long enough to be clipped
     model = GPT2(HPARAMS, values.items())
-    engine = TensorFlowStep(model, "float32", micro_batch=2)
+    engine = TensorFlowEngine(model, "float32", micro_batch=2)
     engine.train(windows, 1e-3, 1)
     moments = {name: value.numpy() for name, value in engine.moments()}
     norm = np.sqrt(sum(((10 * value) ** 2).sum() for name, value in moments.items() if name.endswith("/m")))
@@ -105,9 +105,9 @@ def test_float16s_loss_scale_doubles_after_many_good_steps_and_halves_at_an_over
 ) -> None:
     from mckennabot.finetune.engines.adam import GROW_AFTER, LOSS_SCALE
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
 
-    engine = TensorFlowStep(GPT2(HPARAMS, values.items()), "float16", micro_batch=2)
+    engine = TensorFlowEngine(GPT2(HPARAMS, values.items()), "float16", micro_batch=2)
 
     def train(step: int) -> tuple[float, float]:
         engine.train(windows[:, :33], 1e-3, step)
@@ -139,7 +139,11 @@ def tangent(function: Any, *inputs: np.ndarray) -> tuple[Any, list[np.ndarray]]:
 def test_the_gradients_written_by_hand_are_the_true_ones() -> None:
     tf = import_tensorflow()
     from mckennabot.finetune.engines.attention import attend
-    from mckennabot.finetune.engines.cross_entropy import IGNORED, cross_entropy, cross_entropy_alone
+    from mckennabot.finetune.engines.cross_entropy import (
+        IGNORED,
+        cross_entropy,
+        cross_entropy_without_gradient,
+    )
 
     rng = np.random.default_rng(2)
     q, k, v = (rng.normal(0, 1, (1, 2, LENGTH, 8)).astype("float32") for _ in range(3))
@@ -158,7 +162,7 @@ def test_the_gradients_written_by_hand_are_the_true_ones() -> None:
         return tf.reduce_sum(each * (targets != IGNORED))
 
     x, table = rng.normal(0, 1, (LENGTH, 16)).astype("float32"), rng.normal(0, 1, (50, 16)).astype("float32")
-    alone = cross_entropy_alone(tf.constant(x), tf.constant(table), targets)
+    alone = cross_entropy_without_gradient(tf.constant(x), tf.constant(table), targets)
     np.testing.assert_allclose(alone, plain_entropy(x, table), rtol=1e-6)
 
     def tripled(x: Any, table: Any) -> Any:
@@ -182,8 +186,8 @@ def test_jax_computes_the_same_losses(
     values: dict[str, np.ndarray], windows: np.ndarray, tmp_path: Path, jax_cli: Cli
 ) -> None:
     """In a process of its own, since Keras has one backend a process."""
+    from mckennabot.finetune.engines.build import make_engine
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.launch import make_engine
 
     np.savez(tmp_path / "inputs.npz", windows=windows, **values)
     done = jax_cli.python(_TRAIN_ON_JAX, str(tmp_path / "inputs.npz"))
@@ -200,7 +204,7 @@ import numpy as np
 from mckennabot.backend import import_keras
 assert import_keras().backend.backend() == "jax"
 from mckennabot.models.checkpoint import Hparams
-from mckennabot.finetune.launch import make_engine
+from mckennabot.finetune.engines.build import make_engine
 from mckennabot.finetune.engines.model import GPT2
 inputs = dict(np.load(sys.argv[1]))
 windows = inputs.pop("windows")

@@ -15,8 +15,8 @@ import pytest
 from mckennabot.config import FinetuneSettings
 from mckennabot.errors import ResourceError
 from mckennabot.finetune import memory
-from mckennabot.finetune.plan import dry_run
-from mckennabot.finetune.prepare import prepare
+from mckennabot.finetune.dry_run import dry_run
+from mckennabot.finetune.plan import make_plan
 from mckennabot.finetune.runs.metrics import read
 from mckennabot.finetune.runs.run import Run
 from mckennabot.models import small
@@ -75,12 +75,12 @@ sys.exit(main())
 
 def test_when_nothing_fits_it_says_what_would(train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from mckennabot.finetune.engines.engine import OutOfDeviceMemory
-    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
 
-    def full(self: TensorFlowStep, *args: Any) -> Any:
+    def full(self: TensorFlowEngine, *args: Any) -> Any:
         raise OutOfDeviceMemory
 
-    monkeypatch.setattr(TensorFlowStep, "train", full)
+    monkeypatch.setattr(TensorFlowEngine, "train", full)
     with pytest.raises(ResourceError, match="not even one sequence of 32 tokens") as caught:
         train(2, batch_size=6)
     assert caught.value.hint == "Use --grad-checkpoint, --block-size 16 or a smaller --model."
@@ -92,19 +92,19 @@ def test_a_dry_run_says_when_nothing_fits(
     """A device that does not say how much memory it has tells it by failing."""
     from mckennabot.config import FinetuneSettings
     from mckennabot.finetune import memory, plan_run
+    from mckennabot.finetune.dry_run import measure
     from mckennabot.finetune.engines.engine import OutOfDeviceMemory
-    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
-    from mckennabot.finetune.plan import measure
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
 
     tried = []
 
-    def tight(self: TensorFlowStep, batch: Any, rate: float, step: int) -> float:
+    def tight(self: TensorFlowEngine, batch: Any, rate: float, step: int) -> float:
         tried.append(self.micro_batch)
         if self.micro_batch > fits:
             raise OutOfDeviceMemory
         return 1.0
 
-    monkeypatch.setattr(TensorFlowStep, "train", tight)
+    monkeypatch.setattr(TensorFlowEngine, "train", tight)
     monkeypatch.setattr(memory, "free", lambda: None)
     settings = FinetuneSettings(
         model=str(base_model), batch_size=6, block_size=16, checkpoints=tmp_path / "c"
@@ -226,7 +226,7 @@ def test_a_dry_run_plans_for_the_model_that_would_be_fetched(
     said = io.StringIO()
     settings = FinetuneSettings(dry_run=True, checkpoints=tmp_path / "checkpoints")
     run = Run(settings.checkpoints / settings.run)
-    plan = prepare([corpus], settings, run, Console(stream=said))
+    plan = make_plan([corpus], settings, run, Console(stream=said))
     assert "124M would be fetched first (0.50 GB)" in said.getvalue()
     assert parameters(plan.hparams) == 124_439_808
     assert "124M: 124,439,808 parameters" in dry_run(plan)

@@ -78,12 +78,12 @@ import numpy as np
 from pathlib import Path
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.finetune.engines.model import GPT2
-from mckennabot.finetune.engines.tensorflow_engine import TensorFlowStep
+from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
 from mckennabot.models.weights import read_weights
 run = ModelDir(Path(sys.argv[1]))
 hparams = run.hparams()
 tokens = np.random.default_rng(1).integers(0, hparams.n_vocab, [2, 48]).astype("int32")
-step = TensorFlowStep(GPT2(hparams, read_weights(run.weights(), hparams)), "float32", 2)
+step = TensorFlowEngine(GPT2(hparams, read_weights(run.weights(), hparams)), "float32", 2)
 print(step.evaluate(tokens[:, :-1], tokens[:, 1:]) / tokens[:, 1:].size)
 """
     assert float(run_python(ours, run)) == pytest.approx(float(run_python(theirs, run)), abs=1e-4)

@@ -13,7 +13,7 @@ from mckennabot.book_to_voice.library import Library
 from mckennabot.book_to_voice.look import Look
 from mckennabot.config import FinetuneSettings, VoiceSettings
 from mckennabot.errors import ModelError, UsageError
-from mckennabot.finetune.plan import Effort, measure
+from mckennabot.finetune.dry_run import Effort, measure
 from mckennabot.models import small
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.models.download import KNOWN, fetch

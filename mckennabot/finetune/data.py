@@ -1,7 +1,7 @@
-"""Text to tokens, tokens to training windows; no Keras, no TensorFlow.
+"""Turns text into tokens, and tokens into training windows; without Keras or TensorFlow.
 
-A corpus of any size becomes one int32 array, ``<|endoftext|>`` before each segment, in the memory of
-its tokens plus a few megabytes, and of its largest table: texts are read and encoded piece by piece.
+A corpus of any size becomes one int32 array with ``<|endoftext|>`` before each segment. Texts are read and
+encoded piece by piece, so that this takes the memory of the tokens, a few megabytes, and the largest table.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import itertools
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from mckennabot.config import FinetuneSettings
 from mckennabot.corpus import EXTRACT_HINT, parse
 from mckennabot.errors import InputError
 from mckennabot.finetune.texts import Corpus, holds_tokens
+from mckennabot.models.checkpoint import Hparams
 
 if TYPE_CHECKING:
     from mckennabot.tokenizer import Tokenizer
@@ -27,21 +30,24 @@ if TYPE_CHECKING:
 Tokens = npt.NDArray[np.int32]
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, NotImplementedError, OverflowError, MemoryError)
-"""What a zip archive that was cut or flipped makes numpy raise, beside errors of value."""
+"""What numpy raises for a zip archive that was cut short or has flipped bits, besides ValueError."""
+
+BATCH = 64
+"""Pieces of text that are encoded at a time, on all cores: about 4 MB (see `texts.PIECE`)."""
 
 MIN_HELD_OUT = 32
-"""Fewer tokens than this say nothing about how well a model does on text it has not seen."""
+"""On fewer tokens than this the mean loss is mostly noise."""
 
 
 def encode_corpus(corpus: Corpus | Iterable[Path], tokenizer: Tokenizer) -> Tokens:
-    """Every token of the corpus [n], ``<|endoftext|>`` before each segment.
+    """Encode the corpus: return its tokens [n], with ``<|endoftext|>`` before each segment.
 
     Args:
         corpus: see `Corpus`, or the paths behind it.
         tokenizer: the vocabulary.
 
     Raises:
-        InputError: a file is missing, unreadable or no text; or there is no text at all.
+        InputError: a file is missing, unreadable or not text; or there is no text at all.
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
     tokens = array.array("i")
@@ -50,7 +56,7 @@ def encode_corpus(corpus: Corpus | Iterable[Path], tokenizer: Tokenizer) -> Toke
             tokens.frombytes(_read_npz(path, tokenizer).tobytes())
             continue
         pieces = corpus.pieces(path)
-        while batch := list(itertools.islice(pieces, 64)):
+        while batch := list(itertools.islice(pieces, BATCH)):
             for ids in tokenizer.encode_batch(batch):
                 tokens.extend(ids)
     if len(tokens) < 2:
@@ -61,7 +67,7 @@ def encode_corpus(corpus: Corpus | Iterable[Path], tokenizer: Tokenizer) -> Toke
 
 
 def segments(corpus: Corpus, path: Path, tokenizer: Tokenizer) -> list[list[str]]:
-    """The paragraphs of each segment of a file, as they were learned, for looking things up in it."""
+    """Return the paragraphs of each segment of a file, as the model saw them, to look things up in."""
     if holds_tokens(path):
         return parse(tokenizer.decode(_read_npz(path, tokenizer).tolist()))
     return parse("".join(corpus.pieces(path)))
@@ -84,11 +90,11 @@ def _read_npz(path: Path, tokenizer: Tokenizer) -> Tokens:
         raise InputError(
             f"the .npz file holds token ids outside the model's vocabulary of {tokenizer.size}", path=path
         )
-    return _real_boundaries(whole.astype(np.int32), tokenizer)
+    return _restore_boundaries(whole.astype(np.int32), tokenizer)
 
 
-def _real_boundaries(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
-    """The one boundary token for what gpt-2-simple's encoder spells out in seven, and one in front."""
+def _restore_boundaries(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
+    """Restore the boundaries that gpt-2-simple's encoder spells out in seven tokens, and begin with one."""
     spelt = [i for part in ("<|", "endoftext", "|>") for i in tokenizer.encode(part)]
     found = np.ones(max(0, len(tokens) - len(spelt) + 1), bool)
     for i, token in enumerate(spelt):
@@ -102,9 +108,9 @@ def _real_boundaries(tokens: Tokens, tokenizer: Tokenizer) -> Tokens:
 
 
 def split(tokens: Tokens, val_fraction: float) -> tuple[Tokens, Tokens]:
-    """The tokens to train on and those held out: the end of the corpus, contiguous, always the same.
+    """Split the corpus into the tokens to train on and its end, which is held out; always at the same token.
 
-    A corpus too small to spare any gives an empty second part.
+    Of a corpus that is too small nothing is held out.
     """
     held_out = round(len(tokens) * val_fraction)
     if held_out < MIN_HELD_OUT:
@@ -113,13 +119,13 @@ def split(tokens: Tokens, val_fraction: float) -> tuple[Tokens, Tokens]:
 
 
 class Windows:
-    """Training windows without replacement, an epoch at a time, from an offset that each epoch shifts.
+    """Samples training windows without replacement; each epoch cuts the corpus at another random offset.
 
-    The corpus is a ring: its end is followed by the ``<|endoftext|>`` that it begins with. Window k is a
-    function of k and the seed alone, so the position in the data is one number.
+    The corpus is a ring: its end is followed by the ``<|endoftext|>`` that it begins with. Window k depends
+    on k and the seed alone, so a run can resume from a single number.
 
     Attributes:
-        block: tokens that a window predicts; the corpus's own length where that is shorter.
+        block: tokens that a window predicts; the length of the corpus if that is shorter.
         per_epoch: windows in an epoch.
     """
 
@@ -132,7 +138,7 @@ class Windows:
         self._starts = np.zeros(0, np.int64)
 
     def batch(self, first: int, count: int) -> Tokens:
-        """Windows `first` to `first + count` [count, block + 1]: inputs, and the same moved on by one."""
+        """Return windows `first` to `first + count` [count, block + 1]: inputs, then targets."""
         starts = np.array([self._start(k) for k in range(first, first + count)])
         return self._tokens[(starts[:, None] + np.arange(self.block + 1)) % len(self._tokens)]
 
@@ -146,8 +152,29 @@ class Windows:
         return int(self._starts[i])
 
 
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from and is validated on.
+
+    Attributes:
+        windows: the training windows, in order.
+        training: the tokens behind them [n].
+        held_out: tokens never trained on [m]; may be empty.
+    """
+
+    windows: Windows
+    training: Tokens
+    held_out: Tokens
+
+    @classmethod
+    def of(cls, tokens: Tokens, hparams: Hparams, settings: FinetuneSettings) -> Data:
+        """Split the corpus [n], and cut its training part into windows of at most a model's context."""
+        training, held_out = split(tokens, settings.val_fraction)
+        return cls(Windows(training, settings.block_size or hparams.n_ctx, settings.seed), training, held_out)
+
+
 def held_out_windows(tokens: Tokens, block: int, count: int) -> Sequence[Tokens]:
-    """At most `count` windows [<= block + 1] side by side, spread evenly over the held-out tokens."""
+    """Return at most `count` windows [<= block + 1], spread evenly over the held-out tokens."""
     starts = np.arange(0, len(tokens) - 1, block)
     if len(starts) > count:
         starts = starts[np.linspace(0, len(starts) - 1, count).round().astype(int)]

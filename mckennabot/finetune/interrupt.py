@@ -14,8 +14,8 @@ from mckennabot.system import signals
 class Interruption:
     """Takes over these signals for the length of a ``with`` block.
 
-    Before `defer` a signal ends the block at once, for there is nothing to save; after it a first one
-    only sets `requested`, and a second ends the block at once. Either way the block ends in `Interrupted`.
+    Before `defer` a signal ends the block at once, for there is nothing to save. After it the first signal
+    only sets `requested`; a second ends the block at once. Either way the block ends in `Interrupted`.
 
     Attributes:
         requested: whether a signal has come.
@@ -27,7 +27,7 @@ class Interruption:
         self._previous: dict[signal.Signals, Any] = {}
 
     def defer(self) -> None:
-        """From now on there is something to save."""
+        """Let the next signal only be noted: from now on there is something to save."""
         self._deferring = True
 
     def __enter__(self) -> Interruption:

@@ -1,4 +1,4 @@
-"""How much memory training takes, how much there is, and what would fit.
+"""Estimates the memory that training takes, and advises what would fit.
 
 Estimates are 3 to 15 % above what runs of the TensorFlow backend take on a CPU at their peak: tiny ones, and
 of 124M parameters on windows of 256 and 1024 tokens, one and two at a time, in float32 and bfloat16.
@@ -19,23 +19,23 @@ from mckennabot.models.weights import parameters
 from mckennabot.system import machine
 
 HOPELESS = 100
-"""Out of memory, a run goes on with smaller batches; but not from this many times what there is."""
+"""A run out of memory continues with smaller batches; from this many times what is free, it cannot."""
 
 PROGRAM = 1_000_000_000
-"""Bytes of Python, TensorFlow and what they load, beside anything that depends on the model."""
+"""Bytes of Python, TensorFlow and what they load, whatever the model."""
 
 
 def estimate(hparams: Hparams, settings: FinetuneSettings, dtype: str) -> dict[str, int]:
-    """Bytes by part at the peak of training.
+    """Estimate the bytes of each part at the peak of training.
 
     What a layer keeps for its gradient, per token, is counted in numbers: the residual stream and its
     two norms in float32, and in the precision of the products the inputs of the four of them, the
     queries, keys and values, and twice the attention weights, which are computed in causal blocks.
-    Gradients are there twice, as they are and clipped; and once more where they are summed.
+    Gradients count twice, as they are and clipped; and once more if they are accumulated.
 
     Args:
         hparams: the model's sizes.
-        settings: batch_size and block_size are numbers.
+        settings: batch_size and block_size are None for the least and the most that the model takes.
         dtype: of the matrix products.
     """
     size, e = parameters(hparams), hparams.n_embd
@@ -56,7 +56,7 @@ def estimate(hparams: Hparams, settings: FinetuneSettings, dtype: str) -> dict[s
 
 
 def advice(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int | None) -> str | None:
-    """What to say where the estimate is more than `room` bytes, and what would fit; None where it fits."""
+    """Say what would fit into `room` bytes if the estimate is more; None if it fits, or nobody knows."""
 
     def needs(changed: FinetuneSettings) -> int:
         return sum(estimate(hparams, changed, dtype).values())
@@ -83,7 +83,7 @@ def advice(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int |
 
 
 def refuse(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int | None) -> None:
-    """Refuse what cannot fit by any error of the estimate, before anything is made ready for it.
+    """Refuse what cannot fit however wrong the estimate is, before anything is prepared.
 
     Raises:
         ResourceError: it takes `HOPELESS` times what there is, or more.
@@ -97,7 +97,7 @@ def refuse(hparams: Hparams, settings: FinetuneSettings, dtype: str, room: int |
 
 
 def _flags(settings: FinetuneSettings, changed: FinetuneSettings, hparams: Hparams) -> str:
-    """The options that make one into the other."""
+    """Write the options that turn one into the other."""
     usual = {"batch_size": 1, "accumulate": 1, "block_size": hparams.n_ctx}
     flags = [
         f"--{name.replace('_', '-')} {getattr(changed, name)}"
@@ -108,12 +108,12 @@ def _flags(settings: FinetuneSettings, changed: FinetuneSettings, hparams: Hpara
 
 
 def free() -> int | None:
-    """Bytes that the training device has free; None where nothing tells."""
+    """Return the free bytes of the training device; None if they cannot be found out."""
     if import_tensorflow().config.list_physical_devices("GPU"):
         return machine.free_gpu_memory()
     return machine.free_memory()
 
 
 def in_words(count: int) -> str:
-    """Bytes as a person would say them."""
+    """Write a number of bytes in GB or MB."""
     return f"{count / 1e9:,.2f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"

@@ -1,4 +1,4 @@
-"""How long a run has had, and how long it still takes."""
+"""Measures how long a run has trained, and estimates how long it still takes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections import deque
 from mckennabot.config import FinetuneSettings
 
 REMEMBERED_STEPS = 50
-"""The pace is that of the last steps: another program may have come or gone."""
+"""Steps whose median is the pace; only the last ones, since other programs come and go."""
 
 
 class Pace:
     """The clock of a run.
 
-    What is still to be done is counted, not guessed from the bar: steps at the pace of the last ones, and
-    the validations, samples and saves between them at what such a one took.
+    The time left is the steps to come at their median pace, plus the validations, samples and saves to come
+    at what one of each has taken.
 
     Args:
         settings: of the run.
-        step: where it is.
-        seconds: that it was trained before.
+        step: the step it is at.
+        seconds: how long it was trained before.
     """
 
     def __init__(self, settings: FinetuneSettings, step: int, seconds: float) -> None:
@@ -35,26 +35,26 @@ class Pace:
         self._save: list[float] = []
 
     def stepped(self, seconds: float) -> None:
-        """Note what a step took; not the first one, which compiles."""
+        """Note how long a step took; the first one does not count, since it compiles."""
         self._seen += 1
         if self._seen > 1:
             self._steps.append(seconds)
 
     def validated(self, seconds: float) -> None:
-        """Note what a validation took."""
+        """Note how long a validation took."""
         self._validation.append(seconds)
 
     def sampled(self, seconds: float) -> None:
-        """Note what a sample took."""
+        """Note how long a sample took."""
         self._sample.append(seconds)
 
     def saved(self, seconds: float) -> None:
-        """Note what a save took."""
+        """Note how long a save took."""
         self._save.append(seconds)
 
     @property
     def late(self) -> bool:
-        """Whether the run has had its minutes."""
+        """Whether the run has used up its `minutes`."""
         return self._time_left() is not None and self._time_left() == 0
 
     def _time_left(self) -> float | None:
@@ -62,7 +62,7 @@ class Pace:
         return None if minutes is None else max(0.0, self._began + 60 * minutes - time.perf_counter())
 
     def left(self, step: int) -> float | None:
-        """Seconds to the end of the run, or of its time; None while nothing is known."""
+        """Return the seconds to the end of the run or of its time; None while nothing is known."""
         if not self._steps:
             return self._time_left()
         settings = self._settings
@@ -80,7 +80,7 @@ class Pace:
 
 
 def _due(step: int, last: int, every: int) -> int:
-    """How many steps after `step` are multiples of `every`, the last one always among them."""
+    """Count the steps after `step` that are multiples of `every` or the last one; with 0, only the last."""
     if step >= last:
         return 0
     return (last // every - step // every + (last % every > 0)) if every else 1

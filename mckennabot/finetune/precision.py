@@ -1,4 +1,4 @@
-"""Which precision the matrix products run in."""
+"""Chooses the precision of the matrix products."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from mckennabot.backend import import_keras, import_tensorflow
 from mckennabot.system import machine
 
 BFLOAT16_GPU = (8, 0)
+"""Compute capability from which NVIDIA's GPUs multiply bfloat16: Ampere."""
 BFLOAT16_CPU = {"amx_bf16", "avx512_bf16"}
+"""Flags of CPUs that do; on others bfloat16 is emulated, and slower than float32."""
 
 
 def choose(asked: str) -> str:
-    """`asked`, or for ``auto``: bfloat16 where the device has it in hardware, else float32."""
+    """Return `asked`, or for ``auto`` bfloat16 if the device has it in hardware, else float32."""
     if asked != "auto":
         return asked
     gpu = _gpu()
@@ -19,13 +21,13 @@ def choose(asked: str) -> str:
 
 
 def device() -> str:
-    """The device that trains, in words."""
+    """Name the device that trains."""
     gpu = _gpu()
     return gpu[0] if gpu else "CPU"
 
 
 def _gpu() -> tuple[str, tuple[int, int]] | None:
-    """Name and compute capability of the GPU that trains; None where there is none."""
+    """Return name and compute capability of the GPU that trains; None if there is no GPU."""
     if import_keras().backend.backend() == "jax":
         import jax
 
@@ -42,7 +44,7 @@ def _gpu() -> tuple[str, tuple[int, int]] | None:
 
 
 def _capability(said: str) -> tuple[int, int]:
-    """CUDA's "8.0" as two numbers; AMD's "gfx90a", which has no order, as none.
+    """Parse CUDA's "8.0"; AMD's "gfx90a" has no order, and becomes (0, 0).
 
     >>> [_capability(said) for said in ("8.6", "9", "gfx90a", "")]
     [(8, 6), (9, 0), (0, 0), (0, 0)]

@@ -1,4 +1,4 @@
-"""The files of a corpus as pieces of text: found, checked, and read as what they are."""
+"""Finds, checks and reads the files of a corpus, as pieces of text."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from mckennabot.tables import Table, read_table
 PIECE = 1 << 16
 """Bytes read at a time; a piece of text is about as long."""
 START = "<|startoftext|>"
-"""What some recipes for gpt-2-simple put before each text; GPT-2 has no such token."""
+"""Some recipes for gpt-2-simple put this before each text; GPT-2 has no such token."""
+_LONGEST_WORD = 16 * PIECE
+"""Bytes without a space after which text is cut anywhere: Chinese and Japanese have none."""
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 _NAMED = 3
-"""Files that one error names."""
+"""Files that one error names before it only counts."""
 
 
 class Corpus:
@@ -28,15 +30,15 @@ class Corpus:
 
     Attributes:
         files: text files, gpt-2-simple's ``.npz`` of token ids, and tables of texts.
-        notes: what the user should know: what was left out of directories, which columns are read.
-        warnings: the same, however quiet the run is: directories that cannot be read.
+        notes: what was left out of directories, and which columns are read.
+        warnings: directories that cannot be read.
 
     Args:
         paths: files, and directories of them.
         column: of tables; None finds the one that holds the texts.
 
     Raises:
-        InputError: a file is missing, unreadable or something else than text.
+        InputError: a file is missing, unreadable or not text.
         UsageError: there is no such column.
     """
 
@@ -45,7 +47,6 @@ class Corpus:
         self.notes = list(found.notes())
         self.warnings = list(found.warnings())
         self._column = column
-        self._told: set[Path] = set()
         errors: list[MckennabotError] = []
         for path in self.files:
             try:
@@ -60,10 +61,10 @@ class Corpus:
             raise UsageError("--column is for tables (.csv, .tsv, .jsonl), and there is none")
 
     def texts(self) -> Iterator[str]:
-        """The text piece by piece, without boundaries, for learning a vocabulary.
+        """Yield the text in pieces, without boundaries, to learn a vocabulary from.
 
         Raises:
-            InputError: there are token ids, which only their own vocabulary can read.
+            InputError: the corpus has token ids, which only their own vocabulary can read.
         """
         for path in self.files:
             if holds_tokens(path):
@@ -76,7 +77,7 @@ class Corpus:
                 yield piece.replace(SEPARATOR, "\n")
 
     def pieces(self, path: Path) -> Iterator[str]:
-        """Pieces of a file's text, each segment stripped and with the separator before it."""
+        """Yield a file's text in pieces, each segment stripped and with the separator before it."""
         rows = ([text] for text in self._table(path).texts) if _is_table(path) else [_pieces(path)]
         dropped = 0
         for pieces in rows:
@@ -93,7 +94,7 @@ class Corpus:
                     yield text if opened else SEPARATOR + text
                     opened = True
         if dropped:
-            self._tell(
+            self._note(
                 path, f"leaves out {START}, which begins {dropped:,} texts: {SEPARATOR} does that here"
             )
 
@@ -105,13 +106,13 @@ class Corpus:
             table = self._table(path)
             if not table.texts:
                 raise InputError("no text in the column", path=path)
-            self._tell(path, table.chosen())
+            self._note(path, table.chosen())
         else:
             refuse_other_than_text(path)
             for _ in _decoded(path):  # to the end, before anything is learned
                 pass
             if path.suffix.lower() in (".md", ".markdown"):
-                self._tell(
+                self._note(
                     path, f"learns Markdown's marks too; without them: mckennabot extract {quoted(path)}"
                 )
 
@@ -121,14 +122,14 @@ class Corpus:
         except (InputError, UsageError) as error:
             raise type(error)(error.what, path=path, hint=error.hint) from error
 
-    def _tell(self, path: Path, what: str) -> None:
+    def _note(self, path: Path, what: str) -> None:
         note = f"{shown(path)}: {what}"
         if note not in self.notes:
             self.notes.append(note)
 
 
 def holds_tokens(path: Path) -> bool:
-    """Whether a file holds token ids and no text."""
+    """Return whether a file holds token ids instead of text."""
     return path.suffix.lower() == ".npz"
 
 
@@ -146,7 +147,7 @@ def _all_of(errors: list[MckennabotError]) -> InputError:
 
 
 def _pieces(path: Path) -> Iterator[str]:
-    """The file's text in pieces that end where a word does, newlines made line feeds.
+    """Yield the file's text in pieces that end where a word does, newlines turned into line feeds.
 
     A piece ends just before white space that follows a word, where GPT-2's own splitting always cuts:
     the tokens are those of the whole text. Trailing white space is dropped at the end of a segment.
@@ -157,7 +158,7 @@ def _pieces(path: Path) -> Iterator[str]:
         end = len(rest.rstrip())
         # White space at the very end may go on in the next block, and a separator may be cut in two.
         cut = len(rest[: max(rest.rfind(" ", 0, end), rest.rfind("\n", 0, end), 0)].rstrip())
-        if not cut and len(rest) > 16 * PIECE:  # text without spaces: anywhere but inside a separator
+        if not cut and len(rest) > _LONGEST_WORD:  # anywhere but inside a separator
             cut = max(rest.rfind("<"), 0) or len(rest)
         if cut:
             yield from _trimmed(rest[:cut].replace("\r\n", "\n").replace("\r", "\n"))

@@ -1,55 +1,57 @@
-"""The training loop: steps, validations, saves, samples, and when to stop."""
+"""Runs the training loop: steps, validations, saves, samples, and when to stop."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mckennabot.errors import Interrupted, UsageError
-from mckennabot.finetune import sample
-from mckennabot.finetune.data import Tokens, Windows, held_out_windows
+from mckennabot.finetune import sampling
+from mckennabot.finetune.data import Data, Tokens, held_out_windows
 from mckennabot.finetune.engines.cross_entropy import IGNORED
 from mckennabot.finetune.engines.engine import Engine, OutOfDeviceMemory, shrink
 from mckennabot.finetune.interrupt import Interruption
 from mckennabot.finetune.jobs.job import Job
-from mckennabot.finetune.jobs.start import Start
+from mckennabot.finetune.jobs.setup import Setup
 from mckennabot.finetune.pace import Pace
 from mckennabot.finetune.runs.record import Onlooker
 from mckennabot.models.dial import AS_TRAINED
 from mckennabot.reporter import Reporter
 
 VALIDATION_TOKENS = 16384
-"""Held-out tokens that a validation looks at, spread evenly; more say little and cost much."""
+"""Held-out tokens that a validation reads, spread evenly; more say little and cost much."""
 
 DIAL_PLACES = (0.0, 0.25, 0.5, 0.75, 1.25)
-"""Where on the dial held-out text is measured when training is done, beside 1."""
+"""Voices besides 1 at which the held-out loss is measured when training is done (see `models.dial`)."""
 
 DIAL_TOKENS = 256
-"""Fewer held-out tokens than this cannot tell places on the dial apart."""
+"""With fewer held-out tokens than this, noise is larger than the differences along the dial."""
 
 DIAL_GRAIN = 0.05
-"""The dial's places are rounded to this: a finer difference is not heard."""
+"""The best voice is rounded to this: a reader hears no finer difference."""
 
 DECAY = 300
 """Steps after the warm-up in which the learning rate falls to 1/sqrt(2) of its peak."""
 
 
 def learning_rate(peak: float, warmup: int, step: int) -> float:
-    """The rate of a step counted from 1: a straight rise, then a fall with the root of the step.
+    """Return the rate of a step, counted from 1: a linear warm-up, then a decay with 1/sqrt(step).
 
-    It does not depend on the run's total, so that a run made longer later goes on exactly as if it had
-    been meant to be that long.
+    It does not depend on the total number of steps, so a run that is made longer later continues exactly
+    as if it had been meant to be that long.
     """
     return peak * min(1.0, step / max(1, warmup)) / math.sqrt(1 + max(0, step - warmup) / DECAY)
 
 
 def lowest(curve: Sequence[tuple[float, float]]) -> float:
-    """Where a curve of evenly spaced places is lowest, by the parabola around its lowest place.
+    """Return where a curve is lowest, by the parabola through its lowest point and the two beside it.
+
+    Args:
+        curve: points (x, y), of which the lowest and its neighbours are evenly spaced.
 
     >>> lowest([(0.5, 3.2), (0.75, 3.0), (1.0, 3.1)])
     0.8
@@ -65,32 +67,17 @@ def lowest(curve: Sequence[tuple[float, float]]) -> float:
     return round(round(found / DIAL_GRAIN) * DIAL_GRAIN, 2)
 
 
-@dataclass(frozen=True)
-class Data:
-    """What a run learns from and is measured on.
-
-    Attributes:
-        windows: training windows, in their order.
-        training: the tokens behind them.
-        held_out: tokens never trained on; may be empty.
-    """
-
-    windows: Windows
-    training: Tokens
-    held_out: Tokens
-
-
 class Trainer:
-    """One run from where it is to where it ends.
+    """Trains a run from its present step to its last.
 
     Args:
-        record: what it leaves behind.
+        record: keeps what the run leaves behind.
         engine: takes the steps; holds weights and moments.
-        data: what it learns from.
-        start: where it starts, and its settings.
+        data: what the run learns from.
+        setup: its settings and its state.
         job: the processes that train together.
-        reporter: takes what there is to say.
-        interruption: whether to stop.
+        reporter: takes losses, samples and warnings.
+        interruption: set when a signal asks to stop.
     """
 
     def __init__(
@@ -98,36 +85,36 @@ class Trainer:
         record: Onlooker,
         engine: Engine,
         data: Data,
-        start: Start,
+        setup: Setup,
         job: Job,
         reporter: Reporter,
         interruption: Interruption,
     ) -> None:
-        settings, state = start.settings, start.state
+        settings, state = setup.settings, setup.state
         assert settings.batch_size is not None
         assert settings.learning_rate is not None
         self._record = record
         self._engine = engine
         self._state = state
         self._data = data
-        self._end = start.end
+        self._eot = setup.eot
         self._settings = settings
         self._job = job
-        self._mine = settings.batch_size * settings.accumulate  # of a step's windows
-        self._windows_per_step = self._mine * job.processes
+        self._own_windows = settings.batch_size * settings.accumulate  # of a step, in this process
+        self._windows_per_step = self._own_windows * job.processes
         self._validation = _padded(data.held_out, data.windows.block, job.processes)
         self._peak: float = settings.learning_rate
         self._reporter = reporter
         self._interruption = interruption
-        self._stop = False  # whether a process was interrupted, as all of them know it
+        self._stop = False  # a process was interrupted, and all have agreed to stop
         self._unread: list[_Unread] = []
         self._pace = Pace(settings, state.step, state.seconds)
-        self._late = False  # whether the time is over, as all processes know it
+        self._late = False  # the time is over, and all processes have agreed on it
         self._clock = 0.0
         self._saved = state.step
 
     def train(self) -> None:
-        """Go on to the run's last step, or to the end of patience or of the time.
+        """Train to the run's last step, or to the end of patience or of the time.
 
         Raises:
             Interrupted: by a signal, after saving.
@@ -144,7 +131,7 @@ class Trainer:
                 self._step()
                 if self._time_is_over():
                     self._late = True
-                    # The same command again finds the time used up, to the last part of a second.
+                    # So that the same command, given again, finds the time used up.
                     state.seconds = max(state.seconds, 60 * (settings.minutes or 0))
                 last = state.step == settings.steps or self._late
                 if self._due(settings.eval_every or 0, last) and self._validation[2]:
@@ -168,7 +155,9 @@ class Trainer:
     def _step(self) -> None:
         state = self._state
         step = state.step + 1
-        batch = self._data.windows.batch(state.windows + self._job.rank * self._mine, self._mine)
+        batch = self._data.windows.batch(
+            state.windows + self._job.rank * self._own_windows, self._own_windows
+        )
         rate = learning_rate(self._peak, self._settings.warmup, step)
         while True:
             try:
@@ -176,17 +165,19 @@ class Trainer:
                 break
             except OutOfDeviceMemory:
                 size = self._engine.micro_batch
-                shrink(self._engine, self._mine, self._data.windows.block, self._settings.grad_checkpoint)
+                shrink(
+                    self._engine, self._own_windows, self._data.windows.block, self._settings.grad_checkpoint
+                )
                 self._reporter.warn(
                     f"out of memory: {self._engine.micro_batch} instead of {size} sequences at a time from "
                     "here on, accumulated."
                 )
         # Processes have to agree on the step after which they stop.
-        stop = self._job.processes > 1 and self._engine.anywhere(self._interruption.requested)
+        stop = self._job.processes > 1 and self._engine.any_process(self._interruption.requested)
         self._unread.append(_Unread(step, rate, loss, stop))
         state.step = step
         state.windows += self._windows_per_step
-        # A device that works on its own has the next step to do while the loss of the last is read.
+        # While the loss of one step is read, an asynchronous device already computes the next.
         self._read_losses(but=1 if self._engine.asynchronous else 0)
 
     def _time_is_over(self) -> bool:
@@ -194,7 +185,7 @@ class Trainer:
             return False
         late = self._pace.late
         # Clocks differ; processes have to stop after the same step.
-        return bool(self._engine.anywhere(late)) if self._job.processes > 1 else late
+        return bool(self._engine.any_process(late)) if self._job.processes > 1 else late
 
     def _due(self, every: int, last: bool) -> bool:
         return last or (every > 0 and self._state.step % every == 0)
@@ -203,7 +194,7 @@ class Trainer:
         return 0 < self._settings.patience <= self._state.stale
 
     def _read_losses(self, but: int = 0) -> None:
-        """Make lines of all steps taken but the last few; reading a loss waits for the device."""
+        """Log all steps taken but the last `but`; reading a loss waits for the device."""
         state = self._state
         tokens = self._data.windows.block * self._windows_per_step
         while len(self._unread) > but:
@@ -239,13 +230,13 @@ class Trainer:
         )
 
     def _held_out_loss(self) -> float:
-        """Nats per token of the engine's weights on the held-out windows, the same in every process."""
+        """Return the engine's loss on the held-out windows, in nats per token; the same in every process."""
         tokens, targets, count = self._validation
         size = self._engine.micro_batch
-        mine = np.array_split(np.arange(len(tokens)), self._job.processes)[self._job.rank]
+        own = np.array_split(np.arange(len(tokens)), self._job.processes)[self._job.rank]
         total = sum(
             self._engine.evaluate(tokens[rows], targets[rows])
-            for rows in np.split(mine, range(size, len(mine), size))
+            for rows in np.split(own, range(size, len(own), size))
         )
         return total / count
 
@@ -268,15 +259,15 @@ class Trainer:
         self._clock = time.perf_counter()  # which counts training only
 
     def _sample(self) -> None:
-        """Draw a text that goes on from the opening of the held-out text, and see how much is copied."""
+        """Sample a continuation of the opening of the held-out text, and see how much of it is copied."""
         self._read_losses()
-        step, end = self._state.step, self._end
+        step, eot = self._state.step, self._eot
         context = self._engine.model.hparams.n_ctx
-        opening = self._data.held_out[: min(sample.PREFIX, context // 2)]
-        prefix = opening if len(opening) else np.array([end], np.int32)
-        length = min(sample.LENGTH, context - len(prefix))
-        drawn = sample.sample(self._engine, prefix, length, end, [self._settings.seed, step])
-        self._reporter.say(self._record.sample(step, opening, drawn))
+        opening = self._data.held_out[: min(sampling.PREFIX, context // 2)]
+        prefix = opening if len(opening) else np.array([eot], np.int32)
+        length = min(sampling.LENGTH, context - len(prefix))
+        tokens = sampling.sample_tokens(self._engine, prefix, length, eot, [self._settings.seed, step])
+        self._reporter.say(self._record.keep_sample(step, opening, tokens))
         self._pace.sampled(time.perf_counter() - self._clock)
         self._clock = time.perf_counter()
 
@@ -306,21 +297,21 @@ class Trainer:
             self._reporter.say(f"Best: step {state.best_step}, validation loss {state.best_loss:.4f}.")
             if state.best_loss is not None and state.best_loss > math.log(self._engine.model.hparams.n_vocab):
                 self._reporter.warn("that is worse than guessing; start over with a lower --learning-rate.")
-            self._turn_dial()
+            self._measure_dial()
 
-    def _turn_dial(self) -> None:
-        """Find out where between the base and the best step held-out text is predicted best."""
+    def _measure_dial(self) -> None:
+        """Find the voice, between the base and beyond the best step, that predicts held-out text best."""
         state = self._state
         assert state.best_loss is not None
         losses = {AS_TRAINED: state.best_loss}
         if self._validation[2] < DIAL_TOKENS:
             return
         for voice in DIAL_PLACES:
-            if not self._engine.load(self._job.tell(self._record.at_voice(voice))):
+            if not self._engine.load(self._job.broadcast(self._record.at_voice(voice))):
                 return
             losses[voice] = self._held_out_loss()
         curve = sorted(losses.items())
-        voice = lowest(curve[1:])  # where the author is heard at all
+        voice = lowest(curve[1:])  # without 0: the base alone is not the author
         self._record.keep_voice(state, voice, [(place, round(loss, 4)) for place, loss in curve])
         better = "" if voice == AS_TRAINED else "; generate uses it, and --voice 1 the run as trained"
         self._reporter.say(
@@ -333,7 +324,7 @@ class Trainer:
 
 
 class _Unread(NamedTuple):
-    """A step whose loss, and whether to stop after it, may still be on the device."""
+    """A step whose loss, and the flag to stop after it, may still be on the device."""
 
     step: int
     learning_rate: float
@@ -342,9 +333,9 @@ class _Unread(NamedTuple):
 
 
 def _padded(tokens: Tokens, block: int, multiple: int) -> tuple[Tokens, Tokens, int]:
-    """Held-out windows side by side: inputs and targets, both [n, block], and how many targets count.
+    """Stack the held-out windows: return inputs and targets [n, block], and how many targets count.
 
-    What is short is padded, and so is n to a multiple.
+    Short windows are padded with `IGNORED` targets, and n is padded to a multiple of `multiple`.
     """
     windows = held_out_windows(tokens, block, max(1, VALIDATION_TOKENS // block))
     rows = -(-len(windows) // multiple) * multiple

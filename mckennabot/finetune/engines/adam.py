@@ -1,4 +1,4 @@
-"""Adam's constants, and what else both engines' optimizer steps have in common."""
+"""Holds the constants of the optimizer step, which both engines take: Adam with clipping and loss scaling."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import math
 import numpy as np
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
-"""Adam's."""
+"""Those of Adam's paper (arXiv 1412.6980), at which gpt-2-simple leaves them too."""
 
 MAX_NORM = 1.0
-"""Longer gradients are shortened to this."""
+"""Norm to which longer gradients are clipped, all variables together; GPT-3's (arXiv 2005.14165)."""
 
 LOSS_SCALE = 2.0**15
-"""float16 gradients are kept from vanishing by this factor: at first; halved when one overflows."""
+"""First factor that keeps float16 gradients from vanishing (arXiv 1710.03740); halved after an overflow."""
 
 GROW_AFTER = 2000
 """Steps without an overflow after which the loss scale doubles."""
 
 
 def corrected_rate(learning_rate: float, step: int) -> np.float32:
-    """The rate of a step counted from 1, with Adam's correction of moments that begin at zero."""
+    """Return the rate of a step, counted from 1, with Adam's correction for moments that begin at zero."""
     return np.float32(learning_rate * math.sqrt(1 - BETA2**step) / (1 - BETA1**step))

@@ -1,10 +1,10 @@
-"""Causal self-attention that never computes what the mask would throw away.
+"""Causal self-attention that skips most of what the mask would throw away.
 
-Queries go in blocks, each against the keys up to its own end: about half the work of the whole square.
-The gradient is written out, so that it works on the same blocks, and in the precision of the products:
-no score travels to float32 and back. A softmax whose sums are taken in float32 loses nothing by that.
+Queries are processed in blocks, each against the keys up to its own end: about half the work of the full
+[T, T] matrix. The gradient is written out so that it uses the same blocks and the precision of the products,
+without casting scores to float32 and back; softmax itself sums in float32, so this loses nothing.
 
-Shapes: B sequences, H heads, T positions, D numbers a head.
+Shapes: B sequences, H heads, T positions, D numbers per head.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 from mckennabot.backend import ops
 
 BLOCK = 256
-"""Queries at a time; smaller blocks waste less and cost more calls."""
+"""Queries per block; smaller blocks waste less work and cost more calls."""
 
 FORBIDDEN = -1e4
-"""Added to the scores of positions not yet written; float16 can hold it."""
+"""Added to the scores of later positions; float16, whose largest number is 65504, can hold it."""
 
 
 def attend(q: Any, k: Any, v: Any) -> Any:
-    """Mix the values [B, H, T, D] by softmax(q k^T), each position looking at itself and what came before."""
+    """Return softmax(q k^T) v [B, H, T, D], each position attending to itself and those before it."""
     return ops.custom_gradient(_attend)(q, k, v)
 
 
 def _attend(q: Any, k: Any, v: Any) -> Any:
-    """`attend`, and its gradient."""
+    """Return the output of `attend`, and the function that computes its gradient."""
     length = q.shape[2]
     ends = [*range(BLOCK, length, BLOCK), length]
     starts = [0, *ends[:-1]]
@@ -39,11 +39,11 @@ def _attend(q: Any, k: Any, v: Any) -> Any:
         scores = ops.matmul(q[:, :, start:end], ops.swapaxes(k[:, :, :end], -1, -2))
         shares.append(ops.softmax(scores + ops.cast(_mask(start, end), scores.dtype), axis=-1))
         mixed.append(ops.matmul(shares[-1], v[:, :, :end]))
-    output = _joined(mixed)
+    output = _concatenate(mixed)
 
     def gradient(*arguments: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
         dy = arguments[0] if upstream is None else upstream
-        # Each row of d scores sums to nothing: sum_j share_j (d share_j) is the same as output · dy.
+        # Softmax's gradient subtracts sum_j share_j (d share_j), which equals output · dy: one product fewer.
         balance = ops.sum(output * dy, axis=-1, keepdims=True)
         dq, dk, dv = [], [], []
         for share, start, end in zip(shares, starts, ends, strict=True):
@@ -53,26 +53,26 @@ def _attend(q: Any, k: Any, v: Any) -> Any:
             d_scores = share * (d_share - balance[:, :, start:end])
             dq.append(ops.matmul(d_scores, k[:, :, :end]))
             dk.append(ops.matmul(ops.swapaxes(d_scores, -1, -2), q[:, :, start:end]))
-        return _joined(dq), _overlaid(dk, starts, ends), _overlaid(dv, starts, ends)
+        return _concatenate(dq), _sum_prefixes(dk, starts, ends), _sum_prefixes(dv, starts, ends)
 
     return output, gradient
 
 
 def _mask(start: int, end: int) -> Any:
-    """What to add to the scores of queries `start` to `end` over the keys up to `end`."""
+    """Return what to add to the scores of queries `start` to `end` over the keys up to `end`."""
     return np.where(np.arange(start, end)[:, None] >= np.arange(end), 0, FORBIDDEN).astype("float32")
 
 
-def _joined(parts: Sequence[Any]) -> Any:
+def _concatenate(parts: Sequence[Any]) -> Any:
     return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=2)
 
 
-def _overlaid(parts: Sequence[Any], starts: Sequence[int], ends: Sequence[int]) -> Any:
-    """The sum of parts that all begin at position 0 and end at `ends`."""
+def _sum_prefixes(parts: Sequence[Any], starts: Sequence[int], ends: Sequence[int]) -> Any:
+    """Sum parts that all begin at position 0 and end at `ends`."""
     pieces = []
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         piece = parts[i][:, :, start:end]
         for later in parts[i + 1 :]:
             piece = piece + later[:, :, start:end]
         pieces.append(piece)
-    return _joined(pieces)
+    return _concatenate(pieces)

@@ -1,8 +1,8 @@
-"""Cross-entropy of a tied head, a few rows at a time, with its gradient made on the way.
+"""Cross-entropy of a tied head, a few rows at a time, with its gradient computed in the forward pass.
 
 The logits of a window are by far its largest tensor (1024 x 50257 numbers); here only `ROWS` rows of
-them exist at once. The loss is a sum, so what flows back is a number, and the gradients can be computed
-in the forward pass while the logits are there: nothing is computed twice.
+them exist at once. The loss is a sum, so its upstream gradient is a single number: the gradients can be
+computed while the logits exist, and scaled by that number later. Nothing is computed twice.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ ROWS = 256
 """Rows whose logits exist at once."""
 
 MATRIX_ROWS = 4096
-"""Rows whose gradients with respect to the logits are kept, to be one product with the hidden states."""
+"""Rows whose logit gradients are kept, so that the table's gradient takes one large product."""
 
 IGNORED = -1
-"""A target that counts for nothing: padding."""
+"""A target that does not count: padding."""
 
 
 def cross_entropy(x: Any, table: Any, targets: Any) -> Any:
-    """Summed loss, in nats, of predicting targets [N] from hidden states x [N, E] and a table [V, E].
+    """Return the summed loss, in nats, of targets [N] given hidden states x [N, E] and a table [V, E].
 
-    Logits and products are in the table's dtype, sums in float32; `IGNORED` targets count for nothing.
+    Logits and products are in the table's dtype, sums in float32; `IGNORED` targets do not count.
     """
 
     def summed(x: Any, table: Any) -> Any:
@@ -39,13 +39,13 @@ def cross_entropy(x: Any, table: Any, targets: Any) -> Any:
     return ops.custom_gradient(summed)(x, table)
 
 
-def cross_entropy_alone(x: Any, table: Any, targets: Any) -> Any:
-    """`cross_entropy` where no gradient is wanted."""
+def cross_entropy_without_gradient(x: Any, table: Any, targets: Any) -> Any:
+    """Return what `cross_entropy` returns, without the work for its gradient."""
     return sum(_rows(x[i : i + ROWS], table, targets[i : i + ROWS])[0] for i in range(0, x.shape[0], ROWS))
 
 
 def _loss_and_gradients(x: Any, table: Any, targets: Any) -> tuple[Any, Any, Any]:
-    """The loss, and its gradients for x [N, E] and the table [V, E]."""
+    """Return the loss, and its gradients for x [N, E] and the table [V, E]."""
     total: Any = 0.0
     dx = []
     dtable: Any = None
@@ -64,7 +64,7 @@ def _loss_and_gradients(x: Any, table: Any, targets: Any) -> tuple[Any, Any, Any
 
 
 def _rows(x: Any, table: Any, targets: Any) -> tuple[Any, Any]:
-    """Summed loss of a few rows, and its gradient for their logits [n, V] in the table's dtype."""
+    """Return the summed loss of a few rows, and its gradient for their logits [n, V] in the table's dtype."""
     logits = ops.cast(ops.matmul(x, ops.transpose(table)), "float32")
     largest = ops.max(logits, axis=-1, keepdims=True)
     weights = ops.exp(logits - largest)

@@ -1,4 +1,4 @@
-"""What trains: the interface that the engines of both Keras backends offer."""
+"""Defines what an engine does, for the engines of both Keras backends, and how to shrink its micro-batch."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 
 def empty_cache(hparams: Hparams, length: int) -> npt.NDArray[np.float32]:
-    """Room for the keys and values [L, 2, H, C, D] of C = `length` positions."""
+    """Return zeros for the keys and values [L, 2, H, C, D] of C = `length` positions."""
     h = hparams
     return np.zeros((h.n_layer, 2, h.n_head, length, h.n_embd // h.n_head), np.float32)
 
 
 class OutOfDeviceMemory(Exception):  # noqa: N818
-    """A micro-batch does not fit; nothing has changed."""
+    """A micro-batch does not fit; weights and moments are unchanged."""
 
 
 class Engine(Protocol):
-    """Training, evaluation and drawing with one model.
+    """Trains, evaluates and samples from one model.
 
     Attributes:
         model: the model that is trained.
-        micro_batch: sequences at a time in this process; more than that are accumulated.
-        devices: what this process has to compute them with; divides `micro_batch`.
-        asynchronous: whether the device works on while Python goes on.
+        micro_batch: sequences at a time in this process; the gradients of several are accumulated.
+        devices: how many this process computes with; divides `micro_batch`.
+        asynchronous: whether calls return before the device has finished.
     """
 
     model: GPT2
@@ -47,7 +47,7 @@ class Engine(Protocol):
         A step whose loss or gradient is not finite changes nothing.
 
         Returns:
-            The mean loss in nats per token, NaN where training cannot go on; reading it as a float waits
+            The mean loss in nats per token, NaN if training cannot continue; reading it as a float waits
             for the device.
 
         Raises:
@@ -55,41 +55,41 @@ class Engine(Protocol):
         """
 
     def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
-        """Summed loss, in nats, of targets [B, T] after tokens [B, T]."""
+        """Return the summed loss, in nats, of targets [B, T] given tokens [B, T]."""
 
-    def start(self, length: int) -> Any:
-        """An empty cache for drawing `length` positions."""
+    def new_cache(self, length: int) -> Any:
+        """Return an empty cache of keys and values for `length` positions."""
 
-    def next(self, token: int, position: int, cache: Any) -> tuple[npt.NDArray[np.float32], Any]:
-        """Logits [V] of what follows `token`, and the cache that holds it too."""
+    def next_logits(self, token: int, position: int, cache: Any) -> tuple[npt.NDArray[np.float32], Any]:
+        """Return the logits [V] of what follows `token`, and the cache with `token` in it."""
 
-    def anywhere(self, flag: bool) -> Any:
-        """Whether `flag` is set in any process; reading it as a bool waits for all of them."""
+    def any_process(self, flag: bool) -> Any:
+        """Return whether `flag` is set in any process; reading it as a bool waits for all of them."""
 
     def weights(self) -> Iterator[tuple[str, Any]]:
-        """The variables by name, each whole, one after another; in a job, all processes have to read on."""
+        """Yield the variables by name, each one whole; in a job, every process has to iterate to the end."""
 
     def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
-        """Put other weights in the place of the model's own; whether there were any."""
+        """Replace the model's weights by others; return whether there were any."""
 
     def moments(self) -> Iterator[tuple[str, Any]]:
-        """As `weights`: Adam's moments and what else it remembers, by names such as ``model/wte/m``."""
+        """Yield, as `weights` does, Adam's moments and the loss scale, by names such as ``model/wte/m``."""
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
-        """Take over what `moments` gave; of names that this precision does not know, nothing."""
+        """Take over what `moments` yielded; names that this precision does not know are ignored."""
 
 
 def shrink(engine: Engine, rows: int, length: int, remat: bool) -> None:
-    """After `OutOfDeviceMemory`: go on with a smaller micro-batch; what a step computes stays the same.
+    """Make the micro-batch smaller after `OutOfDeviceMemory`; what a step computes stays the same.
 
     Args:
-        engine: whose micro-batch did not fit.
+        engine: its micro-batch did not fit.
         rows: windows of a step in this process.
         length: tokens of each.
-        remat: whether layers are computed again for their gradients already.
+        remat: whether layers are already computed again for their gradients.
 
     Raises:
-        ResourceError: there is none smaller.
+        ResourceError: it cannot be made smaller.
     """
     halves = range(1, engine.micro_batch // 2 + 1)
     smaller = [n for n in halves if rows % n == 0 and n % engine.devices == 0]

@@ -1,9 +1,9 @@
-"""The engine on Keras's JAX backend: compiled by XLA, with flash attention on CUDA, on any number of devices.
+"""Trains on Keras's JAX backend: compiled by XLA, with flash attention on CUDA, on any number of devices.
 
 Chosen by ``KERAS_BACKEND=jax``. TensorFlow then only reads and writes checkpoints.
 
-Gradients and losses are computed by each device for its own windows (see `devices`); the update, which
-has nothing to gather, and the drawing of samples are left to XLA to spread over slices.
+Each device computes gradients and losses for its own windows (see `devices`). The update, which has nothing
+to gather, and sampling are left to XLA, which spreads them over the shards.
 """
 
 from __future__ import annotations
@@ -14,16 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mckennabot.finetune.engines import adam
 from mckennabot.finetune.engines import model as gpt2
-from mckennabot.finetune.engines.adam import (
-    BETA1,
-    BETA2,
-    EPSILON,
-    GROW_AFTER,
-    LOSS_SCALE,
-    MAX_NORM,
-    corrected_rate,
-)
 from mckennabot.finetune.engines.cross_entropy import IGNORED
 from mckennabot.finetune.engines.engine import OutOfDeviceMemory, empty_cache
 from mckennabot.finetune.jobs import devices
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
 
 
-class JaxStep:
+class JaxEngine:
     """See `engine.Engine`."""
 
     def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
@@ -45,7 +37,7 @@ class JaxStep:
         self.asynchronous = jax.default_backend() != "cpu"
         self._dtype = dtype
         self._remat = remat
-        self._layer: gpt2.Layer = gpt2.again(_gathered_block) if remat else _gathered_block
+        self._layer: gpt2.Layer = gpt2.rematerialised(_gathered_block) if remat else _gathered_block
         for variable in model.variables.values():
             variable.assign(mesh.cut(variable.value))
         params = model.params
@@ -55,7 +47,7 @@ class JaxStep:
             for name, value in params.items()
         }
         if dtype == "float16":
-            self._moments["loss_scale"] = mesh.cut(np.float32(LOSS_SCALE))
+            self._moments["loss_scale"] = mesh.cut(np.float32(adam.LOSS_SCALE))
             self._moments["good_steps"] = mesh.cut(np.float32(0))
         slices = {name: value.sharding for name, value in params.items()}
         same, rows, parts = (
@@ -63,8 +55,8 @@ class JaxStep:
             mesh.sharding((devices.AXES,)),
             mesh.sharding((None, devices.AXES)),
         )
-        # Gradients may run out of memory, so their call gives nothing away; the update replaces weights and
-        # moments in place, and needs no more.
+        # Gradients may run out of memory, so their call donates no buffers and can be repeated; the update
+        # replaces weights and moments in place, and takes no more.
         self._gradients = mesh.compile(self._mean_gradients, (slices, same, parts), (slices, same))
         self._fitting: set[tuple[int, ...]] = set()  # shapes of micro-batches whose gradients fit
         moments = {name: value.sharding for name, value in self._moments.items()}
@@ -79,15 +71,16 @@ class JaxStep:
         """See `engine.Engine`."""
         import jax
 
-        rate = corrected_rate(learning_rate, step)
+        rate = adam.corrected_rate(learning_rate, step)
         parts = self._mesh.share(batch.reshape(-1, self.micro_batch, batch.shape[1]), axis=1)
         try:
             grads, loss = self._gradients(self.model.params, self._moments.get("loss_scale", 1.0), parts)
-            if parts.shape not in self._fitting:  # wait: a failure must not meet the update under way
+            # A shape that is new may fail, and must do so before the update donates the weights: wait for it.
+            if parts.shape not in self._fitting:
                 float(loss)
                 self._fitting.add(parts.shape)
         except jax.errors.JaxRuntimeError as error:
-            # On a CPU the same comes as INTERNAL.
+            # On a CPU the status is INTERNAL, and only the text says so.
             if not any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")):
                 raise
             raise OutOfDeviceMemory from error
@@ -98,22 +91,22 @@ class JaxStep:
 
     def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
         """See `engine.Engine`."""
-        # What does not share out evenly is filled up with rows that count for nothing.
+        # Rows that do not divide evenly among the devices are filled up with rows that do not count.
         missing = ((0, -len(tokens) % self._mesh.mine), (0, 0))
         rows = np.pad(tokens, missing), np.pad(targets, missing, constant_values=IGNORED)
         return float(self._evaluate(self.model.params, *(self._mesh.share(part, axis=0) for part in rows)))
 
-    def start(self, length: int) -> Any:
+    def new_cache(self, length: int) -> Any:
         """See `engine.Engine`."""
         return empty_cache(self.model.hparams, length)
 
-    def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
+    def next_logits(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
         """See `engine.Engine`."""
         tokens = np.full((1, 1), token, np.int32)
         logits, cache = self._next(self.model.params, tokens, np.int32(position), cache)
         return np.asarray(logits), cache
 
-    def anywhere(self, flag: bool) -> Any:
+    def any_process(self, flag: bool) -> Any:
         """See `engine.Engine`."""
         return self._sum(self._mesh.share(np.full(self._mesh.mine, flag, np.int32), axis=0))
 
@@ -137,12 +130,12 @@ class JaxStep:
         self._moments |= {name: self._mesh.cut(value) for name, value in moments if name in self._moments}
 
     def _forward(self, params: Any, tokens: Any, whole: bool = False) -> tuple[Any, Any]:
-        """Weights as the head needs them, and the last layer's output [B, T, E].
+        """Return the weights as the head needs them, and the last layer's output [B, T, E].
 
         Args:
-            params: variables, in slices.
+            params: variables, in shards.
             tokens: windows [B, T].
-            whole: the variables are whole, and to be kept for the gradient as they are.
+            whole: the variables are already gathered, and kept for the gradient as they are.
         """
         if not whole:
             params = {**params, **devices.gather({name: params[name] for name in ("model/wte", "model/wpe")})}
@@ -157,20 +150,20 @@ class JaxStep:
         return gpt2.next_logits(gpt2.cast(params, "float32"), token, position, cache, self.model.hparams)
 
     def _mean(self, params: Any, scale: Any, batch: Any, whole: bool = False) -> tuple[Any, Any]:
-        """The loss of a micro-batch times `scale`, to be differentiated, and as it is."""
+        """Return the mean loss of a micro-batch times `scale`, to be differentiated, and unscaled."""
         weights, x = self._forward(params, batch[:, :-1], whole)
         mean = gpt2.loss(weights, x, batch[:, 1:]) / (batch.shape[0] * (batch.shape[1] - 1))
         return mean * scale, mean
 
     def _mean_gradients(self, params: Any, scale: Any, parts: Any) -> Any:
-        """Gradients times `scale`, and the loss, over micro-batches, [n, B, T + 1] on a device."""
+        """Return gradients times `scale`, and the loss, over a device's micro-batches [n, B, T + 1]."""
         import jax
         from jax import numpy as jnp
 
         gradients = jax.grad(self._mean, has_aux=True)
         if parts.shape[0] == 1:
             return devices.mean(gradients(params, scale, parts[0]))
-        # Matrices that are kept anyway are gathered once for all micro-batches.
+        # Without remat, matrices stay gathered for the backward pass anyway: gather them only once.
         whole = not self._remat
         used, back = jax.vjp(devices.gather, params) if whole else (params, lambda sums: (sums,))
 
@@ -184,25 +177,25 @@ class JaxStep:
     def _clipped_adam(
         self, params: Any, moments: Any, grads: Any, loss: Any, rate: Any
     ) -> tuple[Any, Any, Any]:
-        """New weights, new moments, and the loss as `train` returns it."""
+        """Return new weights, new moments, and the loss as `train` returns it."""
         from jax import numpy as jnp
 
         scale = moments.get("loss_scale", 1.0)
         norm = jnp.sqrt(sum(jnp.vdot(g, g) for g in grads.values())) / scale
-        factor = MAX_NORM / jnp.maximum(norm, MAX_NORM) / scale
+        factor = adam.MAX_NORM / jnp.maximum(norm, adam.MAX_NORM) / scale
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         keep = functools.partial(jnp.where, finite)
         new_params, new_moments = {}, dict(moments)
         for name, grad in grads.items():
             clipped = grad * factor
-            m = BETA1 * moments[f"{name}/m"] + (1 - BETA1) * clipped
-            v = BETA2 * moments[f"{name}/v"] + (1 - BETA2) * jnp.square(clipped)
-            new_params[name] = keep(params[name] - rate * m / (jnp.sqrt(v) + EPSILON), params[name])
+            m = adam.BETA1 * moments[f"{name}/m"] + (1 - adam.BETA1) * clipped
+            v = adam.BETA2 * moments[f"{name}/v"] + (1 - adam.BETA2) * jnp.square(clipped)
+            new_params[name] = keep(params[name] - rate * m / (jnp.sqrt(v) + adam.EPSILON), params[name])
             new_moments[f"{name}/m"] = keep(m, moments[f"{name}/m"])
             new_moments[f"{name}/v"] = keep(v, moments[f"{name}/v"])
         if self._dtype == "float16":
             good: Any = keep(moments["good_steps"] + 1, 0.0)
-            grow = good >= GROW_AFTER
+            grow = good >= adam.GROW_AFTER
             new_moments["loss_scale"] = jnp.where(grow, 2 * scale, keep(scale, scale / 2))
             new_moments["good_steps"] = jnp.where(grow, 0.0, good)
             return new_params, new_moments, loss

@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mckennabot.backend import keras, ops
-from mckennabot.finetune.engines.attention import attend
-from mckennabot.finetune.engines.cross_entropy import cross_entropy, cross_entropy_alone
+from mckennabot.finetune.engines.attention import FORBIDDEN, attend
+from mckennabot.finetune.engines.cross_entropy import cross_entropy, cross_entropy_without_gradient
 from mckennabot.models.checkpoint import Hparams
 
 Params = Mapping[str, Any]
 """Tensors by OpenAI's names."""
 
+NORM_EPSILON = 1e-5
+"""OpenAI's; another one gives other logits."""
+
 Layer = Callable[[Params, Any, int], Any]
-"""From a layer's weights, x [B, T, E] and n_head to [B, T, E]."""
+"""A function from a layer's weights, x [B, T, E] and n_head to [B, T, E]."""
 
 
 class GPT2:
@@ -45,7 +48,7 @@ class GPT2:
 
 
 def cast(params: Params, dtype: str) -> dict[str, Any]:
-    """The weights of matrix products in `dtype`, once for all their uses; the rest as it is."""
+    """Cast the weights of matrix products to `dtype`, once for all their uses; leave the rest as it is."""
     products = ("/w", "c_attn/b", "c_proj/b", "c_fc/b")
     return {
         name: ops.cast(value, dtype) if name.endswith(products) else ops.convert_to_tensor(value)
@@ -54,18 +57,18 @@ def cast(params: Params, dtype: str) -> dict[str, Any]:
 
 
 def embed(weights: Params, tokens: Any) -> Any:
-    """What enters the first layer [B, T, E] for tokens [B, T], T at most n_ctx."""
+    """Return the input of the first layer [B, T, E] for tokens [B, T], T at most n_ctx."""
     return ops.take(weights["model/wte"], tokens, axis=0) + weights["model/wpe"][: tokens.shape[1]]
 
 
 def hidden(weights: Params, x: Any, hparams: Hparams, layer: Layer | None = None) -> Any:
-    """The last layer's normed output [B, T, E] for embedded tokens [B, T, E].
+    """Return the last layer's normalised output [B, T, E] for embedded tokens [B, T, E].
 
     Args:
         weights: from `cast`; the residual stream and the norms are float32 whatever their dtype.
         x: from `embed`.
         hparams: the model's sizes.
-        layer: `block` (the default), or something that computes the same in another way.
+        layer: `block` (the default), or another function that computes the same.
     """
     for i in range(hparams.n_layer):
         x = (layer or block)(layer_weights(weights, i), x, hparams.n_head)
@@ -73,20 +76,20 @@ def hidden(weights: Params, x: Any, hparams: Hparams, layer: Layer | None = None
 
 
 def layer_weights(weights: Params, i: int) -> dict[str, Any]:
-    """The weights of layer i under the names that `block` uses, such as ``attn/c_attn/w``."""
+    """Return the weights of layer i under the names that `block` uses, such as ``attn/c_attn/w``."""
     prefix = f"model/h{i}/"
     return {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
 
 
 def block(layer: Params, x: Any, n_head: int) -> Any:
-    """One transformer layer [B, T, E] -> [B, T, E]."""
+    """Apply one transformer layer [B, T, E] -> [B, T, E]."""
     qkv = dense(layer, "attn/c_attn", norm(layer, "ln_1", x))
     x = x + ops.cast(dense(layer, "attn/c_proj", attention(qkv, n_head)), "float32")
     return mlp(layer, x)
 
 
-def again(layer: Layer) -> Layer:
-    """A layer that is computed a second time for its gradient instead of kept."""
+def rematerialised(layer: Layer) -> Layer:
+    """Wrap a layer so that it is computed a second time for its gradient instead of kept in memory."""
 
     def recomputed(weights: Params, x: Any, n_head: int) -> Any:
         names = list(weights)
@@ -100,35 +103,38 @@ def again(layer: Layer) -> Layer:
 
 
 def mlp(layer: Params, x: Any) -> Any:
-    """The second half of a layer."""
+    """Apply the second half of a layer [B, T, E] -> [B, T, E]."""
     h = gelu(dense(layer, "mlp/c_fc", norm(layer, "ln_2", x)))
     return x + ops.cast(dense(layer, "mlp/c_proj", h), "float32")
 
 
 def gelu(x: Any) -> Any:
-    """GELU by its tanh formula, written with a sigmoid: 0.5 (1 + tanh u) is sigmoid(2 u)."""
+    """Apply GELU by its tanh formula (arXiv 1606.08415), with a sigmoid: 0.5 (1 + tanh u) = sigmoid(2 u)."""
     scale = 2 * math.sqrt(2 / math.pi)
     return x * ops.sigmoid(x * (scale + scale * 0.044715 * ops.square(x)))
 
 
 def loss(weights: Params, x: Any, targets: Any, learning: bool = True) -> Any:
-    """Summed cross-entropy, in nats, of targets [B, T] given hidden states [B, T, E].
+    """Return the summed cross-entropy, in nats, of targets [B, T] given hidden states [B, T, E].
 
     Args:
         weights: from `cast`.
         x: from `hidden`.
-        targets: token ids; `entropy.IGNORED` ones count nothing.
-        learning: whether its gradient will be wanted.
+        targets: token ids; those that are `cross_entropy.IGNORED` do not count.
+        learning: whether its gradient will be needed.
     """
     table = weights["head"]
     rows = ops.cast(ops.reshape(x, (-1, x.shape[-1])), table.dtype)
-    return (cross_entropy if learning else cross_entropy_alone)(rows, table, ops.reshape(targets, (-1,)))
+    return (cross_entropy if learning else cross_entropy_without_gradient)(
+        rows, table, ops.reshape(targets, (-1,))
+    )
 
 
 def attention(qkv: Any, n_head: int) -> Any:
-    """Causal self-attention over [B, T, 3E], giving [B, T, E]."""
+    """Apply causal self-attention to queries, keys and values [B, T, 3E]; return [B, T, E]."""
     batch, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    if flash():
+    if has_flash_attention():
+        # Keras takes the heads as [B, T, H, D] here: no transpose.
         heads = ops.reshape(qkv, (batch, length, 3, n_head, width // n_head))
         q, k, v = ops.unstack(heads, axis=2)
         mixed = ops.dot_product_attention(q, k, v, is_causal=True)
@@ -139,8 +145,8 @@ def attention(qkv: Any, n_head: int) -> Any:
 
 
 @functools.cache
-def flash() -> bool:
-    """Whether the backend has attention kernels of its own for this device."""
+def has_flash_attention() -> bool:
+    """Return whether the backend has fused attention kernels for this device."""
     if keras.backend.backend() != "jax":
         return False
     import jax
@@ -149,20 +155,20 @@ def flash() -> bool:
 
 
 def split_heads(qkv: Any, n_head: int) -> Any:
-    """Queries, keys and values [B, H, T, D] out of [B, T, 3E]."""
+    """Split [B, T, 3E] into queries, keys and values, each [B, H, T, D]."""
     batch, length, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     parts = ops.reshape(qkv, (batch, length, 3, n_head, width // n_head))
     return ops.unstack(ops.transpose(parts, (2, 0, 3, 1, 4)), axis=0)
 
 
 def next_logits(weights: Params, token: Any, position: Any, cache: Any, hparams: Hparams) -> tuple[Any, Any]:
-    """Logits [V] of what follows one token, and the cache with its keys and values in it.
+    """Return the logits [V] of what follows one token, and the cache with its keys and values added.
 
     Args:
         weights: from `cast`.
         token: a token id [1, 1].
         position: how many tokens came before, a scalar.
-        cache: keys and values [L, 2, H, C, D] of the tokens before; anything beyond them.
+        cache: keys and values [L, 2, H, C, D] of the tokens before; later positions are masked.
         hparams: the model's sizes.
     """
     table = weights["head"]
@@ -175,21 +181,21 @@ def next_logits(weights: Params, token: Any, position: Any, cache: Any, hparams:
         kv = ops.slice_update(cache[i], (0, 0, position, 0), ops.concatenate([k, v], axis=0))
         layers.append(kv)
         scores = ops.einsum("hqd,hcd->hqc", q[0] * q.shape[-1] ** -0.5, kv[0])
-        shares = ops.softmax(ops.where(past, scores, -1e4), axis=-1)
+        shares = ops.softmax(ops.where(past, scores, FORBIDDEN), axis=-1)
         mixed = ops.reshape(ops.matmul(shares, kv[1]), (1, 1, hparams.n_embd))
         x = mlp(layer, x + dense(layer, "attn/c_proj", mixed))
     return ops.matmul(table, norm(weights, "model/ln_f", x)[0, 0]), ops.stack(layers)
 
 
 def norm(weights: Params, name: str, x: Any) -> Any:
-    """Layer normalisation over E, in float32."""
+    """Normalise x over E, in float32, by the weights ``name/g`` and ``name/b``."""
     mean = ops.mean(x, axis=-1, keepdims=True)
     centred = x - mean
     variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-    return centred * ops.rsqrt(variance + 1e-5) * weights[f"{name}/g"] + weights[f"{name}/b"]
+    return centred * ops.rsqrt(variance + NORM_EPSILON) * weights[f"{name}/g"] + weights[f"{name}/b"]
 
 
 def dense(weights: Params, name: str, x: Any) -> Any:
-    """Linear layer of x [B, T, in], in the weights' dtype."""
+    """Apply a linear layer to x [B, T, in], in the weights' dtype; return [B, T, out]."""
     w = ops.reshape(weights[f"{name}/w"], weights[f"{name}/w"].shape[1:])
     return ops.matmul(ops.cast(x, w.dtype), w) + weights[f"{name}/b"]

@@ -1,7 +1,7 @@
-"""A run trained by gpt-2-simple itself: the same corpus, vocabulary, directory and metrics as by Keras.
+"""Trains a run by gpt-2-simple itself, with the same corpus, vocabulary, directory and metrics as by Keras.
 
-It has a constant learning rate, no validation and no state but its weights; its windows are drawn
-with replacement.
+It has a constant learning rate, no validation and no state but its weights; it samples its windows with
+replacement.
 """
 
 from __future__ import annotations
@@ -10,20 +10,18 @@ import math
 import time
 
 from mckennabot.errors import UsageError
+from mckennabot.finetune.create import create_run, index_corpus
 from mckennabot.finetune.data import split
-from mckennabot.finetune.launch import index_corpus
-from mckennabot.finetune.prepare import Plan
+from mckennabot.finetune.plan import Plan
 from mckennabot.finetune.runs import figure
 from mckennabot.finetune.runs.metrics import Metrics
 from mckennabot.finetune.runs.run import Run, State
 from mckennabot.models import gpt2simple
-from mckennabot.models.checkpoint import ModelDir
-from mckennabot.models.weights import random_weights, write_weights
 from mckennabot.reporter import Bar, Reporter
 
 
-def launch(plan: Plan, run: Run, reporter: Reporter) -> Run:
-    """Train; returns the run in its final place.
+def train(plan: Plan, run: Run, reporter: Reporter) -> Run:
+    """Train; return the run in its final place.
 
     Raises:
         MckennabotError: see `mckennabot.finetune.finetune`.
@@ -33,20 +31,12 @@ def launch(plan: Plan, run: Run, reporter: Reporter) -> Run:
     assert settings.learning_rate is not None
     assert settings.block_size is not None
     if plan.continues and run.steps()[-1] >= settings.steps:
-        reporter.say(
-            f"{run.name} has its {run.steps()[-1]} steps already; --steps N with a larger N goes on."
-        )
+        plan.say_complete(run, reporter)
         return run
     place = run.path
     reporter.say("Starting gpt-2-simple …")
     if not plan.continues:
-
-        def write_tiny(new: ModelDir) -> None:
-            new.write_hparams(plan.hparams)
-            plan.tokenizer.save(new.path)
-            write_weights(new.path / "model-0", random_weights(plan.hparams, settings.seed))
-
-        run = run.begin(plan.base, write_tiny, plan.info)
+        run = create_run(plan, run)
     index_corpus(plan, run, reporter)
     done = run.steps()[-1]
     training, _ = split(plan.tokens, settings.val_fraction)
@@ -80,7 +70,7 @@ def launch(plan: Plan, run: Run, reporter: Reporter) -> Run:
 
 
 class _Recorder:
-    """Makes a line of metrics, and of progress, from each step that gpt-2-simple reports."""
+    """Turns each step that gpt-2-simple reports into a line of metrics and a move of the bar."""
 
     def __init__(self, plan: Plan, run: Run, bar: Bar, done: int, training: int) -> None:
         settings = plan.settings

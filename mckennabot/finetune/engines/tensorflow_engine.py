@@ -1,4 +1,4 @@
-"""The engine on Keras's TensorFlow backend: a step compiled whole, with gradients, clipping and Adam."""
+"""Trains on Keras's TensorFlow backend, a step compiled whole: gradients, clipping and Adam."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mckennabot.backend import import_tensorflow
+from mckennabot.finetune.engines import adam
 from mckennabot.finetune.engines import model as gpt2
-from mckennabot.finetune.engines.adam import (
-    BETA1,
-    BETA2,
-    EPSILON,
-    GROW_AFTER,
-    LOSS_SCALE,
-    MAX_NORM,
-    corrected_rate,
-)
 from mckennabot.finetune.engines.engine import OutOfDeviceMemory, empty_cache
 
 if TYPE_CHECKING:
     from mckennabot.finetune.data import Tokens
 
 
-class TensorFlowStep:
+class TensorFlowEngine:
     """See `engine.Engine`."""
 
     def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
@@ -35,17 +27,17 @@ class TensorFlowStep:
         self.devices = 1
         self.asynchronous = bool(tf.config.list_physical_devices("GPU"))
         self._dtype = dtype
-        # As a function of its own, a layer is traced once for all of them.
-        self._layer = tf.function(gpt2.again(gpt2.block) if remat else gpt2.block, autograph=False)
+        # As a tf.function of its own, a layer is traced once instead of n_layer times.
+        self._layer = tf.function(gpt2.rematerialised(gpt2.block) if remat else gpt2.block, autograph=False)
         self._moments = {
             f"{name}/{slot}": tf.Variable(tf.zeros_like(value))
             for slot in "mv"
             for name, value in model.params.items()
         }
         if dtype == "float16":
-            self._moments |= {"loss_scale": tf.Variable(LOSS_SCALE), "good_steps": tf.Variable(0.0)}
-        self._sums: dict[str, Any] = {}  # of gradients, where a step has several micro-batches
-        # XLA makes a GPU faster and a CPU slower.
+            self._moments |= {"loss_scale": tf.Variable(adam.LOSS_SCALE), "good_steps": tf.Variable(0.0)}
+        self._sums: dict[str, Any] = {}  # of gradients, if a step has several micro-batches
+        # XLA makes steps faster on a GPU and slower on a CPU.
         self._train, self._add, self._apply, self._evaluate, self._next = (
             tf.function(function, autograph=False, jit_compile=self.asynchronous)
             for function in (
@@ -60,7 +52,7 @@ class TensorFlowStep:
     def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
         """See `engine.Engine`."""
         tf = import_tensorflow()
-        rate = corrected_rate(learning_rate, step)
+        rate = adam.corrected_rate(learning_rate, step)
         parts = np.split(batch, len(batch) // self.micro_batch)
         try:
             if len(parts) == 1:
@@ -80,16 +72,16 @@ class TensorFlowStep:
         """See `engine.Engine`."""
         return float(self._evaluate(tokens, targets))
 
-    def start(self, length: int) -> Any:
+    def new_cache(self, length: int) -> Any:
         """See `engine.Engine`."""
         return empty_cache(self.model.hparams, length)
 
-    def next(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
+    def next_logits(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
         """See `engine.Engine`."""
         logits, cache = self._next(np.full((1, 1), token, np.int32), np.int32(position), cache)
         return logits.numpy(), cache
 
-    def anywhere(self, flag: bool) -> bool:
+    def any_process(self, flag: bool) -> bool:
         """See `engine.Engine`."""
         return flag
 
@@ -134,8 +126,8 @@ class TensorFlowStep:
             mean = gpt2.loss(weights, x, targets) / (count * length)
             scaled = mean * self._moments.get("loss_scale", 1.0)
         grads, d_embedded = tape.gradient(scaled, (params, embedded), unconnected_gradients="zero")
-        # The table is used twice. Its head's gradient is dense; the few rows that were looked up are added
-        # to it in place, where TensorFlow's own way makes another dense gradient of them first.
+        # The table is used twice. As the head its gradient is dense; the few rows that were looked up are
+        # added to that in place. TensorFlow by itself would make them a second dense gradient first.
         grads["model/wte"] = tf.tensor_scatter_nd_add(grads["model/wte"], tokens[..., None], d_embedded)
         positions = tf.reduce_sum(d_embedded, axis=0)
         grads["model/wpe"] = tf.pad(positions, [[0, hparams.n_ctx - length], [0, 0]])
@@ -158,22 +150,22 @@ class TensorFlowStep:
         """Clip to `MAX_NORM` and update, unless something is not finite; `rate` has the bias correction.
 
         Returns:
-            The loss, NaN where training cannot go on.
+            The loss, NaN if training cannot continue.
         """
         tf = import_tensorflow()
         loss_scale, good_steps = (self._moments.get(name, 1.0) for name in ("loss_scale", "good_steps"))
         norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(grad) for grad in grads.values()])) / loss_scale
-        factor = MAX_NORM / tf.maximum(norm, MAX_NORM) / loss_scale
+        factor = adam.MAX_NORM / tf.maximum(norm, adam.MAX_NORM) / loss_scale
 
         def rescale(good: Any, scale: Any) -> None:
             if self._dtype == "float16":
-                grow = good >= GROW_AFTER
+                grow = good >= adam.GROW_AFTER
                 loss_scale.assign(tf.where(grow, 2 * scale, scale))
                 good_steps.assign(tf.where(grow, 0.0, good))
 
         def update() -> Any:
             clipped = {name: grad * factor for name, grad in grads.items()}
-            # All memory is taken before the first variable changes: a step happens whole or not at all.
+            # Allocate everything before the first variable changes: a step happens whole or not at all.
             with tf.control_dependencies(list(clipped.values())):
                 for name, grad in clipped.items():
                     tf.raw_ops.ResourceApplyAdam(
@@ -183,9 +175,9 @@ class TensorFlowStep:
                         beta1_power=0.0,  # no bias correction here: `rate` has it
                         beta2_power=0.0,
                         lr=rate,
-                        beta1=BETA1,
-                        beta2=BETA2,
-                        epsilon=EPSILON,
+                        beta1=adam.BETA1,
+                        beta2=adam.BETA2,
+                        epsilon=adam.EPSILON,
                         grad=grad,
                     )
             rescale(good_steps + 1, loss_scale)
@@ -197,5 +189,5 @@ class TensorFlowStep:
 
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         tf.cond(finite, update, skip)
-        # float16 overflows now and then and recovers; elsewhere an endless gradient is the end of the run.
+        # float16 overflows now and then, and recovers; in other precisions an infinite gradient ends the run.
         return loss if self._dtype == "float16" else tf.where(finite, loss, math.nan)

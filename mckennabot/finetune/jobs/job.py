@@ -1,7 +1,7 @@
 """The processes that train together, each started with the same command line, on one machine or on several.
 
-The first of them reads the corpus and the weights, tells the others, writes and reports; the others take
-part in the computation and say nothing but errors. Only the first needs the files.
+The first of them reads the corpus and the weights, sends them to the others, writes and reports; the others
+take part in the computation and report nothing but errors. Only the first needs the files.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ HEARTBEAT = 20
 """Seconds without a sign of life from a process after which JAX ends the others."""
 
 PARTING = 5
-"""Seconds in which the others may come to the same end; after that this process leaves them."""
+"""Seconds to wait for the other processes at the end before exiting without them."""
 
 LOST = ("Gloo", "NCCL", "CoordinationService", "coordination service")
-"""What JAX's errors name where another process is gone."""
+"""Words in JAX's errors by which a lost process is known."""
 
 HEADER = 1024
-"""Bytes that announce an array: its name, type and shape."""
+"""Bytes of the header before each array: its name, type and shape as JSON, padded to one length."""
 
 
 def detected(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this is one process of several, by Keras's own variables or where JAX finds a job by itself."""
+    """Return whether this is one process of several: by Keras's variables, or as JAX itself detects jobs."""
     has = environment.keys().__ge__
     if has({"KERAS_DISTRIBUTION_JOB_ADDRESSES"}) or has({"KERAS_DISTRIBUTION_NUM_PROCESSES"}):
         return environment.get("KERAS_DISTRIBUTION_NUM_PROCESSES") != "1"
@@ -62,8 +62,12 @@ class Job:
         """Whether this process reads, writes and reports."""
         return self.rank == 0
 
-    def tell(self, arrays: Iterable[tuple[str, Any]] = ()) -> Iterator[tuple[str, Any]]:
-        """Named arrays of the first process, one after another, in all of them; theirs are not looked at."""
+    def broadcast(self, arrays: Iterable[tuple[str, Any]] = ()) -> Iterator[tuple[str, Any]]:
+        """Yield the first process's named arrays, one after another, in every process.
+
+        Only one array at a time is in flight, so that a model need not fit into memory twice. What the
+        other processes give is ignored.
+        """
         if self.processes == 1:
             yield from arrays
             return
@@ -88,14 +92,14 @@ def _from_first(value: Any) -> Any:
 
 @contextlib.contextmanager
 def join(engine: str) -> Iterator[Job]:
-    """Find the other processes, if there are any; to be entered before JAX computes anything.
+    """Join the other processes of a job, if there are any; must be entered before JAX computes anything.
 
     Args:
-        engine: that is to train, as in `FinetuneSettings`.
+        engine: as in `FinetuneSettings`.
 
     Raises:
-        UsageError: what is said about the job cannot be, or the engine knows no jobs.
-        ResourceError: they do not come together.
+        UsageError: the environment describes an impossible job, or the engine cannot train in one.
+        ResourceError: the processes do not find each other.
     """
     if not detected():
         yield Job()
@@ -118,14 +122,14 @@ def join(engine: str) -> Iterator[Job]:
 
 
 def _initialize() -> None:
-    """`keras.distribution.initialize`, which has no way to say how soon a silent process is given up."""
+    """Do as `keras.distribution.initialize`, which cannot be told how soon to give up a silent process."""
     import jax
 
     name = "KERAS_DISTRIBUTION_{}".format
     addresses, number, rank = (
         os.environ.get(name(what)) for what in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID")
     )
-    # It would take SIGTERM for itself.
+    # The service would handle SIGTERM, which here saves the run first.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(

@@ -1,4 +1,4 @@
-"""What training leaves behind: weights and state, metrics, events, samples, loss.png.
+"""Keeps what training leaves behind: weights and state, metrics, events, samples, loss.png.
 
 Of a job's processes the first one keeps a `Record`, the others an `Onlooker`.
 """
@@ -26,11 +26,11 @@ from mckennabot.tokenizer import Tokenizer
 Tensors = Iterator[tuple[str, Any]]
 
 SECONDS_BETWEEN_FIGURES = 10.0
-"""A drawing takes longer than the steps of a small model between two saves."""
+"""Plotting takes longer than the steps of a small model between two saves."""
 
 
 class Onlooker:
-    """Keeps nothing, but takes part where all processes have to.
+    """Keeps nothing, but takes part where all processes have to: reading weights is a collective operation.
 
     Attributes:
         path: the run's directory, where it has one.
@@ -44,16 +44,16 @@ class Onlooker:
     def amend(self, step: int, **values: float) -> None:
         """Add to the last step's line."""
 
-    def sample(self, step: int, opening: Tokens, drawn: list[int]) -> str:
-        """Keep a text, and see how much of it is the corpus's.
+    def keep_sample(self, step: int, opening: Tokens, sampled: list[int]) -> str:
+        """Write a sample to a file, and compare it with the corpus.
 
         Args:
-            step: after which it was drawn.
-            opening: the held-out tokens that it goes on from; may be empty.
-            drawn: its own.
+            step: the step after which it was sampled.
+            opening: the held-out tokens that it continues; may be empty.
+            sampled: its own tokens.
 
         Returns:
-            What to tell about it.
+            What to report about it.
         """
         return ""
 
@@ -67,23 +67,23 @@ class Onlooker:
             pass
 
     def plot(self) -> None:
-        """Draw the losses as they now are."""
+        """Plot the losses so far."""
 
     def point_to_best(self, state: State) -> None:
-        """Make the best weights that are still there those that everyone loads."""
+        """Point to the best weights, if they are still there, so that everyone loads them."""
 
     def at_voice(self, voice: float) -> Tensors:
-        """Yield the variables of the best step at a place on the dial; none where the run has no base."""
+        """Yield the variables of the best step at a voice; none if the run has no base to mix it with."""
         yield from ()
 
     def keep_voice(self, state: State, voice: float, curve: Sequence[tuple[float, float]]) -> None:
-        """Write the dial's best place into run.json, and the losses along it."""
+        """Write the best voice into run.json, and the losses [(voice, nats per token)] along the dial."""
 
     def flush(self) -> None:
         """Write the last step's line."""
 
     def close(self) -> None:
-        """Close the metrics, what is not flushed left out."""
+        """Close the metrics; a line that was not flushed is dropped."""
 
 
 class Record(Onlooker):
@@ -92,8 +92,8 @@ class Record(Onlooker):
     Args:
         run: its directory, locked.
         place: where it goes at the first save, if it is not there yet.
-        step: where it is; what the metrics hold beyond that is cut off.
-        info: what run.json says beside the best step.
+        step: its step; later lines of the metrics are cut off.
+        info: the content of run.json but for the best step.
         index: of the corpus; None where it is too large for one.
         tokenizer: the vocabulary.
         tensorboard: write event files too.
@@ -117,7 +117,7 @@ class Record(Onlooker):
         self._tokenizer = tokenizer
         self._metrics = Metrics(run.path / "metrics.jsonl", step)
         self._events = Events(run.path / "tensorboard") if tensorboard else None
-        self._drawn = -math.inf
+        self._plotted = -math.inf
 
     def step(self, line: dict[str, Any]) -> None:
         """See `Onlooker`."""
@@ -131,9 +131,9 @@ class Record(Onlooker):
         if self._events:
             self._events.add(step, **values)
 
-    def sample(self, step: int, opening: Tokens, drawn: list[int]) -> str:
+    def keep_sample(self, step: int, opening: Tokens, sampled: list[int]) -> str:
         """See `Onlooker`."""
-        text, before = self._tokenizer.decode(drawn), self._tokenizer.decode(opening.tolist())
+        text, before = self._tokenizer.decode(sampled), self._tokenizer.decode(opening.tolist())
         folder = self.path / "samples"
         try:
             folder.mkdir(exist_ok=True)
@@ -163,7 +163,7 @@ class Record(Onlooker):
         if self.path != self._place:
             self.run = self.run.take_place(self._place)
             self.path = self.run.path
-        if time.monotonic() - self._drawn > SECONDS_BETWEEN_FIGURES:
+        if time.monotonic() - self._plotted > SECONDS_BETWEEN_FIGURES:
             self.plot()
 
     def plot(self) -> None:
@@ -171,7 +171,7 @@ class Record(Onlooker):
         if figure.available():
             self._metrics.flush()
             figure.plot(self.path / "metrics.jsonl", self.path / "loss.png")
-            self._drawn = time.monotonic()
+            self._plotted = time.monotonic()
 
     def point_to_best(self, state: State) -> None:
         """See `Onlooker`."""

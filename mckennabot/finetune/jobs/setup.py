@@ -1,4 +1,4 @@
-"""Where training starts from, as all of a job's processes have to know it."""
+"""What every process of a job has to know before it trains, sent from the first to the others."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from mckennabot.models.checkpoint import Hparams
 
 
 @dataclass(frozen=True)
-class Start:
-    """What training needs to know beside weights and moments.
+class Setup:
+    """All that training needs besides weights and moments.
 
     Attributes:
         hparams: the model's sizes.
-        settings: with nothing left to choose.
-        state: where the run is.
-        end: the token that ends a text.
+        settings: complete: nothing is left to choose.
+        state: the step and the position in the data.
+        eot: the token that ends a text.
         tokens: the whole corpus [n].
     """
 
     hparams: Hparams
     settings: FinetuneSettings
     state: State
-    end: int
+    eot: int
     tokens: Tokens
 
     @classmethod
-    def tell(cls, job: Job, start: Start | None) -> Start | None:
-        """What the first process gives here, in all of them."""
-        told = dict(job.tell(start._arrays() if start and job.leads else ()))
-        if not told:
+    def broadcast(cls, job: Job, setup: Setup | None) -> Setup | None:
+        """Return in every process what the first one gives; None, and they have nothing to do."""
+        arrays = dict(job.broadcast(setup._arrays() if setup and job.leads else ()))
+        if not arrays:
             return None
-        known = json.loads(told["known"].tobytes())
+        known = json.loads(arrays["known"].tobytes())
         settings = FinetuneSettings(
             **known["settings"] | {"checkpoints": Path(known["settings"]["checkpoints"])}
         )
         return cls(
-            Hparams(**known["hparams"]), settings, State(**known["state"]), known["end"], told["tokens"]
+            Hparams(**known["hparams"]), settings, State(**known["state"]), known["eot"], arrays["tokens"]
         )
 
     def _arrays(self) -> list[tuple[str, np.ndarray]]:
@@ -54,5 +54,5 @@ class Start:
             for name, value in vars(self).items()
             if name in ("hparams", "settings", "state")
         }
-        text = json.dumps(known | {"end": self.end}, default=str)
+        text = json.dumps(known | {"eot": self.eot}, default=str)
         return [("known", np.frombuffer(text.encode(), np.uint8)), ("tokens", self.tokens)]
