@@ -1,6 +1,6 @@
-"""Writes the table of the pipeline's steps into docs/extraction.md.
+"""Writes the tables of steps and kinds into docs/extraction.md.
 
-python scripts/steps_table.py
+python -m scripts.steps_table
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "extraction.md"
 
 def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    text = _between(
-        text, "steps", "| step | needs | sets | why it stands here |\n|---|---|---|---|", _steps()
-    )
-    text = _between(text, "kinds", "| kind | what belongs to it | `--keep` |\n|---|---|---|", _kinds())
+    text = _between(text, "steps", ["step", "needs", "sets", "why it stands here"], _steps())
+    text = _between(text, "kinds", ["kind", "what belongs to it", "`--keep`"], _kinds())
     PAGE.write_text(text, encoding="utf-8")
 
 

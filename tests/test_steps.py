@@ -161,7 +161,7 @@ def test_the_documentation_has_the_list_as_it_is() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
     assert rows == [
         (step.name, _listed(step.needs), _listed(step.sets), step.why) for step in pipeline.STEPS
-    ], "run: python scripts/steps_table.py"
+    ], "run: python -m scripts.steps_table"
 
 
 def _listed(facts: tuple[str, ...]) -> str:
