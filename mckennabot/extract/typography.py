@@ -33,13 +33,15 @@ PARTED = 1.35
 """Leadings between baselines from which on lines are parted, in a book whose paragraphs are indented."""
 PARTED_CLOSELY = 1.2
 """The same in a book that sets paragraphs apart by space: some give them no more than this."""
+LEADER = re.compile(r"(?:\.\s?|\u2026\s?|\u00b7\s?|_){3,}")
+"""The dots that lead to a page number in a table of contents."""
 
 _CENTRED = 0.05
 """Share of the column by which a centred line may stand off its middle, beside an em."""
 _OFF_EDGE = 0.08
 """Share of the column by which a centred heading stands in, lest a full line be taken for one."""
 _WIDE = 0.75
-"""Share of the column from which on one cannot see whether a line is centred."""
+"""Share of the column that a line of running text fills; one cannot see any more whether it is centred."""
 _SENTENCE_END = re.compile(
     r"[.!?:\u2026\u3002\uff01\uff1f\u061f\u06d4\u0964][\"'\u2019\u201d\u00bb\u300d\u300f)\]]*$|[\u201d\u00bb\u300d\"]$"
     r"|\u2014[\"\u201d\u2019']?$"
@@ -51,6 +53,10 @@ _MATHS = re.compile(
     r"cmmi|cmsy|cmex|cmbsy|cmmib|msam|msbm|eufm|rsfs|stmary|math|mtsy|mtmi|mtex|(tx|px)(mi|sy|ex)",
     re.IGNORECASE,
 )
+_ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
+_ORNAMENTS = " *\u2217\u2042\u2022\u00b7~#+\u25c6\u25c7\u2766\u2767\u273b\u00a7\u2014\u2013-"
+_ORNAMENT_LENGTH = 20
+"""Characters of an ornament at most; a longer row of dots or dashes is a form to fill in."""
 _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
 
 
@@ -91,13 +97,23 @@ def is_centred_below(line: Line) -> bool:
 
 
 def is_wide(line: Line) -> bool:
-    """Whether a line fills its column so far that it may or may not be meant to stand in the middle."""
+    """Return whether a line fills its column as running text does; it may be centred, or not."""
     return line.x1 - line.x0 > _WIDE * (line.right - line.left)
 
 
 def ends_short(line: Line, following: Line) -> bool:
     """Whether the next line's first word would have had room at the end of this one."""
     return line.x1 + line.space + following.head < line.right - FULL * line.size
+
+
+def is_item(line: Line) -> bool:
+    """Return whether a line begins as an item of a list does: "• ", "3. ", "(a) "."""
+    return bool(_ITEM.match(line.text))
+
+
+def is_ornament(line: Line) -> bool:
+    """Return whether a line is only asterisks or the like, which part scenes."""
+    return len(line.text) < _ORNAMENT_LENGTH and not line.initial and not line.text.strip(_ORNAMENTS)
 
 
 def ends_sentence(text: str) -> bool:

@@ -33,6 +33,8 @@ _EDGE_SHARE = 0.3
 _JUSTIFIED_TALK, _NEAR_SHARE = 0.15, 0.75
 """The same in much verse or talk, which leaves few full lines, if also this share of those that end near the
 edge end at it: in ragged text hardly more than a half."""
+_OWN_EDGE = 0.4
+"""Share of lines whose ends agree in a justified quotation; the last of each paragraph is short."""
 _RAGGED = 0.03
 """Share of the lines that may stand out of the right edge of ragged text."""
 
@@ -122,6 +124,19 @@ def _right_edge(lines: list[Line], size: float) -> float:
     if most > _EDGE_SHARE * len(ends) or _is_edge_of_talk(most, near, len(ends)):
         return edge
     return ends[-1 - int(_RAGGED * len(ends))]
+
+
+def end_edge(lines: list[Line]) -> float:
+    """Return where lines end that are set to a measure of their own: most of them, or the longest.
+
+    TeX lets a line stick out that it cannot break; the others do not end short because of it.
+    """
+    ends = sorted(line.x1 for line in lines)
+    at, count = max(
+        ((end, sum(end - FLUSH * lines[0].size <= other <= end for other in ends)) for end in ends),
+        key=lambda found: found[1],
+    )
+    return at if count > 1 and count >= _OWN_EDGE * len(ends) else ends[-1]
 
 
 def _shift(page: Page, edges: dict[_Group, tuple[float, float]], size: float) -> float:

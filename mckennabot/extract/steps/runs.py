@@ -7,52 +7,38 @@ edges are and whether its lines are verse.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line
+from mckennabot.extract.steps.edges import end_edge
 from mckennabot.extract.steps.measure import Measure
+from mckennabot.extract.steps.verse import is_verse
 from mckennabot.extract.typography import (
     FLUSH,
     FULL,
     PARTED,
     PARTED_CLOSELY,
     SLACK,
-    ends_short,
+    is_item,
+    is_ornament,
     same_size,
 )
 
-_ITEM = re.compile(r"(?:[\u2022\u25e6\u25aa\u2023\u00b7\u2219*\u2013\u2014-]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s")
 _SPEECH = "\"'\u201c\u2018\u201e\u00ab\u00bb\u2014\u2013-"
-_ORNAMENTS = " *\u2217\u2042\u2022\u00b7~#+\u25c6\u25c7\u2766\u2767\u273b\u00a7\u2014\u2013-"
-_ORNAMENT_LENGTH = 20
-"""Characters of an ornament at most; a longer row of dots or dashes is a form to fill in."""
-
+"""Signs with which a speech begins."""
 _PARTED_INSET = 1.12
 """Leadings that part two lines if the left edge changes between them: verse and quotations are often set
 off by hardly more space than their own lines have."""
-_FEW = 4
-"""Lines whose ends may agree by chance."""
+_SAME_END = 0.5 * FLUSH
+"""Ems by which the ends of lines at a picture differ at most: less than at the column's edge, lest two short
+lines one below the other be taken for such."""
 _NARROWED = 3.0
 """Ems by which a picture beside the text narrows it at least."""
-_JUSTIFIED = 0.4
-"""Share of lines whose ends agree in a justified quotation; the last of each paragraph is short."""
 _SAME_INDENT = 2.5
 """Ems by which the indents of a poem's lines differ at most."""
-
-# When a run of lines is verse, as shares of its lines. A quotation has one short line in four or five, and
-# begins its lines with capitals by chance.
-_VERSE_SHORT = 0.8
-_SET_OFF_FLUSH = 0.6
-_SET_OFF_CAPITALS, _SET_OFF_SHORT = 0.75, 0.5
-_ALL_CAPITALS_SHORT = 0.25
-_COUPLET_WIDTH = 0.6
-"""Share of the column that the first of two lines fills at most, to be verse in a book without indents."""
-_PROSE_SHORT, _PROSE_SMALL = 0.3, 0.5
-"""In a book of verse: shares of short lines, at most, and of small letters at lines' heads in prose."""
 
 
 @dataclass(slots=True)
@@ -100,16 +86,6 @@ def find_runs(flow: Sequence[Line], starts: set[Line], measure: Measure) -> list
         runs += _split(stretch, _is_block(before, stretch, after, measure), measure)
     _mark_lone_verse(runs)
     return runs
-
-
-def is_item(line: Line) -> bool:
-    """Whether a line begins as an item of a list does: "• ", "3. ", "(a) "."""
-    return bool(_ITEM.match(line.text))
-
-
-def is_ornament(line: Line) -> bool:
-    """Whether a line is only asterisks or the like, such as part scenes."""
-    return len(line.text) < _ORNAMENT_LENGTH and not line.initial and not line.text.strip(_ORNAMENTS)
 
 
 def is_set_like(a: Line, b: Line) -> bool:
@@ -198,7 +174,7 @@ def _make_run(lines: list[Line], inset: bool, measure: Measure) -> Run:
         run.narrow = _narrow(lines, run)
     pairs = list(pairwise(lines))
     short = [run.ends_short(a, b) for a, b in pairs]
-    run.verse = first.kind == Kind.BODY and _is_verse(lines, short, run, measure)
+    run.verse = first.kind == Kind.BODY and is_verse(lines, short, inset, measure)
     if not run.verse and pairs:
         run.hanging = (
             (bool(measure.hanging) and not inset)
@@ -206,7 +182,7 @@ def _make_run(lines: list[Line], inset: bool, measure: Measure) -> Run:
             or ((inset or not measure.by_indent) and _hangs_from_first(lines, short))
         )
     if inset and not run.verse:
-        run.right = min(first.right, _end_edge(lines))
+        run.right = min(first.right, end_edge(lines))
     return run
 
 
@@ -214,22 +190,9 @@ def _narrow(lines: list[Line], run: Run) -> frozenset[Line]:
     """Lines of justified text that end early where the line above or below ends, too."""
     found: set[Line] = set()
     for a, b in pairwise(lines):
-        if abs(a.x1 - b.x1) < 0.5 * FLUSH * a.size and run.right - a.x1 > _NARROWED * a.size:
+        if abs(a.x1 - b.x1) < _SAME_END * a.size and run.right - a.x1 > _NARROWED * a.size:
             found |= {a, b}
     return frozenset(found)
-
-
-def _end_edge(lines: list[Line]) -> float:
-    """Where lines end that are set to a measure of their own: most of them, or the longest.
-
-    TeX lets a line stick out that it cannot break; the others do not end short because of it.
-    """
-    ends = sorted(line.x1 for line in lines)
-    at, count = max(
-        ((end, sum(end - FLUSH * lines[0].size <= other <= end for other in ends)) for end in ends),
-        key=lambda found: found[1],
-    )
-    return at if count > 1 and count >= _JUSTIFIED * len(ends) else ends[-1]
 
 
 def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
@@ -250,45 +213,6 @@ def _hangs_from_first(lines: list[Line], short: list[bool]) -> bool:
     return not short[0] and min(rest) > slack and max(rest) - min(rest) < slack
 
 
-# Verse
-
-
-def _is_verse(lines: list[Line], short: list[bool], run: Run, measure: Measure) -> bool:
-    if len(lines) > 1 and all(line.gaps for line in lines):
-        return True  # rows of a table
-    if measure.verse and len(lines) > 1:
-        return not _is_prose(lines, short)
-    if len(lines) < 2 or any(map(is_item, lines)):
-        return False
-    if run.inset:
-        if _is_justified(lines):
-            return False
-        room = sum(ends_short(a, b) for a, b in pairwise(lines)) / len(short)
-        capitals = sum(map(_begins_with_capital, lines))
-        if len(lines) > 2 and capitals == len(lines):
-            return room >= (_SET_OFF_SHORT if len(lines) == 3 else _ALL_CAPITALS_SHORT)
-        if len(lines) > 3 and capitals >= _SET_OFF_CAPITALS * len(lines) and room >= _SET_OFF_SHORT:
-            return True
-    elif measure.by_indent:
-        flush = [line.x0 - run.left < SLACK * line.size for line in lines]
-        return len(lines) > 2 and all(flush) and all(short)
-    elif len(lines) < 3 and lines[0].x1 > run.left + _COUPLET_WIDTH * (run.right - run.left):
-        return False
-    return sum(short) >= _VERSE_SHORT * len(short)
-
-
-def _is_prose(lines: list[Line], short: list[bool]) -> bool:
-    """Whether lines in a book of verse are a preface or the like: full, and most begin in small letters."""
-    small = sum(not _begins_with_capital(line) for line in lines[1:])
-    return len(lines) > 3 and sum(short) < _PROSE_SHORT * len(short) and small > _PROSE_SMALL * len(lines)
-
-
-def _is_justified(lines: list[Line]) -> bool:
-    edge = _end_edge(lines) if len(lines) > _FEW else max(line.x1 for line in lines)
-    flush = sum(abs(edge - line.x1) < FLUSH * line.size for line in lines)
-    return flush >= max(2, _SET_OFF_FLUSH * len(lines))
-
-
 def _mark_lone_verse(runs: list[Run]) -> None:
     """Take a single line for verse where verse set like it stands right before or after."""
     for before, run, after in zip([None, *runs], runs, [*runs[1:], None], strict=False):
@@ -297,7 +221,3 @@ def _mark_lone_verse(runs: list[Run]) -> None:
                 other is not None and other.verse and is_set_like(other.lines[0], run.lines[0])
                 for other in (before, after)
             )
-
-
-def _begins_with_capital(line: Line) -> bool:
-    return next((c.isupper() for c in line.initial + line.text if c.isalpha()), False)
