@@ -11,24 +11,33 @@ import pytest
 
 from mckennabot.config import ExtractSettings
 from mckennabot.extract import pipeline
+from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.kinds import KEEP, Kind, kept_kinds
 from mckennabot.extract.lines.columns import set_columns
 from mckennabot.extract.model import Line, Page
 from mckennabot.extract.page import OutlineEntry
+from mckennabot.extract.steps.breaks import BETWEEN_RUNS, INSIDE_A_RUN
 from mckennabot.extract.steps.captions import mark_captions
 from mckennabot.extract.steps.chapters import find_sections
 from mckennabot.extract.steps.edges import set_edges
+from mckennabot.extract.steps.floats import set_after_float
 from mckennabot.extract.steps.footnotes import mark_footnotes
 from mckennabot.extract.steps.furniture import mark_furniture
+from mckennabot.extract.steps.gutenberg import mark_gutenberg
 from mckennabot.extract.steps.headings import find_headings
+from mckennabot.extract.steps.lettering import mark_lettering
 from mckennabot.extract.steps.letters import restore_letters
 from mckennabot.extract.steps.line_numbers import mark_line_numbers
-from mckennabot.extract.steps.matter import mark_gutenberg, mark_listings, mark_matter
+from mckennabot.extract.steps.listings import mark_listings
+from mckennabot.extract.steps.matter import mark_matter
 from mckennabot.extract.steps.measure import Measure, take_measure
 from mckennabot.extract.steps.openings import find_openings
+from mckennabot.extract.steps.paragraphs import make_paragraphs
+from mckennabot.extract.steps.runs import find_runs
 from mckennabot.extract.steps.scans import steady_sizes
 from mckennabot.extract.steps.sections import Section
 from mckennabot.extract.steps.sheets import number_sheets, split_sheets, uncrop
+from mckennabot.extract.steps.tables import mark_tables
 from tests.conftest import ROOT
 
 LEFT, RIGHT, SIZE, LEADING = 50.0, 350.0, 10.0, 12.0
@@ -480,7 +489,7 @@ def test_a_short_article_keeps_its_title_and_what_stands_beside_a_picture() -> N
 def test_letters_in_a_drawing_go_and_text_in_a_box_stays() -> None:
     page = sheet(1, [*prose(60, 10), line("O", 230, 100), line("P Q", 260, 180), *prose(330, 10)])
     page.drawings = [(90, 200, 250, 290), (40, 325, 360, 480)]
-    mark_captions([page], measured([page]))
+    mark_lettering([page], measured([page]))
     assert kinds(page) == [Kind.BODY] * 10 + [Kind.CAPTION] * 2 + [Kind.BODY] * 10
 
 
@@ -488,7 +497,7 @@ def test_a_formula_on_a_line_of_its_own_goes() -> None:
     page = sheet(
         1, [*prose(60, 10), line("= y + z", 190, 150, maths=0.5), line("2 3", 199, 150), *prose(220, 10)]
     )
-    mark_captions([page], measured([page]))
+    mark_tables([page], measured([page]))
     assert kinds(page)[10:12] == [Kind.TABLE] * 2
     assert set(kinds(page)[12:]) == {Kind.BODY}
 
@@ -496,7 +505,7 @@ def test_a_formula_on_a_line_of_its_own_goes() -> None:
 def test_rows_of_figures_are_a_table() -> None:
     square = [line(row, 190 + LEADING * n, 150) for n, row in enumerate(("4 9 2", "3 5 7", "8 1 6"))]
     page = sheet(1, [*prose(60, 10), *square, *prose(240, 10)])
-    mark_captions([page], measured([page]))
+    mark_tables([page], measured([page]))
     assert kinds(page)[10:13] == [Kind.TABLE] * 3
 
 
@@ -658,6 +667,187 @@ def test_a_sentence_between_two_tables_is_text() -> None:
     page = sheet(1, [*prose(60, 10), *table(200), full(242), *table(260), *prose(330, 10)])
     page.rules = [(50, y, 350, y + 0.5) for y in (188, 229, 248, 289)]
     pages = [page, *(sheet(n, prose(60, 30)) for n in (2, 3, 4))]
-    mark_captions(pages, measured(pages))
+    mark_tables(pages, measured(pages))
     assert [one.kind for one in page.lines if one.y == 242] == [Kind.BODY]
     assert sum(one.kind == Kind.TABLE for one in page.lines) == 6
+
+
+def test_what_follows_a_picture_or_a_table_says_so() -> None:
+    page = sheet(1, [*prose(60, 10), line("1 2 3", 192), *prose(204, 2), *prose(300, 3)])
+    page.images = [(LEFT, 230, RIGHT, 285), (LEFT, 310, RIGHT, 312)]  # the second is a rule
+    measure = measured([page])
+    page.lines[10].kind = Kind.TABLE
+    set_after_float([page], measure)
+    assert [at for at, one in enumerate(page.lines) if one.after_float] == [11, 13]
+
+
+def test_captions_are_set_like_most_that_stands_at_pictures() -> None:
+    captions, quotations, pages = [], [], []
+    for number in range(1, 5):
+        captions.append(line("The lamp on its wall", 310, 160, size=8.0))
+        quotations.append(line("what nobody had seen before", 500 if number > 1 else 190, 80, size=8.5))
+        pages.append(sheet(number, [*prose(60, 10), captions[-1], *prose(360, 10), quotations[-1]]))
+        pages[-1].images = [(100, 200, 300, 298)]
+    mark_captions(pages, measured(pages))
+    assert {one.kind for one in captions} == {Kind.CAPTION}
+    assert {one.kind for one in quotations} == {Kind.BODY}  # one of them stands right above a picture
+
+
+# Runs, verse, paragraphs
+
+
+def set_lines(
+    rows: Sequence[tuple[str, float, float]], top: float = 300, leading: float = LEADING
+) -> list[Line]:
+    """Lines as (text, left edge, right edge), in a book in which nothing stands between them."""
+    lines = [line(text, top + leading * n, x0, x1) for n, (text, x0, x1) in enumerate(rows)]
+    for one in lines:
+        one.left, one.right, one.column, one.after_float = LEFT, RIGHT, 0, False
+    return lines
+
+
+NOVEL = Measure(SIZE, "Serif", {SIZE: LEADING}, 15.0, justified=True, by_indent=True)
+LETTERS = Measure(SIZE, "Serif", {SIZE: LEADING}, 0.0, justified=True, by_space=True)
+RAGGED = Measure(SIZE, "Serif", {SIZE: LEADING})
+POEMS = Measure(SIZE, "Serif", {SIZE: LEADING}, verse=True)
+
+INDENT = LEFT + 15
+STANZA = [
+    ("The lamp is lit upon the wall", 80, 220),
+    ("And no one knows who keeps it there", 80, 240),
+    ("It burns all night above the hall", 80, 230),
+    ("And never goes to sleep for care.", 80, 225),
+]
+QUOTATION = [
+    ("the lamp burns on the wall all night and", 80, 320),
+    ("nobody knows who keeps it there, though all", 80, 320),
+    ("of them have seen it.", 80, 180),
+]
+
+
+@pytest.mark.parametrize(
+    ("rows", "measure", "verse"),
+    [
+        (STANZA, NOVEL, [True]),
+        (QUOTATION, NOVEL, [False]),
+        (STANZA, POEMS, [True]),
+        ([(text.lower(), LEFT, RIGHT) for text, _, _ in STANZA], POEMS, [False]),
+        ([(text, LEFT, end) for text, _, end in STANZA], NOVEL, [True]),
+        ([("It burns", LEFT, 330), ("and that is all.", LEFT, 120)], RAGGED, [False]),
+        ([("1. the oil", 80, 130), ("2. the lamp", 80, 140), ("3. the wall", 80, 150)], NOVEL, [False]),
+    ],
+    ids=["stanza", "quotation", "poem", "preface", "song", "two lines", "list"],
+)
+def test_verse_is_known_by_where_its_lines_end(
+    rows: list[tuple[str, float, float]], measure: Measure, verse: list[bool]
+) -> None:
+    assert [run.verse for run in find_runs(set_lines(rows), set(), measure)] == verse
+
+
+@pytest.mark.parametrize(
+    ("rows", "measure", "lengths"),
+    [
+        ([(WORDS, LEFT, RIGHT)] * 4, NOVEL, [4]),
+        ([(WORDS, LEFT, RIGHT), (WORDS, INDENT, RIGHT), (WORDS, LEFT, RIGHT)], NOVEL, [3]),
+        ([(WORDS, LEFT, RIGHT)] * 2 + [(WORDS, 80, 320)] * 3 + [(WORDS, LEFT, RIGHT)], NOVEL, [2, 3, 1]),
+        ([(WORDS, LEFT, RIGHT), ("* * *", 190, 210), (WORDS, LEFT, RIGHT)], NOVEL, [1, 1, 1]),
+    ],
+    ids=["text", "indent", "quotation", "ornament"],
+)
+def test_runs_end_where_the_setting_changes(
+    rows: list[tuple[str, float, float]], measure: Measure, lengths: list[int]
+) -> None:
+    runs = find_runs(set_lines(rows), set(), measure)
+    assert [len(run.lines) for run in runs] == lengths
+    assert [run.inset for run in runs if len(run.lines) == 3 and len(runs) == 3] in ([], [True])
+
+
+def begun(lines: list[Line], measure: Measure) -> list[int]:
+    """Numbers of the lines with which paragraphs begin."""
+    made = make_paragraphs(lines, set(), measure, Hyphens([WORDS]))
+    firsts = {id(paragraph.lines[0]) for paragraph in made}
+    return [n for n, one in enumerate(lines) if id(one) in firsts]
+
+
+FULL, LAST, FIRST = (WORDS, LEFT, RIGHT), ("and so it ends.", LEFT, 140), (WORDS, INDENT, RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("rows", "measure", "firsts"),
+    [
+        ([FIRST, FULL, LAST, FIRST, FULL], NOVEL, [0, 3]),
+        ([FIRST, FULL, FULL, ("“No.”", INDENT, 90), ("“Yes.”", INDENT, 95), FIRST], NOVEL, [0, 3, 4, 5]),
+        ([FULL, (f"{WORDS} lamp-", LEFT, RIGHT), ("light it was", INDENT, 130)], NOVEL, [0]),
+        ([FULL, FULL, LAST, FULL, FULL], LETTERS, [0, 3]),
+        ([FULL, LAST, ("ANNA MOOR", 290, RIGHT)], LETTERS, [0, 2]),
+        ([FULL, LAST, (WORDS, LEFT, 330), ("the lamp", LEFT, 100), FULL], RAGGED, [0, 2, 4]),
+        (
+            [("• the lamp is lit", LEFT, RIGHT), ("again", 60, 100), ("• the wall", LEFT, 120)],
+            LETTERS,
+            [0, 2],
+        ),
+        ([("3. " + WORDS, LEFT, RIGHT), LAST, ("4. it is", LEFT, 110), LAST], LETTERS, [0, 2, 3]),
+        ([FULL, *QUOTATION, FULL, LAST], NOVEL, [0, 1, 4]),
+        ([FULL, LAST, *STANZA, FULL, LAST], NOVEL, [0, 2, 6]),
+    ],
+    ids=[
+        "novel",
+        "talk",
+        "cut word",
+        "letters",
+        "name",
+        "ragged",
+        "bullets",
+        "numbers",
+        "quotation",
+        "verse",
+    ],
+)
+def test_paragraphs_begin_inside_a_page(
+    rows: list[tuple[str, float, float]], measure: Measure, firsts: list[int]
+) -> None:
+    assert begun(set_lines(rows), measure) == firsts
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "measure", "firsts"),
+    [
+        ([FIRST, FULL], [FULL, LAST], NOVEL, [0]),
+        ([FIRST, LAST], [FIRST, FULL], NOVEL, [0, 2]),
+        ([FULL, FULL], [FULL, LAST], LETTERS, [0]),
+        ([FULL, LAST], [FULL, LAST], LETTERS, [0, 2]),
+        ([FULL, (WORDS + ".", LEFT, 200)], [FULL], RAGGED, [0, 2]),
+        ([FULL, ("so said the lamp", LEFT, 200)], [FULL], RAGGED, [0]),
+        ([FULL, ("she said: “No.”", LEFT, RIGHT)], [("“Yes.”", LEFT, 90)], RAGGED, [0, 2]),
+        ([FULL, FULL], QUOTATION, NOVEL, [0, 2]),
+        (STANZA[:2], STANZA[2:], NOVEL, [0]),
+        (STANZA, STANZA, NOVEL, [0, 4]),
+    ],
+    ids=["text", "indent", "full", "short", "stop", "no stop", "talk", "quotation", "verse", "stanzas"],
+)
+def test_paragraphs_run_over_the_end_of_a_page(
+    above: list[tuple[str, float, float]],
+    below: list[tuple[str, float, float]],
+    measure: Measure,
+    firsts: list[int],
+) -> None:
+    first, second = set_lines(above, 500), set_lines(below, 60)
+    for one in second:
+        one.page = 2
+    assert begun([*first, *second], measure) == firsts
+
+
+def test_every_list_of_rules_ends_in_one_that_applies() -> None:
+    for rules in (INSIDE_A_RUN, BETWEEN_RUNS):
+        assert rules[-1].applies(None)  # whatever the lines look like
+        assert len({rule.why for rule in rules}) == len(rules)
+
+
+def test_kept_notes_wait_until_the_sentence_around_them_ends() -> None:
+    text = set_lines([FULL, FULL, LAST])
+    note = set_lines([("1 So in the first printing.", LEFT, 200)], 500)[0]
+    note.kind = Kind.FOOTNOTE
+    text[2].page, text[2].y = 2, 60
+    made = make_paragraphs([*text[:2], note, text[2]], set(), LETTERS, Hyphens([WORDS]))
+    assert [len(paragraph.lines) for paragraph in made] == [3, 1]
+    assert made[1].kind == Kind.FOOTNOTE

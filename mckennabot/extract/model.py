@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mckennabot.extract.kinds import Kind
@@ -72,6 +73,12 @@ class Line:
         self.kind, self.why = kind, why
 
 
+def take_all_for(lines: Iterable[Line], kind: Kind, why: str) -> None:
+    """Decide of several lines what they are; the arguments are those of `Line.take_for`."""
+    for line in lines:
+        line.take_for(kind, why)
+
+
 @dataclass(slots=True)
 class Page:
     """A page as lines, in the space in which most of its text begins on the left.
@@ -103,3 +110,7 @@ class Page:
     drawings: list[Box] = field(default_factory=list)
     mirrored: bool = False
     uncropped: list[Line] = field(default_factory=list)
+
+    def body(self) -> list[Line]:
+        """Return the lines that are still taken for text, without those that run across the page."""
+        return [line for line in self.lines if line.kind == Kind.BODY and not line.angle]

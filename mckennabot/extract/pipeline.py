@@ -22,17 +22,22 @@ from mckennabot.extract.spots import find_spots, printed_labels
 from mckennabot.extract.steps.captions import mark_captions
 from mckennabot.extract.steps.chapters import find_sections
 from mckennabot.extract.steps.edges import set_edges
+from mckennabot.extract.steps.floats import set_after_float
 from mckennabot.extract.steps.footnotes import mark_footnotes
 from mckennabot.extract.steps.furniture import mark_furniture
+from mckennabot.extract.steps.gutenberg import mark_gutenberg
 from mckennabot.extract.steps.headings import Heading, find_headings
+from mckennabot.extract.steps.lettering import mark_lettering
 from mckennabot.extract.steps.letters import restore_letters
 from mckennabot.extract.steps.line_numbers import mark_line_numbers
-from mckennabot.extract.steps.matter import mark_gutenberg, mark_listings, mark_matter
+from mckennabot.extract.steps.listings import mark_listings
+from mckennabot.extract.steps.matter import mark_matter
 from mckennabot.extract.steps.measure import Measure, take_measure
 from mckennabot.extract.steps.paragraphs import Paragraph, make_paragraphs
 from mckennabot.extract.steps.scans import steady_sizes
 from mckennabot.extract.steps.sections import Section
 from mckennabot.extract.steps.sheets import number_sheets, split_sheets, uncrop
+from mckennabot.extract.steps.tables import mark_tables
 
 TABLES_SHARE = 0.7
 """Share of the words that must be left without tables and captions: a play may be set as a table."""
@@ -161,8 +166,23 @@ def _footnotes(draft: Draft) -> None:
     draft.note_marks = mark_footnotes(draft.pages, draft.measure)
 
 
+def _lettering(draft: Draft) -> None:
+    mark_lettering(draft.pages, draft.measure)
+
+
+def _tables(draft: Draft) -> None:
+    mark_tables(draft.pages, draft.measure)
+
+
 def _captions(draft: Draft) -> None:
     mark_captions(draft.pages, draft.measure)
+
+
+def _floats(draft: Draft) -> None:
+    set_after_float(draft.pages, draft.measure)
+
+
+def _plays(draft: Draft) -> None:
     _take_back(draft.pages, (Kind.CAPTION, Kind.TABLE), TABLES_SHARE)
 
 
@@ -186,6 +206,9 @@ def _sections(draft: Draft) -> None:
 
 def _matter(draft: Draft) -> None:
     mark_matter(draft.flow, draft.sections, draft.measure)
+
+
+def _catalogues(draft: Draft) -> None:
     _take_back(draft.pages, (Kind.FRONT, Kind.CONTENTS, Kind.INDEX, Kind.BACK, Kind.PART), MATTER_SHARE)
 
 
@@ -294,20 +317,47 @@ STEPS = (
         why="Before all that reads the words of lines: it takes the marks of notes out of them.",
     ),
     Step(
+        _lettering,
+        needs=("measure", "line.left", "line.right", Kind.FOOTNOTE),
+        sets=(Kind.CAPTION,),
+        why="Figures along an axis would be rows of a table.",
+    ),
+    Step(
+        _tables,
+        needs=(
+            "measure", "line.left", "line.right", "line.column", "note_marks", Kind.FOOTNOTE, Kind.CAPTION,
+        ),
+        sets=(Kind.TABLE,),
+        why="Notes under a table are notes already, and what is left next to it may be its caption.",
+    ),
+    Step(
         _captions,
-        needs=("measure", "line.left", "line.right", "line.column", "note_marks", Kind.FOOTNOTE),
-        sets=("line.after_float", Kind.CAPTION, Kind.TABLE),
-        why="Notes under a table are no captions. Taken back where most of a book would be lost as tables.",
+        needs=("measure", "line.left", "line.right", "line.column", "note_marks", Kind.TABLE),
+        sets=(Kind.CAPTION,),
+        why="From the styles of all lines that are left, those next to pictures against those elsewhere.",
+    ),
+    Step(
+        _floats,
+        needs=("measure", "line.left", "line.right", "line.column", Kind.CAPTION, Kind.TABLE),
+        sets=("line.after_float",),
+        why="What stands between two lines is known only when captions and tables are.",
+    ),
+    Step(
+        _plays,
+        needs=(Kind.CAPTION, Kind.TABLE, "line.after_float"),
+        sets=(Kind.BODY,),
+        why="A play may be set as a table: takes captions and tables back if hardly a book is left. Its rows "
+        "stay parted as they were.",
     ),
     Step(
         _gutenberg,
-        needs=("note_marks", Kind.FOOTNOTE, Kind.CAPTION, Kind.TABLE),
+        needs=("note_marks", Kind.BODY),
         sets=(Kind.BOILERPLATE,),
         why="The licence has headings of its own, so it goes before headings are looked for.",
     ),
     Step(
         _flow,
-        needs=(Kind.HEAD, Kind.CONTENTS, Kind.FOOTNOTE, Kind.CAPTION, Kind.TABLE, Kind.BOILERPLATE),
+        needs=(Kind.HEAD, Kind.CONTENTS, Kind.FOOTNOTE, Kind.BODY, Kind.BOILERPLATE),
         sets=("flow",),
         why="What is left is read as one text; from here on places in it are fixed.",
     ),
@@ -329,11 +379,17 @@ STEPS = (
         _matter,
         needs=("flow", "sections", "measure", "line.left", "line.right"),
         sets=(Kind.FRONT, Kind.CONTENTS, Kind.INDEX, Kind.BACK, Kind.PART, Kind.BOILERPLATE),
-        why="Before the first chapter, and behind the last. Taken back where hardly a book is left.",
+        why="Before the first chapter, and behind the last, so chapters are known.",
+    ),
+    Step(
+        _catalogues,
+        needs=(Kind.FRONT, Kind.CONTENTS, Kind.INDEX, Kind.BACK, Kind.PART),
+        sets=("own text",),
+        why="A catalogue is all list: takes front and back matter back if hardly a book is left.",
     ),
     Step(
         _titles,
-        needs=("flow", "sections", Kind.FRONT, Kind.BACK, Kind.PART),
+        needs=("flow", "sections", "own text"),
         sets=("firsts", Kind.HEADING),
         why="Only the headings of sections that stay are titles.",
     ),

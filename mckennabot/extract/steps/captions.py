@@ -1,7 +1,7 @@
-"""Captions under pictures and lettering inside them: text that is not part of the flow.
+"""Finds the captions of pictures and tables.
 
-A caption with a number says what it is. Others are told by all captions of the book together: a style that
-is mostly found next to pictures is theirs.
+A caption with a number says what it is. The others are known by all captions of the book together: a style
+that is mostly found next to pictures is theirs.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from collections import Counter
 from itertools import pairwise
 
 from mckennabot.extract.kinds import Kind
-from mckennabot.extract.model import Line, Page
+from mckennabot.extract.model import Line, Page, take_all_for
 from mckennabot.extract.steps.measure import Measure
-from mckennabot.extract.steps.tables import is_numbered, mark_tables
+from mckennabot.extract.steps.tables import is_numbered
 from mckennabot.extract.typography import (
     PARTED,
     SHORT_DOCUMENT,
     SMALL_PRINT,
     ends_short,
     is_centred_below,
-    neighbours,
     same_size,
 )
 
@@ -37,68 +36,45 @@ _NO_LARGER = 1.02
 """Times the text's size that a caption is set in at most."""
 _LAST_LINE = 1.1
 """Leadings to a caption's last line, which may be set in another font: the photographer's name."""
-_TALL = 2
-"""Type sizes of a picture that interrupts the text; a lower one is a rule or a sign in the line."""
-_LETTERING_REACH = 1.2
-"""Type sizes by which lettering may stand out of its drawing: the names of the axes."""
-_LETTERING_WORDS = 12
-"""Words of a line inside a diagram: the figures along an axis; a box around text has longer ones."""
-_LETTERING_WIDTH = 0.85
-"""Share of the column that such a line takes: letters in a wide diagram."""
-
-
-def mark_captions(pages: list[Page], measure: Measure) -> None:
-    """Set the kind of captions and tables."""
-    beside: list[list[Line]] = []
-    near: Counter[_Style] = Counter()
-    everywhere: Counter[_Style] = Counter()
-    short = len(pages) <= SHORT_DOCUMENT
-    for page in pages:
-        body = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
-        _mark_lettering(page, body, measure)
-        body = [line for line in body if line.kind == Kind.BODY]
-        mark_tables(page, body, measure)
-        for block in _blocks([line for line in body if line.kind == Kind.BODY], measure):
-            style = _style(block)
-            everywhere[style] += 1
-            if is_numbered(block[0]):
-                _set(_numbered_caption(block, measure), Kind.CAPTION, "captions: begins with its number")
-            elif not short and _beside_picture(block, page, measure) and _is_small_print(block, measure):
-                near[style] += 1
-                beside.append(block)
-    for block in beside:
-        if 2 * near[_style(block)] > everywhere[_style(block)]:  # and not of a kind that stands anywhere
-            _set(block, Kind.CAPTION, "captions: beside a picture, set like other captions")
-    for page in pages:
-        blocks = _blocks(
-            [line for line in page.lines if line.kind in (Kind.BODY, Kind.CAPTION) and not line.angle],
-            measure,
-        )
-        for above, block in pairwise(blocks):
-            if _goes_on(above, block, measure):
-                _set(block, Kind.CAPTION, "captions: goes on from the caption above")
-        _note_floats(page, measure)
 
 
 _Style = tuple[float, str, bool, bool]
+
+
+def mark_captions(pages: list[Page], measure: Measure) -> None:
+    """Set the kind of captions."""
+    candidates: list[list[Line]] = []
+    near: Counter[_Style] = Counter()
+    everywhere: Counter[_Style] = Counter()
+    for page in pages:
+        for block in _blocks(page.body(), measure):
+            everywhere[_style(block)] += 1
+            if is_numbered(block[0]):
+                take_all_for(
+                    _numbered_caption(block, measure), Kind.CAPTION, "captions: begins with its number"
+                )
+            elif len(pages) > SHORT_DOCUMENT and _could_be_caption(block, page, measure):
+                near[_style(block)] += 1
+                candidates.append(block)
+    for block in candidates:
+        # Quotations and notes stand next to pictures, too, but most of theirs stand elsewhere.
+        if 2 * near[_style(block)] > everywhere[_style(block)]:
+            take_all_for(block, Kind.CAPTION, "captions: next to a picture, set like other captions")
+    for page in pages:
+        lines = [line for line in page.lines if line.kind in (Kind.BODY, Kind.CAPTION) and not line.angle]
+        for above, block in pairwise(_blocks(lines, measure)):
+            if _ends_caption(above, block, measure):
+                take_all_for(block, Kind.CAPTION, "captions: last line of the caption above")
+
+
+def _could_be_caption(block: list[Line], page: Page, measure: Measure) -> bool:
+    return _is_next_to_picture(block, page, measure) and _is_set_as_caption(block, measure)
 
 
 def _style(block: list[Line]) -> _Style:
     """What captions of one book share: size, font, whether centred, whether in capitals."""
     first = block[0]
     return round(first.size, 1), first.font, is_centred_below(first), first.text.isupper()
-
-
-def _note_floats(page: Page, measure: Measure) -> None:
-    """Say of each line whether a picture, a caption or a table stands between it and the one before."""
-    tall = [box for box in page.images if box[3] - box[1] > _TALL * measure.size]
-    for line in page.lines:
-        line.after_float = False
-    floats = [line for line in page.lines if line.kind in (Kind.CAPTION, Kind.TABLE)]
-    for a, b in neighbours(page.lines):
-        b.after_float = any(a.y < line.y < b.y for line in floats) or any(
-            a.y - a.size < (y0 + y1) / 2 < b.y and x0 < b.right and x1 > b.left for x0, y0, x1, y1 in tall
-        )
 
 
 def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
@@ -119,7 +95,7 @@ def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
     return blocks
 
 
-def _goes_on(above: list[Line], block: list[Line], measure: Measure) -> bool:
+def _ends_caption(above: list[Line], block: list[Line], measure: Measure) -> bool:
     """Whether a block is the last line of the caption above it."""
     if above[-1].kind != Kind.CAPTION or block[0].kind == Kind.CAPTION or len(block) > 1:
         return False
@@ -144,7 +120,8 @@ def _numbered_caption(block: list[Line], measure: Measure) -> list[Line]:
     return block[:end] if end <= _CAPTION_LINES else []
 
 
-def _beside_picture(block: list[Line], page: Page, measure: Measure) -> bool:
+def _is_next_to_picture(block: list[Line], page: Page, measure: Measure) -> bool:
+    """Return whether a block stands close below a picture, or closer above one."""
     top, bottom = block[0].y - block[0].size, block[-1].y
     left, right = min(line.x0 for line in block), max(line.x1 for line in block)
     leading, into = measure.line_distance(measure.size), -_INTO_PICTURE * measure.size
@@ -158,8 +135,8 @@ def _beside_picture(block: list[Line], page: Page, measure: Measure) -> bool:
     )
 
 
-def _is_small_print(block: list[Line], measure: Measure) -> bool:
-    """Whether a block is no larger than the text, and set in another way."""
+def _is_set_as_caption(block: list[Line], measure: Measure) -> bool:
+    """Return whether a block is no larger than the text, and set otherwise."""
     size = max(line.size for line in block)
     if size > _NO_LARGER * measure.size or len(block) > _SMALL_LINES:
         return False
@@ -171,30 +148,3 @@ def _is_small_print(block: list[Line], measure: Measure) -> bool:
         or text.isupper()
         or (centred and len(block) < _CENTRED_LINES)
     )
-
-
-def _mark_lettering(page: Page, body: list[Line], measure: Measure) -> None:
-    """Short lines inside a drawing, or right at its edge, if no line of text runs through it."""
-    reach = _LETTERING_REACH * measure.size
-    for x0, y0, x1, y1 in page.drawings:
-        inside = [
-            line
-            for line in body
-            if x0 - reach < 0.5 * (line.x0 + line.x1) < x1 + reach
-            and y0 - 0.5 * reach
-            < line.y - 0.3 * line.size
-            < y1 + 0.5 * reach  # the middle of its small letters
-        ]
-        if inside and all(_is_lettering(line) for line in inside):
-            _set(inside, Kind.CAPTION, "captions: lettering of a drawing")
-
-
-def _is_lettering(line: Line) -> bool:
-    return len(line.text.split()) <= _LETTERING_WORDS and (
-        line.x1 - line.x0 < _LETTERING_WIDTH * (line.right - line.left)
-    )
-
-
-def _set(lines: list[Line], kind: Kind, why: str) -> None:
-    for line in lines:
-        line.take_for(kind, why)

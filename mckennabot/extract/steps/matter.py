@@ -1,36 +1,18 @@
-"""What stands before and behind a book's own text: title pages, contents, indexes, licences."""
+"""Finds what stands before and behind a book's own text: title pages, part titles, notes, advertisements."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from itertools import groupby, pairwise, takewhile
+from itertools import groupby
 
-from mckennabot.extract.books.legal import GUTENBERG_END, GUTENBERG_START, LEGAL
-from mckennabot.extract.books.numerals import number
+from mckennabot.extract.books.legal import LEGAL
 from mckennabot.extract.books.titles import describe
 from mckennabot.extract.kinds import Kind
-from mckennabot.extract.model import Line, Page
+from mckennabot.extract.model import Line, take_all_for
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.steps.sections import Section
-from mckennabot.extract.typography import LARGER, SHORT_DOCUMENT, ends_sentence
+from mckennabot.extract.typography import LARGER, LEADER, SHORT_DOCUMENT, ends_sentence, is_wide
 
-_LEADER = re.compile(r"(?:\.\s?|\u2026\s?|\u00b7\s?|_){3,}")
-_ENTRY = re.compile(r"(?:^|.*?[\s.\u2026\u00b7_\u2014-])(\d{1,4}|[ivxlcdm]{1,8})$", re.DOTALL)
-_REFERENCES = re.compile(
-    r"[,\s]\d{1,4}n?(?:[\u2013-]\d{1,4})?(?:[,;]\s*\d{1,4}n?(?:[\u2013-]\d{1,4})?)*[.,;]?$"
-)
-
-_ENTRIES = 3
-"""Entries that make a page one of contents."""
-_RISING = 0.7
-"""Share of a table of contents' page numbers that rise; parts may be numbered for themselves."""
-_INDEX_FROM, _INDEX_LINES = 0.6, 8
-"""Share of the book behind which an index stands, and the lines that its pages have more than."""
-_INDEX_SHARE, _SORTED = 0.6, 0.8
-"""Shares of an index's lines that end in page numbers, and of its entries that stand in order."""
-_WIDE = 0.75
-"""Share of the column that a line of running text fills."""
 _CHAPTER_WORDS, _NAMED_WORDS = 60, 20
 """Words that a chapter has at least, and a section that is called a preface or the like."""
 _PART_WORDS, _BARE_WORDS = 50, 5
@@ -52,83 +34,18 @@ def is_legal(lines: Iterable[Line]) -> bool:
     return any(LEGAL.search(line.text) for line in lines)
 
 
-def mark_listings(pages: list[Page]) -> None:
-    """Set the kind of pages of contents and index by what they hold: lines that end in page numbers."""
-    count = len(pages)
-    for place, page in enumerate(pages):
-        lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
-        if place and any(line.kind == Kind.CONTENTS for line in pages[place - 1].lines):
-            # A list that ends above other text.
-            _mark(takewhile(_is_entry, lines), Kind.CONTENTS, "listings: goes on from the page before")
-        if len(lines) < _ENTRIES:
-            continue
-        if _is_contents(lines):
-            _mark(lines, Kind.CONTENTS, "listings: lines end in rising page numbers")
-        elif place > _INDEX_FROM * count and _is_index(lines):
-            _mark(lines, Kind.INDEX, "listings: sorted, and lines end in page numbers")
-
-
-def mark_gutenberg(flow: Sequence[Line]) -> None:
-    """Set the kind of what Project Gutenberg puts before and after its texts, where it says so."""
-    count = len(flow)
-    starts = [n for n, line in enumerate(flow[: count // 4 + 40]) if GUTENBERG_START.search(line.text)]
-    ends = [n for n, line in enumerate(flow) if n > count // 2 and GUTENBERG_END.search(line.text)]
-    _mark(flow[: starts[-1] + 1] if starts else (), Kind.BOILERPLATE, "gutenberg: before its START line")
-    _mark(flow[ends[0] :] if ends else (), Kind.BOILERPLATE, "gutenberg: behind its END line")
-
-
-def _is_entry(line: Line) -> bool:
-    """Whether a line ends in a number after a leader or a gap."""
-    match = _ENTRY.match(line.text)
-    led = line.gaps > 0 or bool(_LEADER.search(line.text))
-    return led and match is not None and number(match[1]) is not None
-
-
-def _is_contents(lines: Sequence[Line]) -> bool:
-    """Whether most lines end in a number after a leader or a gap, and the numbers rise."""
-    entries = 0
-    values: list[int] = []
-    for line in lines:
-        if _is_entry(line):
-            entries += 1
-            match = re.search(r"\d+$", line.text)
-            if match and (value := number(match[0])) is not None:
-                values.append(value)
-    rising = sum(a <= b for a, b in pairwise(values))
-    return entries >= _ENTRIES and 2 * entries > len(lines) and rising >= _RISING * max(1, len(values) - 1)
-
-
-def _is_index(lines: Sequence[Line]) -> bool:
-    """Whether a page's lines end in page numbers and its entries are in the order of the alphabet."""
-    return len(lines) > _INDEX_LINES and _share(_REFERENCES, lines) > _INDEX_SHARE and _is_sorted(lines)
-
-
-def _share(pattern: re.Pattern[str], lines: Sequence[Line]) -> float:
-    return sum(bool(pattern.search(line.text)) for line in lines) / len(lines)
-
-
-def _is_sorted(lines: Sequence[Line]) -> bool:
-    letters = [
-        line.text[0].casefold()
-        for line in lines
-        if line.text[0].isalpha() and line.x0 - line.left < line.size
-    ]
-    rising = sum(a <= b for a, b in pairwise(letters))
-    return len(letters) > 4 and rising > _SORTED * (len(letters) - 1)
-
-
 def mark_matter(flow: Sequence[Line], sections: list[Section], measure: Measure) -> None:
     """Set the kind of what does not belong to the book's own text, section by section."""
     top = [section for section in sections if section.level == 1 or section.part]
     stops = [*(section.place for section in top[1:]), len(flow)][: len(top)]
     for section, stop in reversed(list(zip(top, stops, strict=True))):
         if section.kind == Kind.CONTENTS:
-            _mark(
+            take_all_for(
                 flow[section.place : _listing_end(flow, section.place, stop)], Kind.CONTENTS, _titled(section)
             )
         elif not section.kind and _is_part_title(section, flow, stop):
             section.kind = Kind.PART
-            _mark(flow[section.place : stop], Kind.PART, _titled(section))
+            take_all_for(flow[section.place : stop], Kind.PART, _titled(section))
     _mark_back(flow, top, stops)
     real = [section for section in top if not section.kind and section.words >= _least_words(section)]
     short = len({line.page for line in flow}) <= SHORT_DOCUMENT
@@ -136,11 +53,6 @@ def mark_matter(flow: Sequence[Line], sections: list[Section], measure: Measure)
         _mark_front(flow[: real[0].place], short)
     elif not short:
         _mark_title(flow, measure)
-
-
-def _mark(lines: Iterable[Line], kind: Kind, why: str) -> None:
-    for line in lines:
-        line.take_for(kind, why)
 
 
 def _titled(section: Section) -> str:
@@ -164,12 +76,7 @@ def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:
 
 def _prose_lines(lines: Sequence[Line]) -> int:
     """Lines that fill their column and do not end in a page number."""
-    return sum(
-        line.x1 - line.x0 > _WIDE * (line.right - line.left)
-        and not _LEADER.search(line.text)
-        and line.gaps == 0
-        for line in lines
-    )
+    return sum(is_wide(line) and not LEADER.search(line.text) and line.gaps == 0 for line in lines)
 
 
 def _is_part_title(section: Section, flow: Sequence[Line], stop: int) -> bool:
@@ -195,18 +102,18 @@ def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> No
         kind = describe(section.title)[0]
         if behind and (section.kind or kind not in ("chapter", "named")):
             section.kind = section.kind or Kind.BACK
-            _mark(flow[section.place : stop], section.kind, _titled(section))
+            take_all_for(flow[section.place : stop], section.kind, _titled(section))
         elif section.kind in (Kind.BACK, Kind.INDEX):
             # "Also by the author" stands before the text, too, often with the imprint under it.
             ahead = before < _AHEAD * total and is_legal(flow[section.place : stop])
             section.kind = Kind.FRONT if ahead else None
             if ahead:
-                _mark(flow[section.place : stop], Kind.FRONT, _titled(section))
+                take_all_for(flow[section.place : stop], Kind.FRONT, _titled(section))
         elif section.kind == Kind.BOILERPLATE:
             if place and section.words > _LICENCE * total:
                 section.kind = None
             else:
-                _mark(flow[section.place : stop], section.kind, _titled(section))
+                take_all_for(flow[section.place : stop], section.kind, _titled(section))
 
 
 def _mark_front(before: Sequence[Line], short: bool) -> None:
@@ -220,7 +127,7 @@ def _mark_front(before: Sequence[Line], short: bool) -> None:
     for _, lines in groupby(before, lambda line: line.page):
         page = [line for line in lines if line.kind == Kind.BODY]
         if is_legal(page) or not (short or unended or _prose_lines(page) >= _PROSE):
-            _mark(page, Kind.FRONT, "matter: before the first chapter, without running text")
+            take_all_for(page, Kind.FRONT, "matter: before the first chapter, without running text")
             unended = False
         elif page:
             unended = not ends_sentence(page[-1].text)
@@ -235,4 +142,4 @@ def _mark_title(flow: Sequence[Line], measure: Measure) -> None:
     while title and title[-1].page == flow[text].page and title[-1].x0 - title[-1].left < title[-1].size:
         title.pop()  # a heading, or a short first line, of the text itself
     if title and max(line.size for line in title) > _TITLE * measure.size:
-        _mark(title, Kind.FRONT, "matter: large lines above a text without chapters")
+        take_all_for(title, Kind.FRONT, "matter: large lines above a text without chapters")

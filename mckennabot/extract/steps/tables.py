@@ -6,7 +6,7 @@ import re
 from itertools import groupby
 
 from mckennabot.extract.kinds import Kind
-from mckennabot.extract.model import Line, Page
+from mckennabot.extract.model import Line, Page, take_all_for
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.typography import is_fixed_pitch, is_wide
 
@@ -28,7 +28,7 @@ _ROW_STEP = 2.0
 """Leadings between its rows at most."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _FUNCTIONS = frozenset(
-    [
+    (
         "sin",
         "cos",
         "tan",
@@ -44,7 +44,7 @@ _FUNCTIONS = frozenset(
         "inf",
         "det",
         "const",
-    ]
+    )
 )
 """Words that formulas hold."""
 _MATHS_SHARE = 0.2
@@ -53,11 +53,13 @@ _PIECES = 4
 """Tokens of a numerator or the like that stands on a row of its own."""
 
 
-def mark_tables(page: Page, body: list[Line], measure: Measure) -> None:
-    """Set the kind of the tables and formulas among a page's lines."""
-    _mark_cells(page, body, measure)
-    _mark_figures(body, measure)
-    _mark_formulas(body, measure)
+def mark_tables(pages: list[Page], measure: Measure) -> None:
+    """Set the kind of tables and formulas."""
+    for page in pages:
+        body = page.body()
+        _mark_cells(page, body, measure)
+        _mark_figures(body, measure)
+        _mark_formulas(body, measure)
 
 
 def is_numbered(line: Line) -> bool:
@@ -86,7 +88,7 @@ def _mark_cells(page: Page, body: list[Line], measure: Measure) -> None:
                 for line in body
                 if line.column == rows[0].column and top < line.y < bottom and not _is_running(line)
             ]
-            _set_tables([*rows, *inside], "captions: rows of cells, ruled or under a caption")
+            take_all_for([*rows, *inside], Kind.TABLE, "tables: rows of cells, ruled or under a caption")
 
 
 def _is_running(line: Line) -> bool:
@@ -105,7 +107,7 @@ def _mark_figures(body: list[Line], measure: Measure) -> None:
                 run.append(line)
                 continue
         if len(run) >= _TABLE_ROWS and sum(len(row.text.split()) for row in run) >= _FIGURES_LEAST:
-            _set_tables(run, "captions: rows of figures")
+            take_all_for(run, Kind.TABLE, "tables: rows of figures")
         run = []
 
 
@@ -115,7 +117,7 @@ def _mark_formulas(body: list[Line], measure: Measure) -> None:
     shown = [line for line in body if line.kind == Kind.BODY and _is_formula(line)]
     pieces = [line for line in body if line.kind == Kind.BODY and not _WORD.search(line.text)]
     while shown:
-        _set_tables(shown, "captions: a formula on lines of its own")
+        take_all_for(shown, Kind.TABLE, "tables: a formula on lines of its own")
         beside = [line for line in pieces if line.kind == Kind.BODY and len(line.text.split()) <= _PIECES]
         shown = [
             line
@@ -131,8 +133,3 @@ def _is_formula(line: Line) -> bool:
     """Whether a line holds a formula and no words, and stands in from the edge, as displayed ones do."""
     words = [word for word in _WORD.findall(line.text) if word not in _FUNCTIONS]
     return line.maths >= _MATHS_SHARE and not words and line.x0 - line.left > line.size
-
-
-def _set_tables(lines: list[Line], why: str) -> None:
-    for line in lines:
-        line.take_for(Kind.TABLE, why)
