@@ -25,6 +25,8 @@ SLACK = 0.3
 SHORT_DOCUMENT = 3
 """Pages of what is no book, but a letter, a talk or an article: its title is part of it, and so are the
 words beside a picture."""
+CHAPTER_WORDS = 60
+"""Words that a chapter has at least; fewer stand under the title of a part, or an entry of a list."""
 FULL = 0.2
 """Ems before the right edge from which on a line counts as full."""
 FLUSH = 0.15

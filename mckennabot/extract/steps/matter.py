@@ -11,10 +11,17 @@ from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, take_all_for
 from mckennabot.extract.steps.measure import Measure
 from mckennabot.extract.steps.sections import Section
-from mckennabot.extract.typography import LARGER, LEADER, SHORT_DOCUMENT, ends_sentence, is_wide
+from mckennabot.extract.typography import (
+    CHAPTER_WORDS,
+    LARGER,
+    LEADER,
+    SHORT_DOCUMENT,
+    ends_sentence,
+    is_wide,
+)
 
-_CHAPTER_WORDS, _NAMED_WORDS = 60, 20
-"""Words that a chapter has at least, and a section that is called a preface or the like."""
+_NAMED_WORDS = 20
+"""Words that a section has at least that is called a preface or the like."""
 _PART_WORDS, _BARE_WORDS = 50, 5
 """Words under the title of a part at most: a motto; and under one that does not say that it is one."""
 _BACK = 0.3
@@ -60,7 +67,7 @@ def _titled(section: Section) -> str:
 
 
 def _least_words(section: Section) -> int:
-    return _NAMED_WORDS if describe(section.title)[0] == "named" else _CHAPTER_WORDS
+    return _NAMED_WORDS if describe(section.title)[0] == "named" else CHAPTER_WORDS
 
 
 def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mckennabot.extract.books.titles import title_kind
 from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line
+from mckennabot.extract.steps.headings import Heading
 
 
 @dataclass(slots=True)
@@ -29,3 +31,8 @@ class Section:
     level: int = 1
     words: int = 0
     part: bool = False
+
+
+def section_under(heading: Heading, level: int = 1) -> Section:
+    """Return the section that a heading begins; its words say of what kind it is."""
+    return Section(heading.place, heading.text, heading.lines, title_kind(heading.text), level)
