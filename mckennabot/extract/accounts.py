@@ -1,4 +1,4 @@
-"""What became of each source, for programs: one JSON object, or a list of them for several."""
+"""Writes what became of each source for programs: one JSON object, or a list of them for several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Account = dict[str, Any]
 
 
 def account(source: Path, report: Report) -> Account:
-    """A source and its report, for JSON."""
+    """Return a source and its report, for JSON."""
     return {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(report)}
 
 
@@ -40,7 +40,7 @@ def write_account(path: Path, content: Account | list[Account]) -> None:
 
 @contextlib.contextmanager
 def account_list(path: Path | None, sources: Iterable[Path]) -> Iterator[Callable[[Account], None]]:
-    """What takes the account of each source as it is done, one a line, however many there are.
+    """Yield a function that writes the account of a source as it is done, one a line, however many there are.
 
     Those of an earlier report at the same place stand first, for the sources that this run does not do
     again. An interruption, or a cluster that is lost, leaves a whole report of what was done.
@@ -84,7 +84,7 @@ def account_list(path: Path | None, sources: Iterable[Path]) -> Iterator[Callabl
 
 
 def _accounts(path: Path) -> list[Account]:
-    """What a report of several sources says; nothing if that is none."""
+    """Return the accounts in a report of several sources; none if the file is no such report."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -100,7 +100,7 @@ def _make_room(path: Path) -> None:
 
 
 def warnings(report: Report) -> Iterator[str]:
-    """What the user has to know about a text, however quiet the run is."""
+    """Yield what the user has to know about a text, however quiet the run is."""
     if pictures := report.picture_pages:
         yield (
             f"{len(pictures)} of {report.pages} pages are pictures without text, such as page {pictures[0]}; "

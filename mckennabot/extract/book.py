@@ -1,4 +1,4 @@
-"""A book as text, whatever file it came in."""
+"""Holds a book as text, whatever file it came in."""
 
 from __future__ import annotations
 
@@ -50,22 +50,22 @@ class Book:
 
     @property
     def text(self) -> str:
-        """The corpus file's content: a paragraph per line, ``<|endoftext|>`` between segments."""
+        """Return the corpus file's content: a paragraph per line, ``<|endoftext|>`` between segments."""
         return corpus.render(self.segments)
 
     @property
     def places(self) -> str:
-        """The content of the file of places beside the corpus file; empty where nothing is known."""
+        """Return the content of the file of places beside the corpus file; empty where nothing is known."""
         return places.render(self.segments, self.spots) if self.spots else ""
 
     @property
     def chapters(self) -> list[Chapter]:
-        """The chapters as they were found: title, pages, words and paragraphs of each."""
+        """Return the chapters as they were found: title, pages, words and paragraphs of each."""
         return self.report.chapters
 
     @property
     def paragraphs(self) -> list[Paragraph]:
-        """All paragraphs in order, headings included, with the pages that they stand on."""
+        """Return all paragraphs in order, headings included, with the pages that they stand on."""
         flat = [(number, text) for number, texts in enumerate(self.segments) for text in texts]
         spans: list[tuple[int, int] | None] = [*self.spans] or [None] * len(flat)
         return [Paragraph(text, number, span) for (number, text), span in zip(flat, spans, strict=True)]

@@ -1,4 +1,4 @@
-"""Pages as pictures: each line in a box, coloured by what it was taken for."""
+"""Draws pages for ``--inspect``: each line in a box, coloured by what it was taken for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GENERATOR = '<meta name="generator" content="mckennabot extract --inspect">'
 
 
 def is_inspection(path: Path) -> bool:
-    """Whether a file is such a page, which another one may replace."""
+    """Return whether a file is such a page, which another one may replace."""
     try:
         with path.open("rb") as file:
             return _GENERATOR.encode("ascii") in file.read(500)
@@ -30,7 +30,7 @@ def is_inspection(path: Path) -> bool:
 
 
 def inspect_html(title: str, pages: list[Page]) -> str:
-    """A page of HTML, complete in itself, that shows these pages one below the other.
+    """Return a page of HTML, complete in itself, that shows these pages one below the other.
 
     Args:
         title: of the book.

@@ -1,4 +1,4 @@
-"""What a line or a block of a book can be taken for."""
+"""Lists what a line or a block of a book can be taken for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Kind(str, Enum):
     keep: str
 
     def __new__(cls, name: str, meaning: str, colour: str, keep: str = "") -> Kind:
-        """A member from its row in the table below."""
+        """Make a member from its row in the table below."""
         kind = str.__new__(cls, name)
         kind._value_ = name
         kind.meaning, kind.colour, kind.keep = meaning, colour, keep
@@ -62,5 +62,5 @@ KEEP = {
 
 
 def kept_kinds(keep: frozenset[str]) -> frozenset[Kind]:
-    """The kinds of matter that belong to the text when these names are given to ``--keep``."""
+    """Return the kinds of matter that belong to the text when these names are given to ``--keep``."""
     return TEXT | {kind for kind in Kind if kind.keep in keep}

@@ -1,4 +1,4 @@
-"""Lines and pages: what the steps of the pipeline work on."""
+"""Defines lines and pages, which the steps of the pipeline work on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reader hands on for each page, before anything is known about its layout."""
+"""Defines what the reader hands on for each page, before anything is known about its layout."""
 
 from __future__ import annotations
 

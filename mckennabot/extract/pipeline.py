@@ -1,4 +1,4 @@
-"""From a PDF's pages of lines to segments of paragraphs, one step after the other.
+"""Turns a PDF's pages of lines into segments of paragraphs, one step after the other.
 
 `STEPS` is the whole order, with what each step needs and what it sets; `run` refuses an order in which a
 step needs what no earlier one has set. `docs/extraction.md` shows the list as a table.
@@ -84,7 +84,7 @@ class Draft:
     segments: list[list[str]] = field(init=False)
 
     def by_number(self) -> dict[int, Page]:
-        """The pages by their numbers."""
+        """Return the pages by their numbers."""
         return {page.number: page for page in self.pages}
 
 

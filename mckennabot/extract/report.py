@@ -1,4 +1,4 @@
-"""What was found in a book, and what was taken out of it."""
+"""Counts what was found in a book, and what was left out of its text."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Report:
             removed.samples.append((page or 0, " ".join(text[:200].split())))
 
     def as_json(self) -> str:
-        """The report as a JSON object, ending in a newline."""
+        """Return the report as a JSON object, ending in a newline."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
 
 
@@ -153,7 +153,7 @@ def _count_removed(removed: Removed, line: Line) -> None:
 
 
 def table_lines(report: Report) -> list[str]:
-    """The report as a few lines for a terminal."""
+    """Return the report as a few lines for a terminal."""
     lines = [
         f"{report.pages:>7,} pages   {report.words:>9,} words   {report.paragraphs:>7,} paragraphs   "
         f"{len(report.chapters):>4,} chapters"

@@ -1,4 +1,4 @@
-"""Talks and interviews: who says what, by the labels that stand before the speeches.
+"""Tells who says what in talks and interviews, by the labels that stand before the speeches.
 
 ``Name: speech``, ``[00:10:25] Name: speech``, ``Name  10:25`` or a name alone, with the speech below it.
 A label is a name that comes again; a colon in the midst of prose is none.
@@ -83,7 +83,7 @@ class Voices:
 
 
 def label_of(text: str) -> Label | None:
-    r"""The label with which a paragraph begins, if what stands there could be a name.
+    r"""Return the label with which a paragraph begins, if what stands there could be a name.
 
     >>> label_of("Anna Moor: The lamp was out.")
     Label(name='Anna Moor', time='', speech='The lamp was out.')
@@ -108,7 +108,7 @@ def label_of(text: str) -> Label | None:
 
 
 def labels_in(paragraphs: Sequence[str], wanted: str | None = None) -> dict[int, Label]:
-    """The labels of a text, by paragraph; none where it is no talk between people.
+    """Return the labels of a text, by paragraph; none where it is no talk between people.
 
     A name that occurs but once counts beside names that come again, if it is a role, a full name or in
     capitals.
@@ -139,13 +139,13 @@ def labels_in(paragraphs: Sequence[str], wanted: str | None = None) -> dict[int,
 
 
 def _again(labels: dict[int, Label]) -> set[str]:
-    """The names that come again."""
+    """Return the names that come again."""
     names = Counter(label.name.casefold() for label in labels.values())
     return {name for name, count in names.items() if count > 1}
 
 
 def label_lines(lines: Sequence[str]) -> frozenset[int]:
-    """Places of the lines of typed text that begin a speech, whether or not an empty line stands above.
+    """Return the places of typed lines that begin a speech, whether or not an empty line stands above.
 
     The line above a speech ends a sentence: ``London: …`` in the midst of a bibliography's entry is no label.
     """
@@ -238,7 +238,7 @@ def _chosen(speaker: str, names: dict[str, str]) -> str:
 
 
 def _bare_names(paragraphs: Sequence[str], known: set[str]) -> dict[int, Label]:
-    """Names alone on a line above each speech, in capitals or known from other labels, two at least."""
+    """Return names alone above each speech, in capitals or known from other labels, two at least."""
     found: dict[int, Label] = {}
     for n, text in enumerate(paragraphs):
         first, _, below = text.partition("\n")
@@ -261,7 +261,7 @@ def _bare_names(paragraphs: Sequence[str], known: set[str]) -> dict[int, Label]:
 
 
 def _is_name(text: str) -> bool:
-    """Whether a text could be what a person is called: a few words, with capitals if the script has any."""
+    """Return whether a text could be a name: a few words, with capitals if the script has any."""
     bare = re.sub(r"\([^()]*\)$", "", text.strip("*_[] ")).strip()
     if not bare or _ROLES.fullmatch(bare):
         return bool(bare)

@@ -1,4 +1,4 @@
-"""What two or more steps have to agree on: how far apart is apart, how large is large, what is centred.
+"""Names what two or more steps have to agree on: which type is large, what is parted, what is centred.
 
 A threshold that only one file uses stands at the head of that file. Lengths are in units of the type
 size ("ems") unless it says points; a factor compares with what is usual in the book.
@@ -64,36 +64,36 @@ _BOLD = re.compile(r"bold|black|heavy|demi|cmbx|sfbx|-bd|\bb$", re.IGNORECASE)
 
 @lru_cache(maxsize=1024)
 def is_bold(font: str) -> bool:
-    """Whether a font's name says that it is bold."""
+    """Return whether a font's name says that it is bold."""
     return bool(_BOLD.search(font))
 
 
 @lru_cache(maxsize=1024)
 def is_fixed_pitch(font: str) -> bool:
-    """Whether a font's name says that all its characters are equally wide, as code is set."""
+    """Return whether a font's name says that all its characters are equally wide, as code is set."""
     return bool(_FIXED.search(font))
 
 
 @lru_cache(maxsize=1024)
 def is_mathematical(font: str) -> bool:
-    """Whether a font's name says that it holds variables and signs of formulas."""
+    """Return whether a font's name says that it holds variables and signs of formulas."""
     return bool(_MATHS.search(font))
 
 
 def same_size(first: float, second: float) -> bool:
-    """Whether two type sizes are one to the eye."""
+    """Return whether two type sizes are one to the eye."""
     return abs(first - second) <= SAME_SIZE * max(first, second)
 
 
 def is_centred(line: Line) -> bool:
-    """Whether a line stands in the middle of its column, well off both edges."""
+    """Return whether a line stands in the middle of its column, well off both edges."""
     wide = line.right - line.left
     inset, outset = line.x0 - line.left, line.right - line.x1
     return abs(inset - outset) < _CENTRED * wide + line.size and inset > _OFF_EDGE * wide
 
 
 def is_centred_below(line: Line) -> bool:
-    """Whether a line stands in the middle as captions do, which may be nearly as wide as the column."""
+    """Return whether a line is centred as captions are, which may be nearly as wide as the column."""
     inset, outset = line.x0 - line.left, line.right - line.x1
     return abs(inset - outset) < line.size and inset > 0.5 * line.size
 
@@ -104,7 +104,7 @@ def is_wide(line: Line) -> bool:
 
 
 def ends_short(line: Line, following: Line) -> bool:
-    """Whether the next line's first word would have had room at the end of this one."""
+    """Return whether the next line's first word would have had room at the end of this one."""
     return line.x1 + line.space + following.head < line.right - FULL * line.size
 
 
@@ -119,12 +119,12 @@ def is_ornament(line: Line) -> bool:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a line may end a sentence."""
+    """Return whether a line may end a sentence."""
     return bool(_SENTENCE_END.search(text))
 
 
 def neighbours(lines: Iterable[Line]) -> Iterator[tuple[Line, Line]]:
-    """Consecutive lines of running text in one column, the second below the first."""
+    """Yield consecutive lines of running text in one column, the second below the first."""
     for a, b in pairwise(line for line in lines if line.kind == Kind.BODY and not line.angle):
         if a.column == b.column and b.y > a.y:
             yield a, b

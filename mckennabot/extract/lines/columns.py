@@ -1,4 +1,4 @@
-"""Columns: which gaps are gutters, and in what order lines that stand side by side are read."""
+"""Finds which gaps are gutters between columns, and puts lines side by side in reading order."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def set_columns(pages: list[Page]) -> None:
 
 
 def _parts_text(page: Page, x: float) -> bool:
-    """Whether a gutter that only a few lines show parts running text, as beside a box that is set into it.
+    """Return whether a gutter that only a few lines show parts running text, as beside a box set into it.
 
     The lines on either side fill their measure and have the words of sentences; cells of a table do not.
     """
@@ -79,7 +79,7 @@ def _parts_text(page: Page, x: float) -> bool:
 
 
 def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
-    """Gutters that several pages have in one place, or one page over most of its height."""
+    """Return gutters that several pages have in one place, or one page over most of its height."""
     places = Counter(
         place
         for gutters in found.values()
@@ -94,7 +94,7 @@ def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
 
 
 def _is_free(page: Page, x: float) -> bool:
-    """Whether nearly nothing crosses a gutter that other pages have, and lines stand on both sides."""
+    """Return whether nearly nothing crosses a gutter that other pages have, and lines stand on both sides."""
     lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
     left = sum(line.x1 <= x for line in lines)
     right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
@@ -103,7 +103,7 @@ def _is_free(page: Page, x: float) -> bool:
 
 
 def _gutters(page: Page) -> list[tuple[float, int]]:
-    """Where this page's columns after the first begin, and how many lines the shorter side has."""
+    """Return where this page's columns after the first begin, and how many lines the shorter side has."""
     lines = [line for line in page.lines if not line.angle]
     if len(lines) < 2 * _LINES_EACH:
         return []
@@ -123,7 +123,7 @@ def _gutters(page: Page) -> list[tuple[float, int]]:
 
 
 def _parted_among_others(lines: list[Line], x: float, starts: list[float]) -> int:
-    """The same as `_parted`, where there are further columns on either side: each is measured for itself."""
+    """Do as `_parted`, with further columns on either side: each is measured for itself."""
     if _crossing(lines, x) > _MOST_CROSSING * len(lines):
         return 0
     before = [float("-inf"), *(start for start in starts if start < x - _NARROWEST)]
@@ -136,7 +136,7 @@ def _parted_among_others(lines: list[Line], x: float, starts: list[float]) -> in
 
 
 def _at_edge(lines: list[Line], x: float) -> float:
-    """Where the column begins whose quotations begin at x: to the left, if lines do that cross x."""
+    """Return where the column begins whose quotations begin at x: to the left, if lines do that cross x."""
     left = sorted(line.x1 for line in lines if line.x1 <= x)
     near = left[int(0.95 * (len(left) - 1))]  # a line or two of the left column may stick out
     starts = sorted(line.x0 for line in lines if near < line.x0 < x and line.x1 > x)
@@ -151,7 +151,7 @@ def _crossing(lines: list[Line], x: float) -> int:
 
 
 def _parted(lines: list[Line], x: float) -> int:
-    """How many lines the shorter side has in the longest stretch of the page that x parts in two."""
+    """Return how many lines the shorter side has in the longest stretch of the page that x parts in two."""
     best = 0
     for crossing, stretch in groupby(
         sorted(lines, key=lambda line: line.y), lambda line: line.x0 < x < line.x1
@@ -178,7 +178,7 @@ def _parted(lines: list[Line], x: float) -> int:
 
 
 def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
-    """Lines, the pieces of each row that no gutter parts made one."""
+    """Join the pieces of each row that no gutter parts."""
     whole: list[Line] = []
     cap = quote = 0.0
     for line in lines:
@@ -209,7 +209,7 @@ def _joined(lines: list[Line], gutters: list[float]) -> list[Line]:
 
 
 def _in_order(lines: list[Line], gutters: list[float]) -> list[Line]:
-    """Bands from top to bottom, parted by the lines across a gutter; in a band, column after column."""
+    """Order bands from top to bottom, parted by lines across a gutter; in a band, column after column."""
     for line in lines:
         line.column = 0
     level = sorted((line for line in lines if not line.angle), key=lambda line: (line.y, line.x0))

@@ -1,4 +1,4 @@
-"""Which way Chinese and Japanese run: as their glyphs are placed, whatever the font says.
+"""Finds which way Chinese and Japanese run: as their glyphs are placed, whatever the font says.
 
 Some programs place each glyph of a vertical line by itself, in a font that runs horizontally; others use
 a font for vertical text, and set it in rows.
@@ -42,7 +42,7 @@ def as_placed(glyphs: list[Glyph], text: str) -> list[Glyph]:
 
 
 def _runs(glyphs: list[Glyph], angle: int) -> bool:
-    """Whether most of the steps from one glyph to the next close by go down (90) or right (0)."""
+    """Return whether most of the steps from one glyph to the next close by go down (90) or right (0)."""
     least, most = _STEPS
     down = right = 0
     for a, b in pairwise(glyphs):
@@ -56,7 +56,7 @@ def _runs(glyphs: list[Glyph], angle: int) -> bool:
 
 
 def _turned(glyph: Glyph, angle: int) -> Glyph:
-    """A glyph that is read at another angle, on a baseline through its middle, or near its foot."""
+    """Return a glyph to be read at another angle, on a baseline through its middle, or near its foot."""
     if angle == 90:
         return glyph._replace(angle=90, baseline=0.5 * (glyph.x0 + glyph.x1))
     return glyph._replace(angle=0, baseline=glyph.y1 - _FOOT * (glyph.y1 - glyph.y0))

@@ -1,4 +1,4 @@
-"""A page's glyphs as lines of text.
+"""Turns a page's glyphs into lines of text.
 
 This runs in the worker process for each page alone; what needs the whole book (columns, running
 heads, notes, paragraphs) comes after it, and sees only what stands in a `Line`.
@@ -18,7 +18,7 @@ from mckennabot.extract.typography import is_mathematical
 
 
 def page_lines(raw: RawPage) -> Page:
-    """The lines of a page."""
+    """Return the lines of a page."""
     page = _page(raw, raw.glyphs)
     if raw.outside:
         page.uncropped = _page(raw, raw.outside).lines
@@ -93,7 +93,7 @@ def _line(fragment: Fragment, row: int, page: int, angle: int) -> Line:
 
 
 def _face(faces: Counter[tuple[float, str]]) -> tuple[float, str]:
-    """The largest size that a quarter of a line has, lest small capitals make it small, and its font."""
+    """Return the largest size of a quarter of the line, lest small capitals make it small, and its font."""
     if len(faces) == 1:
         return next(iter(faces))
     sizes: Counter[float] = Counter()

@@ -1,4 +1,4 @@
-"""Glyphs that stand on one baseline, with what is raised beside them; drop caps taken out."""
+"""Gathers glyphs on one baseline, with what is raised next to them, and takes drop caps out."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _left = itemgetter(0)
 
 
 def upright(glyphs: list[Glyph], angle: int, width: float, height: float) -> list[Ink]:
-    """Glyphs that are read at one angle, turned to read from left to right.
+    """Turn glyphs that are read at one angle to read from left to right.
 
     Args:
         glyphs: all of the angle.
@@ -78,7 +78,7 @@ def upright(glyphs: list[Glyph], angle: int, width: float, height: float) -> lis
 
 
 def rows_of(inks: list[Ink]) -> tuple[list[Row], list[Ink]]:
-    """Rows from top to bottom, and the drop caps that stand beside them."""
+    """Return rows from top to bottom, and the drop caps that stand beside them."""
     by_baseline: dict[float, Row] = {}
     for ink in inks:
         by_baseline.setdefault(ink.y, []).append(ink)
@@ -163,7 +163,7 @@ def _move(row: Row, target: Row, size: float, raised: int) -> None:
 
 
 def _runs(row: Row) -> list[Row]:
-    """The visible glyphs of a row, parted where there is more between them than a space."""
+    """Return the visible glyphs of a row, parted where there is more between them than a space."""
     runs: list[Row] = []
     for ink in row:
         if ink.text.isspace():
@@ -203,7 +203,7 @@ def _take_drop_caps(rows: list[Row], body: float) -> list[Ink]:
 
 
 def _opens(quote: Ink, letter: Ink) -> bool:
-    """Whether a glyph is a quotation mark as large as the letter behind it."""
+    """Return whether a glyph is a quotation mark as large as the letter behind it."""
     return quote.size == letter.size and quote.text in _QUOTES and quote.text != ""
 
 
@@ -218,7 +218,7 @@ def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
 
 
 def is_beside(cap: Ink, x: float, y: float, size: float) -> bool:
-    """Whether a line that begins at (x, y) stands beside a drop cap, or was printed over it by mistake."""
+    """Return whether a line that begins at (x, y) stands next to a drop cap, or over it by mistake."""
     if not cap.y - 0.95 * cap.size < y < cap.y + size:  # above the cap's top, or more than a line below it
         return False
     over = cap.y - 0.55 * cap.size < y < cap.y - _CAP_RISES * size and abs(x - cap.x0) < 0.1 * size

@@ -1,4 +1,4 @@
-"""A row of glyphs as words: where the spaces are, accents over their letters, note marks apart."""
+"""Makes words of a row of glyphs: finds spaces, puts accents over letters, sets note marks apart."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Fragment:
 
 
 def fragments(row: Row, right_to_left: bool = False) -> list[Fragment]:
-    """The row's stretches of words, from left to right.
+    """Return the row's stretches of words, from left to right.
 
     Args:
         row: its glyphs.
@@ -117,7 +117,7 @@ def fragments(row: Row, right_to_left: bool = False) -> list[Fragment]:
 
 
 def _tracking(gaps: list[float], size: float) -> float:
-    """The space between letters of a row that is letter-spaced, else 0."""
+    """Return the space between letters of a row that is letter-spaced, else 0."""
     if len(gaps) < 4:
         return 0.0
     in_turn = sorted(gaps)
@@ -182,7 +182,7 @@ def _fragment(
 
 
 def _with_fractions(inks: Row, spaces: set[int], gaps: list[float]) -> tuple[Row, set[int], list[float]]:
-    """The row with each fraction of a raised figure over a lowered one as one piece: 2 1/2."""
+    """Return the row with each fraction of a raised figure over a lowered one as one piece: 2 1/2."""
     if not any(ink.raised < 0 for ink in inks):
         return inks, spaces, gaps
     made: Row = []
@@ -217,7 +217,7 @@ def _last_word(inks: Row, gaps: list[float], spaces: set[int], cut: float) -> fl
 
 
 def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float, close: bool) -> float:
-    """The gap above which a space stands in this row, beside the spaces that the file draws itself."""
+    """Return the gap above which a space stands in this row, besides the spaces that the file draws."""
     size = min(inks[0].size, inks[-1].size)
     if not gaps:
         return size
@@ -232,7 +232,7 @@ def _word_gap(inks: Row, spaces: set[int], gaps: list[float], tracking: float, c
 
 
 def _is_close(spaces: set[int], gaps: list[float], size: float) -> bool:
-    """Whether letters stand so close that a narrower gap than usual parts words, too."""
+    """Return whether letters stand so close that a narrower gap than usual parts words, too."""
     inside = len(gaps) - len(spaces)
     if not spaces or inside < _LETTERS:
         return False
@@ -242,7 +242,7 @@ def _is_close(spaces: set[int], gaps: list[float], size: float) -> bool:
 
 
 def _tight_gap(gaps: list[float], size: float) -> float:
-    """The gap above which a space stands in a row set so tight that no gap is as wide as usual; else 0."""
+    """Return the gap above which a space stands in a row set too tight for the usual one; else 0."""
     narrow = [gap for gap in gaps if gap <= TIGHT * size]
     wide = [gap for gap in gaps if gap > TIGHT * size]
     if not 2 <= len(wide) <= _TIGHT_SHARE * len(gaps) or len(gaps) < 1.5 * _LETTERS:
@@ -253,7 +253,7 @@ def _tight_gap(gaps: list[float], size: float) -> float:
 
 
 def _combined(first: Ink, second: Ink) -> str | None:
-    """The accented letter that two glyphs drawn over each other make."""
+    """Return the accented letter that two glyphs drawn over each other make."""
     for accent, letter in ((first, second), (second, first)):
         if accent.text in ACCENTS and len(letter.text) == 1 and letter.text.isalpha():
             middle = (accent.x0 + accent.x1) / 2
@@ -263,7 +263,7 @@ def _combined(first: Ink, second: Ink) -> str | None:
 
 
 def _set_marks_apart(parts: list[str], raised: list[bool]) -> tuple[str, tuple[tuple[int, str], ...], int]:
-    """The text without raised figures and signs, where those stood, and the characters repaired."""
+    """Return the text without raised figures and signs, where those stood, and the characters repaired."""
     if not any(raised):
         text, repaired = repair("".join(parts), private=True)
         return text.strip(), (), repaired

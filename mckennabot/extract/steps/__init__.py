@@ -1,1 +1,1 @@
-"""The steps that decide what each line of a book is; `extract.book` has their order."""
+"""The steps that decide what each line of a book is; `extract.pipeline` has their order."""

@@ -50,60 +50,60 @@ class Seam:
 
     @property
     def a(self) -> Line:
-        """The line before the seam."""
+        """Return the line before the seam."""
         return self.lines[-1]
 
     @property
     def short(self) -> bool:
-        """Whether the first word of `b` would have had room at the end of `a`."""
+        """Return whether the first word of `b` would have had room at the end of `a`."""
         return self.before.ends_short(self.a, self.b)
 
     @property
     def indented(self) -> bool:
-        """Whether `b` stands in from the left edge of its run."""
+        """Return whether `b` stands in from the left edge of its run."""
         return self.b.x0 - self.run.left > SLACK * self.b.size
 
     @property
     def was_indented(self) -> bool:
-        """Whether `a` stands in from that edge."""
+        """Return whether `a` stands in from that edge."""
         return self.a.x0 - self.run.left > SLACK * self.b.size
 
     @property
     def in_item(self) -> bool:
-        """Whether the paragraph so far begins as an item of a list does."""
+        """Return whether the paragraph so far begins as an item of a list does."""
         return is_item(self.lines[0])
 
     @property
     def in_item_at_edge(self) -> bool:
-        """Whether it is such an item whose first line stands at the left edge."""
+        """Return whether it is such an item whose first line stands at the left edge."""
         return self.in_item and self.lines[0].x0 - self.run.left <= SLACK * self.b.size
 
     @property
     def cuts_word(self) -> bool:
-        """Whether half of a word stands on either side."""
+        """Return whether half of a word stands on either side."""
         end = self.a.text
         return end.endswith(("-", SOFT_HYPHEN)) and end[-2:-1].isalpha() and self.b.text[:1].islower()
 
     @property
     def ends_like_first(self) -> bool:
-        """Whether `b` ends where only first lines of paragraphs do."""
+        """Return whether `b` ends where only first lines of paragraphs do."""
         outdent = self.measure.outdent
         return outdent > 0 and abs(self.run.right - self.b.x1 - outdent) < _AT_EDGE * self.b.size
 
     @property
     def close_below(self) -> bool:
-        """Whether `b` stands below `a` in one column, with no picture or table between them."""
+        """Return whether `b` stands below `a` in one column, with no picture or table between them."""
         a, b = self.a, self.b
         return a.page == b.page and a.column == b.column and b.y > a.y and not b.after_float
 
     @property
     def verse(self) -> bool:
-        """Whether either line is one of verse."""
+        """Return whether either line is one of verse."""
         return self.before.verse or self.run.verse
 
     @property
     def hanging(self) -> bool:
-        """Whether paragraphs on either side hang from their first lines."""
+        """Return whether paragraphs on either side hang from their first lines."""
         return self.before.hanging or self.run.hanging
 
 

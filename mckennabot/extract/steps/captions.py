@@ -72,13 +72,13 @@ def _could_be_caption(block: list[Line], page: Page, measure: Measure) -> bool:
 
 
 def _style(block: list[Line]) -> _Style:
-    """What captions of one book share: size, font, whether centred, whether in capitals."""
+    """Return what captions of one book share: size, font, whether centred, whether in capitals."""
     first = block[0]
     return round(first.size, 1), first.font, is_centred_below(first), first.text.isupper()
 
 
 def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
-    """Lines parted where type, column or distance changes."""
+    """Part lines where type, column or distance changes."""
     blocks: list[list[Line]] = []
     for line in lines:
         last = blocks[-1][-1] if blocks else None
@@ -96,7 +96,7 @@ def _blocks(lines: list[Line], measure: Measure) -> list[list[Line]]:
 
 
 def _ends_caption(above: list[Line], block: list[Line], measure: Measure) -> bool:
-    """Whether a block is the last line of the caption above it."""
+    """Return whether a block is the last line of the caption above it."""
     if above[-1].kind != Kind.CAPTION or block[0].kind == Kind.CAPTION or len(block) > 1:
         return False
     last, line = above[-1], block[0]
@@ -108,7 +108,7 @@ def _ends_caption(above: list[Line], block: list[Line], measure: Measure) -> boo
 
 
 def _numbered_caption(block: list[Line], measure: Measure) -> list[Line]:
-    """The lines of a block that belong to the caption with whose number it begins."""
+    """Return the lines of a block that belong to the caption with whose number it begins."""
     first = block[0]
     if not same_size(first.size, measure.size) or first.font != measure.font:
         return block

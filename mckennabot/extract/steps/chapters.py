@@ -31,7 +31,7 @@ def find_sections(
     pages: dict[int, Page],
     measure: Measure,
 ) -> list[Section]:
-    """The chapters, prefaces, parts and lists of a book, and the sections of its chapters, in order."""
+    """Return the chapters, prefaces, parts and lists of a book, and what chapters are divided into."""
     by_place = sections_of_outline(flow, headings, outline)
     chapters = {section.place for section in by_place.values() if section.level == 1 and not section.part}
     for heading in _chapter_headings(headings, chapters):
@@ -58,7 +58,7 @@ def _count_words(sections: list[Section], flow: Sequence[Line]) -> None:
 
 
 def _chapter_headings(headings: list[Heading], known: set[int]) -> list[Heading]:
-    """Headings of chapters: set like those that the outline names, numbered in turn, or the largest."""
+    """Return the headings of chapters: set like those in the outline, numbered in turn, or the largest."""
     style = (
         _style_of_known(headings, known)
         # "Chapter 3" says what it is; next best is large type on new pages, and then a bare "3".

@@ -1,4 +1,4 @@
-"""Where the lines of a column begin and end, in a book whose pages are alike.
+"""Finds where the lines of a column begin and end, in a book whose pages are alike.
 
 Left and right pages, pages of another width and each column have edges of their own. They are taken from
 all such pages together: one page alone may hold nothing but a quotation.
@@ -42,7 +42,7 @@ _Group = tuple[int, int, int]
 
 
 def usual_type(pages: list[Page]) -> tuple[float, str]:
-    """Type size in points and font of most of the text; 10 and "" if there is none."""
+    """Return type size in points and font of most of the text; 10 and "" if there is none."""
     weight: Counter[tuple[float, str]] = Counter()
     by_size: Counter[float] = Counter()
     for page in pages:
@@ -94,12 +94,12 @@ def _group(page: Page, line: Line) -> _Group:
 
 
 def _is_edge_of_talk(flush: int, near: int, total: int) -> bool:
-    """Whether lines that end at the edge are few, but most of those that come near it."""
+    """Return whether lines that end at the edge are few, but most of those that come near it."""
     return flush > max(_JUSTIFIED_TALK * total, _NEAR_SHARE * near)
 
 
 def _left_edge(lines: list[Line], size: float) -> float:
-    """The leftmost place at which more lines begin than by chance."""
+    """Return the leftmost place at which more lines begin than by chance."""
     starts = sorted(line.x0 for line in lines)
     count = max(_LEFT_LINES, _LEFT_SHARE * len(starts))
     end = 0
@@ -112,7 +112,7 @@ def _left_edge(lines: list[Line], size: float) -> float:
 
 
 def _right_edge(lines: list[Line], size: float) -> float:
-    """Where most lines end, whatever hangs out of it; in ragged text, where hardly any ends later."""
+    """Return where most lines end, whatever hangs out of it; in ragged text, where hardly any ends later."""
     ends = sorted(line.x1 for line in lines)
     most, edge, start = 0, 0.0, 0
     for at, end in enumerate(ends):
@@ -140,7 +140,7 @@ def end_edge(lines: list[Line]) -> float:
 
 
 def _shift(page: Page, edges: dict[_Group, tuple[float, float]], size: float) -> float:
-    """By how much this page's text stands to the right of where such pages have it, as on a crooked scan."""
+    """Return how far this page's text stands to the right of where such pages have it: a crooked scan."""
     lines = [line for line in page.lines if line.kind == Kind.BODY and same_size(line.size, size)]
     lines = [line for line in lines if line.column <= 1 and not line.angle]
     if len(lines) < _ONE_PAGE:

@@ -1,4 +1,4 @@
-"""Footnotes: small type at the foot of a column, each beginning with its mark."""
+"""Finds footnotes: small type at the foot of a column, each note beginning with its mark."""
 
 from __future__ import annotations
 
@@ -83,20 +83,20 @@ def _raise_powers(lines: list[Line], found: set[str]) -> None:
 
 
 def _follows_variable(before: str) -> bool:
-    """Whether what stands before a raised figure can be raised to a power: ds, E/C, 2x, (a + b)."""
+    """Return whether what a raised figure follows can have a power: ds, E/C, 2x, (a + b)."""
     if before.endswith((")", "]")):
         return bool(_TERM.search(before))
     return bool(_VARIABLE.search(before))
 
 
 def _columns(lines: list[Line]) -> Iterator[list[Line]]:
-    """The columns of a page, each from top to bottom; lines across the page end all above them."""
+    """Yield the columns of a page, each from top to bottom; lines across the page end all above them."""
     for _, column in groupby(lines, lambda line: line.column):
         yield list(column)
 
 
 def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool, follows: str) -> list[Line]:
-    """The lines of a column that are footnotes; one with the mark `follows` would follow on the last."""
+    """Return the footnotes of a column, of which one with the mark `follows` would follow on the last."""
     start = len(column)
     while start and column[start - 1].size < SMALL_PRINT * measure.size:
         start -= 1
@@ -121,7 +121,7 @@ def _notes(column: list[Line], page: Page, measure: Measure, running_on: bool, f
 
 
 def _lead_to(marks: set[str], lines: list[Line]) -> bool:
-    """Whether one of these marks stands in the text."""
+    """Return whether one of these marks stands in the text."""
     return any(
         any(mark in marks for _, mark in line.marks)
         or any(found[0].strip(" []()") in marks for found in _INLINE_MARK.finditer(line.text))
@@ -150,7 +150,7 @@ def _ruled(column: list[Line], page: Page) -> int | None:
 
 
 def _mark(line: Line) -> str:
-    """The mark with which a footnote begins, or nothing."""
+    """Return the mark with which a footnote begins, or nothing."""
     if line.marks and line.marks[0][0] == 0:
         return line.marks[0][1]
     match = _BEGINS.match(line.text)

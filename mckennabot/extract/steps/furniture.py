@@ -1,4 +1,4 @@
-"""Running heads and feet, and page numbers: what stands at a page's edge and comes again on its neighbours.
+"""Finds running heads and page numbers: what stands at a page's edge, and again on its neighbours.
 
 Only the outermost rows of a page are ever looked at, and only what recurs at the same height on the
 pages around, or counts the pages, is taken out; the same words inside the text stay.
@@ -57,7 +57,7 @@ class _Row:
 
     @property
     def found(self) -> bool:
-        """Whether it is furniture."""
+        """Return whether it is furniture."""
         return bool(self.why)
 
 
@@ -129,13 +129,13 @@ def _offsets(pages: list[Page], rows: list[_Row]) -> dict[int, set[tuple[int, bo
 
 
 def _ends(row: _Row) -> set[str]:
-    """What of a row may be the page's number: each piece, and the first and the last word."""
+    """Return what of a row may be the page's number: each piece, and the first and the last word."""
     words = " ".join(line.text for line in row.lines).split()
     return {line.text for line in row.lines} | {word.strip(_AROUND) for word in (*words[:1], *words[-1:])}
 
 
 def _words(row: _Row, offsets: dict[int, set[tuple[int, bool]]]) -> str:
-    """What is left of a row when the page's own number is taken out: letters and figures, nothing else."""
+    """Return the letters and figures that are left of a row without the page's own number."""
     values = {value for value, _ in offsets[row.page]} | {row.page}
     tokens = " ".join(line.text for line in row.lines).split()
     for at in (0, -1):
@@ -229,7 +229,7 @@ def _letters(texts: Iterable[str]) -> str:
 
 
 def _mark_stamps(pages: list[Page]) -> None:
-    """Text that runs across the reading direction, and comes again from page to page."""
+    """Mark text that runs across the reading direction, and comes again from page to page."""
     seen = Counter(line.text for page in pages for line in page.lines if line.angle)
     for page in pages:
         for line in page.lines:

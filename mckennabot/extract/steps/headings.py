@@ -1,4 +1,4 @@
-"""Headings: short lines that type, place or number set off from the text they stand over."""
+"""Finds headings: short lines that type, place or number set off from the text under them."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ class Heading:
 
     @property
     def style(self) -> Style:
-        """What headings of one level share."""
+        """Return what headings of one level share."""
         return round(self.size * 2) / 2, self.font, self.centred
 
 
 def find_headings(flow: Sequence[Line], measure: Measure) -> list[Heading]:
-    """The headings in the flow, in order; nothing is decided yet about their levels."""
+    """Return the headings in the flow, in order; nothing is decided yet about their levels."""
     headings: list[Heading] = []
     at = 0
     while at < len(flow):
@@ -113,7 +113,7 @@ def find_headings(flow: Sequence[Line], measure: Measure) -> list[Heading]:
 
 
 def _goes_on(flow: Sequence[Line], start: int, at: int, measure: Measure) -> bool:
-    """Whether a line may belong to the heading that begins at ``start``."""
+    """Return whether a line may belong to the heading that begins at ``start``."""
     line = flow[at]
     if line.kind != Kind.BODY or line.angle or line.initial or not any(c.isalnum() for c in line.text):
         return False
@@ -134,7 +134,7 @@ def _goes_on(flow: Sequence[Line], start: int, at: int, measure: Measure) -> boo
 
 
 def _begins_another(first: Line, above: Line, line: Line) -> bool:
-    """Whether a line close under a heading is another one: numbered, or set otherwise at another edge."""
+    """Return whether a line close under a heading is another one: numbered, or set otherwise."""
     if is_numbered_chapter(line.text) and describe(first.text)[0] in ("", "named", "part"):
         return True  # under the title of the book, which may be an Introduction to something, or of a part
     numbered = bool(_SUBDIVISION.match(line.text))
@@ -145,7 +145,7 @@ def _begins_another(first: Line, above: Line, line: Line) -> bool:
 
 
 def _could_end(flow: Sequence[Line], start: int, end: int, measure: Measure) -> bool:
-    """Whether what follows stands apart from a heading that ends here."""
+    """Return whether what follows stands apart from a heading that ends here."""
     lines = flow[start:end]
     if sum(len(line.text.split()) for line in lines) > _WORDS:
         return False
@@ -198,7 +198,7 @@ def _prominence(flow: Sequence[Line], at: int, measure: Measure) -> int:
 
 
 def _is_in_block(flow: Sequence[Line], at: int) -> bool:
-    """Whether a line like it, right above or below, begins just where it does: in the middle they do not."""
+    """Return whether a line like it right above or below begins where it does: centred ones do not."""
     line = flow[at]
     return any(
         (other.page, other.column, other.size, other.font) == (line.page, line.column, line.size, line.font)

@@ -1,4 +1,4 @@
-"""Letters that a file maps to private use, told by the book's other words.
+"""Restores letters that a file maps to private use, from the book's other words.
 
 Some makers of PDFs give the ligatures ff, fi, fl, ffi and ffl code points of their own choice, and lose
 with them every "office" and "field" of a book.
@@ -47,7 +47,7 @@ def restore_letters(pages: list[Page]) -> None:
 
 
 def _letters(texts: list[str], words: Counter[str]) -> dict[str, str]:
-    """What each character of private use stands for, as far as words tell."""
+    """Return what each character of private use stands for, as far as words tell."""
     listed = known_words(language_of(words, likely=True))
     broken = {word for text in texts for word in _WORD.findall(text)}
     letters: dict[str, str] = {}
@@ -67,7 +67,7 @@ def _letters(texts: list[str], words: Counter[str]) -> dict[str, str]:
 
 
 def _letter(character: str, members: set[str], words: Counter[str], listed: object) -> str | None:
-    """The letters that make words of all, or nearly all, in which a character stands."""
+    """Return the letters that make words of all, or nearly all, in which a character stands."""
     assert isinstance(listed, dict)
     made = {
         letters: sum(

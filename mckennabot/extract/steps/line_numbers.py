@@ -1,4 +1,4 @@
-"""Numbers of lines in the margin, as courts, scripts and editions of verse print them."""
+"""Finds numbers of lines in the margin, as courts, scripts and editions of verse print them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _collect(page: Page, on_left: bool, margins: dict[int, list[_Mark]]) -> int:
 
 
 def _margins(margins: dict[int, list[_Mark]]) -> list[list[_Mark]]:
-    """The numbers of each margin in order; edges that rounding parts in two are one."""
+    """Return the numbers of each margin in order; edges that rounding parts in two are one."""
     joined: list[list[_Mark]] = []
     for edge in sorted(margins):
         if joined and edge - 1 in margins:
@@ -73,7 +73,7 @@ def _margins(margins: dict[int, list[_Mark]]) -> list[list[_Mark]]:
 
 
 def _counts_lines(marks: list[_Mark], rows: dict[int, int]) -> bool:
-    """Whether from each number to the next on its page there are as many rows as their difference says."""
+    """Return whether the numbers of a page count the rows between them."""
     # At the end of a text the margin may go on alone; a column of figures is alone everywhere.
     if sum(mark.beside for mark in marks) < max(_LEAST, 0.5 * len(marks)):
         return False

@@ -44,14 +44,14 @@ def mark_listings(pages: list[Page]) -> None:
 
 
 def _is_entry(line: Line) -> bool:
-    """Whether a line ends in a number after a leader or a gap."""
+    """Return whether a line ends in a number after a leader or a gap."""
     match = _ENTRY.match(line.text)
     led = line.gaps > 0 or bool(LEADER.search(line.text))
     return led and match is not None and number(match[1]) is not None
 
 
 def _is_contents(lines: Sequence[Line]) -> bool:
-    """Whether most lines end in a number after a leader or a gap, and the numbers rise."""
+    """Return whether most lines end in a number after a leader or a gap, and the numbers rise."""
     entries = 0
     values: list[int] = []
     for line in lines:
@@ -65,7 +65,7 @@ def _is_contents(lines: Sequence[Line]) -> bool:
 
 
 def _is_index(lines: Sequence[Line]) -> bool:
-    """Whether a page's lines end in page numbers and its entries are in the order of the alphabet."""
+    """Return whether a page's lines end in page numbers and its entries are in the order of the alphabet."""
     return len(lines) > _INDEX_LINES and _share(_REFERENCES, lines) > _INDEX_SHARE and _is_sorted(lines)
 
 

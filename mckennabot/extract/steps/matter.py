@@ -37,7 +37,7 @@ _PROSE = 5
 
 
 def is_legal(lines: Iterable[Line]) -> bool:
-    """Whether words of law and trade stand in these lines."""
+    """Return whether words of law and trade stand in these lines."""
     return any(LEGAL.search(line.text) for line in lines)
 
 
@@ -71,7 +71,7 @@ def _least_words(section: Section) -> int:
 
 
 def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:
-    """Where a list that begins with a heading ends: at the next section, or on a page of running text."""
+    """Return where a list under a heading ends: at the next section, or on a page of running text."""
     at = place
     for page, lines in groupby(flow[place:stop], lambda line: line.page):
         on_page = list(lines)
@@ -82,7 +82,7 @@ def _listing_end(flow: Sequence[Line], place: int, stop: int) -> int:
 
 
 def _prose_lines(lines: Sequence[Line]) -> int:
-    """Lines that fill their column and do not end in a page number."""
+    """Count the lines that fill their column and do not end in a page number."""
     return sum(is_wide(line) and not LEADER.search(line.text) and line.gaps == 0 for line in lines)
 
 
@@ -97,7 +97,7 @@ def _is_part_title(section: Section, flow: Sequence[Line], stop: int) -> bool:
 
 
 def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> None:
-    """From the first section behind the text that is no part of it, all but an epilogue or the like."""
+    """Mark all from the first section behind the text, except an epilogue or the like."""
     total = max(1, sum(section.words for section in top if not section.part))
     before = 0
     behind = False
@@ -124,7 +124,7 @@ def _mark_back(flow: Sequence[Line], top: list[Section], stops: list[int]) -> No
 
 
 def _mark_front(before: Sequence[Line], short: bool) -> None:
-    """Pages before the first section, unless they hold running text that no lawyer wrote.
+    """Mark pages before the first section, unless they hold prose that is not legal boilerplate.
 
     Args:
         before: lines above the first section.
@@ -141,7 +141,7 @@ def _mark_front(before: Sequence[Line], short: bool) -> None:
 
 
 def _mark_title(flow: Sequence[Line], measure: Measure) -> None:
-    """The large lines at the head of a text without chapters, and what stands between them and the text."""
+    """Mark the large lines at the head of a text without chapters, and all between them and the text."""
     text = next(
         (n for n, line in enumerate(flow) if _prose_lines([line]) and line.size < LARGER * measure.size), 0
     )

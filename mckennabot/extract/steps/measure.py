@@ -1,4 +1,4 @@
-"""What is usual in a book: its type size, its leading, how paragraphs begin, whether it is verse."""
+"""Measures what is usual in a book: type size, leading, how paragraphs begin, whether it is verse."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Measure:
     verse: bool = False
 
     def line_distance(self, size: float) -> float:
-        """The usual distance between baselines of lines of a size."""
+        """Return the usual distance between baselines of lines of a size."""
         if size in self.leading:
             return self.leading[size]
         if not self.size:  # a matrix of zeros sets text of no size
@@ -115,7 +115,7 @@ def take_measure(pages: list[Page]) -> Measure:
 
 
 def _leading(pages: list[Page]) -> dict[float, float]:
-    """The usual distance of baselines within paragraphs, by type size, where there are lines enough."""
+    """Return the usual distance of baselines within paragraphs, by type size, if there are lines enough."""
     least, most = _LEADINGS
     steps: dict[float, Counter[float]] = defaultdict(Counter)
     for page in pages:
@@ -130,7 +130,7 @@ def _leading(pages: list[Page]) -> dict[float, float]:
 
 
 def _indent(pairs: list[tuple[Line, Line]], size: float) -> float:
-    """The usual distance by which a line stands to the right of the lines around it."""
+    """Return the usual distance by which a line stands to the right of the lines around it."""
     least, most = _INDENTS
     offsets: Counter[int] = Counter()
     for (_, b), (c, d) in pairwise(pairs):
@@ -144,7 +144,7 @@ def _indent(pairs: list[tuple[Line, Line]], size: float) -> float:
 
 
 def _outdent(pairs: list[tuple[Line, Line]], size: float) -> float:
-    """By how much lines that begin paragraphs end before the edge where others end."""
+    """Return by how much lines that begin paragraphs end before the edge where others end."""
     firsts: Counter[int] = Counter()
     others: Counter[int] = Counter()
     for a, b in pairs:
@@ -160,7 +160,7 @@ def _outdent(pairs: list[tuple[Line, Line]], size: float) -> float:
 
 
 def _hanging(pairs: list[tuple[Line, Line]], size: float) -> float:
-    """By how much a paragraph's lines are indented if its first is not; mostly 0."""
+    """Return by how much a paragraph's lines are indented if its first is not; mostly 0."""
     offsets: Counter[int] = Counter()
     out = back = turns = 0
     for a, b in pairs:
@@ -180,7 +180,7 @@ def _hanging(pairs: list[tuple[Line, Line]], size: float) -> float:
 
 
 def _is_verse(pages: list[Page], size: float, step: float) -> bool:
-    """Whether a book's lines are verse: they end where sentences do not, and the next word had room.
+    """Return whether a book's lines are verse: they end where sentences do not, and the next word had room.
 
     In prose a line that ends no sentence is continued in small letters most times, and is full.
     """

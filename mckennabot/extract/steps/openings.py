@@ -1,4 +1,4 @@
-"""Chapters that open without a heading of type: on a page that begins low, under a picture or white space.
+"""Finds chapters that open without a heading of type: on a page that begins low, under a picture or space.
 
 That alone proves little. A drop cap like the other chapters', or a running head that changes there, does.
 """
@@ -28,7 +28,7 @@ _CHANGES = 0.4
 def find_openings(
     flow: Sequence[Line], sections: dict[int, Section], pages: dict[int, Page]
 ) -> Iterator[tuple[int, str]]:
-    """Places where a chapter opens without a heading, with the running head that goes with it, or "".
+    """Yield places where a chapter opens without a heading, with the running head that goes with it, or "".
 
     Args:
         flow: the text's lines in order.
@@ -56,7 +56,7 @@ def find_openings(
 
 
 def _low(flow: Sequence[Line], pages: dict[int, Page]) -> list[int]:
-    """Lines that begin a page well below where pages begin, after a page that ends a paragraph."""
+    """Return lines that begin a page well below where pages begin, after a page that ends a paragraph."""
     firsts = [n for n in range(len(flow)) if not n or flow[n - 1].page != flow[n].page]
     if len(firsts) < 4:
         return []
@@ -76,7 +76,7 @@ def _stands_under_picture(page: Page, line: Line) -> bool:
 
 
 def _heads(pages: dict[int, Page]) -> dict[int, str]:
-    """The running heads that change in the course of the book, by page."""
+    """Return the running heads that change in the course of the book, by page."""
     heads = {
         number: [
             line.text.strip("0123456789 |[]()-\u2013\u2014") for line in page.lines if line.kind == Kind.HEAD
@@ -92,7 +92,7 @@ def _heads(pages: dict[int, Page]) -> dict[int, str]:
 
 
 def _new_head(heads: dict[int, str], page: int, begun: list[int]) -> str:
-    """The running head of the pages from this one on, if those before have another.
+    """Return the running head of the pages from this one on, if those before have another.
 
     Args:
         heads: running heads by page.

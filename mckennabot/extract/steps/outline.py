@@ -17,8 +17,8 @@ from mckennabot.extract.typography import CHAPTER_WORDS
 _CONFIRMED = 0.3
 """Share of the outline's entries that the text must bear out; the outline of another edition fits nowhere."""
 _TITLE_INSIDE, _HEADING_INSIDE = 3, 5
-"""Letters that an entry's title must have more than to be found inside a heading ("The Lamp" in "1. The Lamp"),
-and a heading inside a title; shorter ones are in many words."""
+"""Letters that an entry's title has more than if it is looked for inside a heading ("The Lamp" in "1. The
+Lamp"), and a heading if inside a title; shorter ones are in many words."""
 _TITLE_LINES = 4
 """Lines of text that a title takes at most if it is set as the text is."""
 _INTRODUCTION = 0.15
@@ -109,7 +109,7 @@ def _set_levels(
 
 
 def _is_part(entry: _Entry, before: Sequence[int], on_top: set[int]) -> bool:
-    """Whether an entry has chapters under it: each on a new page, and no more than an introduction above."""
+    """Return whether an entry has chapters under it: on new pages, under no more than an introduction."""
     if not entry.children:
         return False
     start = entry.section.place + len(entry.section.heading)
@@ -123,7 +123,7 @@ def _is_part(entry: _Entry, before: Sequence[int], on_top: set[int]) -> bool:
 def _resolve(
     entry: OutlineEntry, flow: Sequence[Line], near: list[Heading], on_page: list[int]
 ) -> tuple[Section | None, bool]:
-    """The section that an entry leads to, and whether the page's text says what the entry does.
+    """Return the section that an entry leads to, and whether the page's text says what the entry does.
 
     Args:
         entry: of the outline.

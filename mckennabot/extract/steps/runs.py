@@ -1,4 +1,4 @@
-"""Stretches of lines that are set alike: quotations, verse, lists with hanging lines, ordinary text.
+"""Finds stretches of lines that are set alike: quotations, verse, lists with hanging lines, ordinary text.
 
 Whether a line begins a paragraph depends on how the lines around it are set, so runs are found first:
 `find_runs` parts the text wherever space, type or the left edge changes, and says of each run where its
@@ -63,7 +63,7 @@ class Run:
     narrow: frozenset[Line] = frozenset()
 
     def ends_short(self, line: Line, following: Line) -> bool:
-        """Whether the next line's first word would have had room at the end of this one."""
+        """Return whether the next line's first word would have had room at the end of this one."""
         full = self.right - FULL * line.size
         return line not in self.narrow and line.x1 + line.space + following.head < full
 
@@ -89,7 +89,7 @@ def find_runs(flow: Sequence[Line], starts: set[Line], measure: Measure) -> list
 
 
 def is_set_like(a: Line, b: Line) -> bool:
-    """Whether two lines may be of one poem: the same font, about the same indent."""
+    """Return whether two lines may be of one poem: the same font, about the same indent."""
     return a.font == b.font and abs((a.x0 - a.left) - (b.x0 - b.left)) < _SAME_INDENT * a.size
 
 
@@ -102,7 +102,7 @@ def most_leading(measure: Measure) -> float:
 
 
 def _are_parted(a: Line, b: Line, measure: Measure) -> bool:
-    """Whether a gap, a change of type, or a page's or column's end parts two lines."""
+    """Return whether a gap, a change of type, or a page's or column's end parts two lines."""
     if a.kind != b.kind or a.page != b.page or a.column != b.column or a.angle != b.angle:
         return True
     if not same_size(a.size, b.size) or bool(b.initial) or is_ornament(a) or is_ornament(b):
@@ -115,7 +115,7 @@ def _are_parted(a: Line, b: Line, measure: Measure) -> bool:
 def _is_block(
     before: list[Line] | None, stretch: list[Line], after: list[Line] | None, measure: Measure
 ) -> bool:
-    """Whether space sets lines off from the text, all of them as far in as a paragraph's first line is."""
+    """Return whether space sets lines off from the text, all as far in as a paragraph's first line."""
     slack = SLACK * stretch[0].size
     if not measure.by_indent or len(stretch) < 2 or min(line.x0 - line.left for line in stretch) <= slack:
         return False
@@ -146,7 +146,7 @@ def _split(lines: list[Line], block: bool, measure: Measure) -> Iterator[Run]:
 
 
 def _is_inset(lines: list[Line], number: int, measure: Measure) -> bool:
-    """Whether a line stands off its column's edge, and not only as a paragraph's first line does."""
+    """Return whether a line stands off its column's edge, and not only as a paragraph's first line does."""
     line = lines[number]
     offset = line.x0 - line.left
     slack = SLACK * line.size
@@ -187,7 +187,7 @@ def _make_run(lines: list[Line], inset: bool, measure: Measure) -> Run:
 
 
 def _narrow(lines: list[Line], run: Run) -> frozenset[Line]:
-    """Lines of justified text that end early where the line above or below ends, too."""
+    """Return lines of justified text that end early where the line above or below ends, too."""
     found: set[Line] = set()
     for a, b in pairwise(lines):
         if abs(a.x1 - b.x1) < _SAME_END * a.size and run.right - a.x1 > _NARROWED * a.size:
@@ -196,7 +196,7 @@ def _narrow(lines: list[Line], run: Run) -> frozenset[Line]:
 
 
 def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
-    """Whether lines move in after full ones, and back to the edge after short ones."""
+    """Return whether lines move in after full ones, and back to the edge after short ones."""
     out, back = [], []
     for (a, b), was_short in zip(pairs, short, strict=True):
         if b.x0 - a.x0 > SLACK * a.size and not is_item(a):
@@ -207,7 +207,7 @@ def _is_hanging(pairs: list[tuple[Line, Line]], short: list[bool]) -> bool:
 
 
 def _hangs_from_first(lines: list[Line], short: list[bool]) -> bool:
-    """Whether the lines are one paragraph whose first line alone begins at the left edge."""
+    """Return whether the lines are one paragraph whose first line alone begins at the left edge."""
     rest = [line.x0 - lines[0].x0 for line in lines[1:]]
     slack = SLACK * lines[0].size
     return not short[0] and min(rest) > slack and max(rest) - min(rest) < slack

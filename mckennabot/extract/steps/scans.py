@@ -1,4 +1,4 @@
-"""Recognised text over a scan: its type sizes follow each line's ink, and have to be made steady.
+"""Steadies the sizes of recognised text over a scan, which follow each line's ink.
 
 A line without descenders comes out smaller, one with a tall bracket larger, than the lines around it.
 """
@@ -36,7 +36,7 @@ def _is_covered(page: Page) -> bool:
 
 
 def _pairs(page: Page) -> list[tuple[Line, Line]]:
-    """Lines right below each other at the page's usual distance, set in one font."""
+    """Return lines right below each other at the page's usual distance, set in one font."""
     lines = _level(page)
     below = list(pairwise(lines))
     steps = [b.y - a.y for a, b in below if b.y - a.y > 0.5 * a.size]

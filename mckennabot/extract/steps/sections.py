@@ -1,4 +1,4 @@
-"""Sections of a book, and what their headings say that they are."""
+"""Defines the sections of a book, and what their headings say that they are."""
 
 from __future__ import annotations
 

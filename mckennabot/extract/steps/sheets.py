@@ -1,4 +1,4 @@
-"""Sheets of paper as pages of a book: what a crop box hides, and two pages side by side."""
+"""Makes a book's pages of sheets of paper: takes in what a crop box hides, parts two pages side by side."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def uncrop(pages: list[Page]) -> None:
 
 
 def split_sheets(pages: list[Page], outline: list[OutlineEntry]) -> tuple[list[Page], list[OutlineEntry]]:
-    """Two pages in place of each sheet that shows two, as spreads that were scanned do.
+    """Make two pages of each sheet that shows two, as scanned spreads do.
 
     Returns:
         The pages, and the outline that leads to them. Where sheets are split, the pages of sheet n are
@@ -60,7 +60,7 @@ def number_sheets(pages: list[Page]) -> None:
 
 
 def _sides(page: Page) -> int:
-    """On how many sides of a free middle there is text; 0 where lines cross it."""
+    """Return on how many sides of a free middle there is text; 0 where lines cross it."""
     left, right = (0.5 - _STRIP) * page.width, (0.5 + _STRIP) * page.width
     lines = [line for line in page.lines if not line.angle]
     if any(line.x0 < right and line.x1 > left for line in lines):
@@ -90,7 +90,7 @@ def _half(page: Page, number: int, second: bool) -> Page:
 
 
 def _inside(boxes: list[Box], start: float, width: float) -> list[Box]:
-    """Boxes that lie in the half that begins at `start`, as it sees them."""
+    """Return the boxes that lie in the half that begins at `start`, as it sees them."""
     return [
         (x0 - start, y0, x1 - start, y1)
         for x0, y0, x1, y1 in boxes

@@ -1,4 +1,4 @@
-"""Tables, rows of figures and displayed formulas: lines that come out of a PDF in shreds."""
+"""Finds tables, rows of figures and displayed formulas: lines that come out of a PDF in shreds."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def mark_tables(pages: list[Page], measure: Measure) -> None:
 
 
 def is_numbered(line: Line) -> bool:
-    """Whether a line begins as the caption of a figure or table does, with its number: "Fig. 3."."""
+    """Return whether a line begins as the caption of a figure or table does, with its number: "Fig. 3."."""
     return bool(_NUMBERED.match(line.text))
 
 
 def _mark_cells(page: Page, body: list[Line], measure: Measure) -> None:
-    """Runs of rows with wide gaps, between rules or under a numbered caption."""
+    """Mark runs of rows with wide gaps, between rules or under a numbered caption."""
     step = _TABLE_REACH * measure.line_distance(measure.size)
     for gapped, run in groupby(body, lambda line: line.gaps > 0):
         rows = list(run)
@@ -92,12 +92,12 @@ def _mark_cells(page: Page, body: list[Line], measure: Measure) -> None:
 
 
 def _is_running(line: Line) -> bool:
-    """Whether a line is one of running text, which may stand between two tables."""
+    """Return whether a line is one of running text, which may stand between two tables."""
     return not line.gaps and is_wide(line) and len(line.text.split()) > _CELL_WORDS
 
 
 def _mark_figures(body: list[Line], measure: Measure) -> None:
-    """Rows of figures without rules, as magic squares and tables of results are."""
+    """Mark rows of figures without rules, as magic squares and tables of results are."""
     step = _ROW_STEP * measure.line_distance(measure.size)
     run: list[Line] = []
     for line in [*body, None]:
@@ -112,7 +112,7 @@ def _mark_figures(body: list[Line], measure: Measure) -> None:
 
 
 def _mark_formulas(body: list[Line], measure: Measure) -> None:
-    """Formulas on lines of their own, and the pieces above and below them: they come out in shreds."""
+    """Mark formulas on lines of their own, and the pieces above and below them: they come out in shreds."""
     near = measure.line_distance(measure.size)
     shown = [line for line in body if line.kind == Kind.BODY and _is_formula(line)]
     pieces = [line for line in body if line.kind == Kind.BODY and not _WORD.search(line.text)]
@@ -130,6 +130,6 @@ def _mark_formulas(body: list[Line], measure: Measure) -> None:
 
 
 def _is_formula(line: Line) -> bool:
-    """Whether a line holds a formula and no words, and stands in from the edge, as displayed ones do."""
+    """Return whether a line holds a formula and no words, and stands in from the edge: a displayed one."""
     words = [word for word in _WORD.findall(line.text) if word not in _FUNCTIONS]
     return line.maths >= _MATHS_SHARE and not words and line.x0 - line.left > line.size
