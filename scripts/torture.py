@@ -413,11 +413,14 @@ def misled(bench: Bench, rng: random.Random) -> str:
 def soak(bench: Bench, minutes: float) -> Iterator[dict[str, Any]]:
     """Sample without an end; memory and time of each text stay as they are."""
     code = f"from scripts.torture import soaking; soaking({minutes})"
-    folder = bench._copy("soak")
-    done = bench.server.run([sys.executable, "-c", code], folder, bench.env)
-    if done.returncode:
-        raise Failure(done.stderr[-800:])
-    yield from map(json.loads, done.stdout.splitlines())
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(
+        command, cwd=bench._copy("soak"), env=bench.env, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        yield from map(json.loads, process.stdout)
+    if process.returncode:
+        raise Failure(f"the soak of generate ended with {process.returncode}")
 
 
 def soaking(minutes: float) -> None:
@@ -554,8 +557,8 @@ def attempt(
             yield result
         if options.soak:
             for name, run in (("generate", soak), ("serve", soak_server)):
-                parts = list(run(bench, options.soak))
-                print(f"soak of {name}:", json.dumps(parts[1]), "->", json.dumps(parts[-1]), flush=True)
+                for part in run(bench, options.soak):
+                    print(f"soak of {name}:", json.dumps(part), flush=True)
 
 
 def warm_server() -> Any:
