@@ -70,7 +70,8 @@ def measure_ours(run: Path, precision: str) -> dict[str, float]:
     """Tokens per second of one text and of a batch, model loaded."""
     from mckennabot.generate.cache import converted
     from mckennabot.generate.convert import Conversion
-    from mckennabot.generate.ctranslate2_engine import LARGE, CTranslate2Engine, Sampling, choose_threads
+    from mckennabot.generate.ctranslate2_engine import LARGE, CTranslate2Engine, choose_threads
+    from mckennabot.generate.engine import Sampling
     from mckennabot.models.checkpoint import ModelDir
     from mckennabot.reporter import Silent
     from mckennabot.tokenizer import Tokenizer
@@ -85,7 +86,7 @@ def measure_ours(run: Path, precision: str) -> dict[str, float]:
     ):
 
         def sample(rows: int, most: int) -> None:
-            steps = engine.sample(
+            steps = engine.stream(
                 [PROMPT] * rows, sampling, most=most, least=most, on_token=lambda *_: (None, False)
             )
             assert sum(1 for _ in steps) == rows * most

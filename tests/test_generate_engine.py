@@ -13,7 +13,8 @@ import pytest
 from mckennabot.config import GenerateSettings
 from mckennabot.generate.cache import converted
 from mckennabot.generate.convert import Conversion
-from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Sampling
+from mckennabot.generate.ctranslate2_engine import CTranslate2Engine
+from mckennabot.generate.engine import Sampling
 from mckennabot.generate.sampler import Sample, Sampler, open_sampler
 from mckennabot.generate.source import Source
 from mckennabot.models.checkpoint import ModelDir
@@ -47,7 +48,7 @@ def sample(
 ) -> list[list[tuple[int, float]]]:
     """Each row's new tokens and their log-probabilities."""
     rows: list[list[tuple[int, float]]] = [[] for _ in prompts]
-    for row, token, log_probability in engine.sample(
+    for row, token, log_probability in engine.stream(
         prompts, sampling, most=most, least=least, on_token=lambda *step: (step, False)
     ):
         rows[row].append((token, log_probability))
@@ -95,7 +96,7 @@ def test_a_seed_begins_the_random_numbers_anew(engine: CTranslate2Engine) -> Non
 
 
 def test_a_caller_that_goes_away_stops_the_work(engine: CTranslate2Engine) -> None:
-    steps = engine.sample([[3]], FREE, most=60, least=0, on_token=lambda *step: (step, False))
+    steps = engine.stream([[3]], FREE, most=60, least=0, on_token=lambda *step: (step, False))
     next(steps)
     steps.close()  # type: ignore[attr-defined]
     assert len(sample(engine, [[3]], FREE, 5)[0]) == 5
@@ -106,7 +107,7 @@ def test_an_error_in_the_callers_judgement_is_the_callers(engine: CTranslate2Eng
         raise ValueError("not this one")
 
     with pytest.raises(ValueError, match="not this one"):
-        list(engine.sample([[3]], FREE, most=5, least=0, on_token=judge))
+        list(engine.stream([[3]], FREE, most=5, least=0, on_token=judge))
 
 
 @pytest.fixture
@@ -121,7 +122,7 @@ def texts(sampler: Sampler, prefixes: list[str]) -> list[Sample]:
 
 
 def test_prefixes_of_any_length_and_none_share_a_call(sampler: Sampler) -> None:
-    sampler.settings = replace(sampler.settings, temperature=0, batch_size=8)
+    sampler.configure(replace(sampler.settings, temperature=0, batch_size=8))
     prefixes = ["", "x", "The river dreams", "", "The sea. " * 40, "The sea", "y"]
     together = texts(sampler, prefixes)
     alone = [texts(sampler, [prefix])[0] for prefix in prefixes]
@@ -130,8 +131,10 @@ def test_prefixes_of_any_length_and_none_share_a_call(sampler: Sampler) -> None:
 
 def test_the_least_length_holds_back_the_end_of_text(sampler: Sampler) -> None:
     """Sample from 300 tokens by a model that has learnt nothing, one text in ten would get that far."""
-    sampler.settings = replace(
-        sampler.settings, ignore_eot=False, temperature=5, top_k=0, top_p=1, length=1000, min_length=700
+    sampler.configure(
+        replace(
+            sampler.settings, ignore_eot=False, temperature=5, top_k=0, top_p=1, length=1000, min_length=700
+        )
     )
     sample = texts(sampler, ["The"] * 3)
     assert all(text.tokens >= 700 for text in sample)
@@ -140,9 +143,9 @@ def test_the_least_length_holds_back_the_end_of_text(sampler: Sampler) -> None:
 
 def test_the_way_into_a_new_window_changes_no_token_that_the_context_decides(sampler: Sampler) -> None:
     """Greedy text over several windows is what the same model draws from the same last half window."""
-    sampler.settings = replace(sampler.settings, temperature=0, length=64)
+    sampler.configure(replace(sampler.settings, temperature=0, length=64))
     [long] = texts(sampler, ["The sea"])
-    sampler.settings = replace(sampler.settings, length=20)
+    sampler.configure(replace(sampler.settings, length=20))
     assert len(long.text) > 0
     [again] = texts(sampler, ["The sea"])
     assert long.text.startswith(again.text)

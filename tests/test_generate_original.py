@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mckennabot.config import GenerateSettings
-from mckennabot.generate.ctranslate2_engine import Sampling
+from mckennabot.generate.engine import Sampling
 from mckennabot.generate.original import TRIES, sample_original
 from mckennabot.generate.sampler import Sampler
 from mckennabot.originality import Index
@@ -86,7 +86,7 @@ class Parrot:
     def reseed(self, seed: int) -> None:
         raise AssertionError("nobody asked for it")
 
-    def sample(self, prompts, sampling: Sampling, *, most: int, least: int, on_token):  # type: ignore[no-untyped-def]
+    def stream(self, prompts, sampling: Sampling, *, most: int, least: int, on_token):  # type: ignore[no-untyped-def]
         for row in range(len(prompts)):
             text = self.texts[self.calls % len(self.texts)]
             self.calls += 1

@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="needs uvicorn (mckennabot[serve])")
 
-from mckennabot.generate.ctranslate2_engine import Sampling, Step
+from mckennabot.generate.ctranslate2_engine import Step
+from mckennabot.generate.engine import Sampling
 from mckennabot.serve.request import Asked, parse_completion
 from mckennabot.serve.sampling import Job
 from mckennabot.serve.scheduler import MAX_BATCH, Scheduler
@@ -40,7 +41,7 @@ class FakeEngine:
         self.slowness = slowness
         self.steps = 0
 
-    def run(
+    def generate(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,

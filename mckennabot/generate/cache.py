@@ -36,19 +36,20 @@ from mckennabot.system.stored import digest, mapping, read_json, text
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 FORMAT = 2
+"""Goes into the fingerprint: caches of another format are made again."""
 
 
 @contextlib.contextmanager
 def converted(what: Conversion, reporter: Reporter) -> Iterator[Path]:
-    """A directory with the weights as a CTranslate2 model, made where there is none yet.
+    """Yield a directory with the weights as a CTranslate2 model; convert them if there is none yet.
 
     Args:
         what: the weights, and how to convert them.
-        reporter: is told once that a conversion begins, and why.
+        reporter: hears once that a conversion begins, and why.
 
     Raises:
         ModelError: the checkpoint is damaged.
-        ResourceError: no place can hold the conversion, or memory ran out.
+        ResourceError: the disk is full everywhere, or memory ran out.
     """
     source = _fingerprint(what)
     directories = [place / what.name for place in (what.model.path, _user_cache(what.model))]
@@ -67,7 +68,7 @@ def converted(what: Conversion, reporter: Reporter) -> Iterator[Path]:
 
 
 def _keep(what: Conversion, directories: list[Path], source: str, reporter: Reporter) -> Path | None:
-    """Build the cache in the first place that takes it; None where none does."""
+    """Build the cache in the first directory that can be written to; None if there is none."""
     for directory in directories:
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
@@ -88,13 +89,13 @@ def _keep(what: Conversion, directories: list[Path], source: str, reporter: Repo
 
 @contextlib.contextmanager
 def _temporary() -> Iterator[Path]:
-    """A directory that ends with the block, in memory where the machine offers that."""
+    """Yield a directory that ends with the block, in memory if the machine has such a disk."""
     with tempfile.TemporaryDirectory(prefix="mckennabot-", dir=machine.memory_disk()) as directory:
         yield Path(directory)
 
 
 def _fingerprint(what: Conversion) -> str:
-    """Changes with any tensor: TensorFlow's index file holds the checksum of each."""
+    """Return a digest that changes with any tensor: TensorFlow's index file holds the checksum of each."""
     model, weights = what.model, what.weights
     sha256 = hashlib.sha256(f"{FORMAT}".encode())
     if what.dial:
@@ -121,7 +122,7 @@ def _user_cache(model: ModelDir) -> Path:
 
 
 def _intact(directory: Path, source: str) -> bool:
-    """Whether the cache was made from `source` and no file has changed since.
+    """Return whether the cache was made from `source`, and no file has changed since.
 
     A file whose size, times and inode are those recorded is taken as unchanged; any other is read
     and compared by its digest, so a cache that was copied still counts.
@@ -148,6 +149,7 @@ def _make_sure_of_room(place: Path, what: Conversion) -> None:
     Raises:
         OSError: the file system has too little room.
     """
+    # int8 has a scale for each row, and leaves vectors in float32: a little more than a quarter.
     share = {"float32": 1.0, "float16": 0.5, "int8": 0.27}[what.precision]
     needed = what.weights.with_name(what.weights.name + DATA_SUFFIX).stat().st_size * share
     if shutil.disk_usage(place).free < needed:
@@ -183,7 +185,7 @@ def _build(what: Conversion, directory: Path, source: str) -> None:
 
 @contextlib.contextmanager
 def _pinned(what: Conversion, folder: Path) -> Iterator[Conversion]:
-    """The same weights under names of our own: training may drop a step while it is being converted.
+    """Link the weights under names of our own: training may drop a step while it is being converted.
 
     Raises:
         ModelError: they are gone already.

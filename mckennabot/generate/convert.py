@@ -1,4 +1,4 @@
-"""A checkpoint's tensors to a CTranslate2 model.
+"""Converts a checkpoint's tensors to a CTranslate2 model.
 
 CTranslate2's own converter for OpenAI's layout sets attributes that its specification no longer has.
 """
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from mckennabot.models.weights import Array
 
 MODEL_FILES = ("config.json", "model.bin", "vocabulary.json")
+"""The files of a CTranslate2 model."""
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What is to be converted.
+    """Weights, and the form to convert them to.
 
     Attributes:
         model: the directory that gives sizes and vocabulary.
@@ -81,7 +82,7 @@ def convert(what: Conversion, directory: Path) -> None:
 
 
 def _fill(decoder: Any, values: Mapping[str, Array]) -> None:
-    """Hand over each tensor under CTranslate2's name; its matrices are [out, in], OpenAI's [1, in, out]."""
+    """Assign each tensor to its place in CTranslate2; matrices there are [out, in], OpenAI's [1, in, out]."""
 
     def norm(spec: Any, name: str) -> None:
         spec.gamma, spec.beta = values[f"{name}/g"], values[f"{name}/b"]

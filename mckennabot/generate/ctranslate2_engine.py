@@ -1,7 +1,8 @@
-"""CTranslate2 at work: token ids in, token ids out, as they are sampled.
+"""Samples from, and scores by, a model that CTranslate2 has loaded.
 
-CTranslate2 draws at random from a generator of its worker thread, seeded when that thread begins. So
-an engine is made with its seed, and its draws depend on that and on the calls made since, on nothing else.
+CTranslate2 takes its random numbers from a generator of its worker thread, seeded when that thread begins.
+So an engine is made with its seed, and its tokens depend on that and on the calls made since, and on nothing
+else.
 """
 
 from __future__ import annotations
@@ -10,49 +11,35 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
 from mckennabot.errors import ResourceError, UsageError
+from mckennabot.generate.engine import OnToken, Sampling
 from mckennabot.system.machine import cores
 
 T = TypeVar("T")
 
-OnToken = Callable[[int, int, float], tuple[T, bool]]
-"""(row, token id, log-probability in nats) -> (what to hand on, whether the row is complete)."""
 
+ROWS_SCORED = 4
+"""Windows that are scored at a time: all their logits are in memory at once."""
 
-@dataclass(frozen=True)
-class Sampling:
-    """How each token is chosen.
+GPU_TOP_P_CANDIDATES = 8192
+"""On a GPU, top-p chooses from this many of the likeliest tokens: CTranslate2 sorts no more there."""
 
-    Attributes:
-        temperature: divides the logits; 0 takes the likeliest token.
-        top_k: tokens to choose from; 0 is all.
-        top_p: probability mass to choose from, of those; 1 is all.
-        repetition_penalty: above 1 makes tokens less likely that were sampled before.
-        end: the token that ends a text; None if nothing does.
-        banned: tokens that are never sampled.
-    """
-
-    temperature: float
-    top_k: int
-    top_p: float
-    repetition_penalty: float
-    end: int | None
-    banned: tuple[int, ...] = ()
+LARGE = 20_000_000
+"""Parameters from which reading the weights takes most of the time: int8 and more threads shorten it."""
 
 
 class Step(NamedTuple):
     """A token that was sampled.
 
     Attributes:
-        row: the prompt's that it continues.
+        row: which prompt it continues, from 0.
         token: its id.
         log_probability: in nats, under the model itself (temperature 1).
-        log_probabilities: of every token [vocabulary], where they were asked for.
+        log_probabilities: of every token [vocabulary], if they were asked for; else None.
     """
 
     row: int
@@ -62,7 +49,7 @@ class Step(NamedTuple):
 
 
 class CTranslate2Engine:
-    """A model in memory, on the GPU where there is one.
+    """A model in memory, on a GPU if there is one.
 
     Close it (it is a context manager) before the interpreter ends: CTranslate2's threads must not
     outlive it.
@@ -90,14 +77,14 @@ class CTranslate2Engine:
         self.reseed(seed)
 
     def load(self, directory: Path, seed: int) -> None:
-        """Go on with another model of the same vocabulary, and a new sequence of random numbers."""
+        """Load another model of the same vocabulary, and begin a new sequence of random numbers."""
         self._directory = directory
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Begin a new sequence of random numbers, which takes loading the model again."""
         if self._precision == "float32":
-            # oneDNN multiplies float32 vectors a half faster than MKL, which is the default on Intel.
+            # oneDNN multiplies float32 vectors 50 % faster than MKL, which is the default on Intel.
             os.environ.setdefault("CT2_USE_MKL", "0")
         ctranslate2 = _ctranslate2()
         ctranslate2.set_random_seed(seed)
@@ -121,7 +108,7 @@ class CTranslate2Engine:
     ) -> None:
         del self._generator
 
-    def sample(
+    def stream(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
@@ -130,10 +117,10 @@ class CTranslate2Engine:
         least: int,
         on_token: OnToken[T],
     ) -> Iterator[T]:
-        """Continue every prompt, and hand on what `on_token` makes of each new token.
+        """Continue every prompt, and yield what `on_token` makes of each new token.
 
-        `on_token` decides in CTranslate2's thread, at once, so that when a row ends, and with it what
-        the other rows draw, does not depend on how fast the caller takes the results.
+        `on_token` decides at once, in CTranslate2's thread. So the end of a row, and with it what the other
+        rows sample, does not depend on how fast the caller takes the results.
 
         Args:
             prompts: rows of token ids, each of one or each of several; with `most` new ones they must fit
@@ -158,7 +145,7 @@ class CTranslate2Engine:
 
         def work() -> None:
             try:
-                self.run(prompts, sampling, most=most, least=least, on_step=step)
+                self.generate(prompts, sampling, most=most, least=least, on_step=step)
             except BaseException as error:
                 events.put(error)
             events.put(None)
@@ -174,7 +161,7 @@ class CTranslate2Engine:
             cancelled.set()
             worker.join()
 
-    def run(
+    def generate(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
@@ -184,14 +171,14 @@ class CTranslate2Engine:
         on_step: Callable[[Step], bool],
         distribution: bool = False,
     ) -> None:
-        """Continue every prompt until `on_step` has called every row complete, or `most` tokens are there.
+        """Continue every prompt until `on_step` has said that each row is complete, or it has `most` tokens.
 
         Args:
-            prompts: rows of token ids, as `sample` takes them.
+            prompts: rows of token ids, as `stream` takes them.
             sampling: how tokens are chosen.
             most: new tokens per row at most.
             least: new tokens per row before the end token may be sampled.
-            on_step: called for each new token in CTranslate2's thread, which waits for the answer; whether
+            on_step: called for each new token in CTranslate2's thread, which waits for it; returns whether
                 the row is complete.
             distribution: hand `on_step` all log-probabilities; CTranslate2 keeps them to the end, which takes
                 200 kB a token with GPT-2's vocabulary.
@@ -199,7 +186,7 @@ class CTranslate2Engine:
         Raises:
             ResourceError: memory ran out.
         """
-        # CTranslate2 hands the prompt back as if it were sampled where another row's is a single token.
+        # If one prompt is a single token and another is not, CTranslate2 returns the longer as if sampled.
         assert len({len(prompt) == 1 for prompt in prompts}) == 1
         failure: list[BaseException] = []
         distributions = _Distributions() if distribution else None
@@ -215,7 +202,7 @@ class CTranslate2Engine:
                 return True
 
         try:
-            self._generate(prompts, sampling, most, least, distribution, callback)
+            self._generate_batch(prompts, sampling, most, least, distribution, callback)
         except (RuntimeError, MemoryError) as error:
             if _is_out_of_memory(error):
                 raise _out_of_memory(error) from error
@@ -224,7 +211,7 @@ class CTranslate2Engine:
             raise failure[0]
 
     def read(self, ids: Sequence[int]) -> Any:
-        """Log-probabilities [ids, vocabulary] of what follows each token; at most a window of them."""
+        """Return log-probabilities [ids, vocabulary] of what follows each token; ids fit the window."""
         import numpy as np
 
         ctranslate2 = _ctranslate2()
@@ -232,18 +219,18 @@ class CTranslate2Engine:
         return np.array(scored.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32))[0]
 
     def losses(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Cross-entropy in nats of each row's tokens but the first; a row fits the window."""
+        """Return the cross-entropy, in nats, of each row's tokens but the first; rows fit the window."""
         scored = self._generator.score_batch(
             [[self._tokens[i] for i in row] for row in rows], max_batch_size=ROWS_SCORED
         )
         return [[-log_probability for log_probability in row.log_probs] for row in scored]
 
     def mean_loss(self, rows: Sequence[Sequence[int]]) -> float:
-        """Mean cross-entropy in nats of the rows' tokens but the first: what a precision costs."""
+        """Return the mean of `losses`, to compare precisions by."""
         losses = [loss for row in self.losses(rows) for loss in row]
         return float(sum(losses) / len(losses))
 
-    def _generate(
+    def _generate_batch(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
@@ -274,27 +261,27 @@ class CTranslate2Engine:
 
 
 class _Distributions:
-    """Each step's log-probabilities for each row; CTranslate2 hands over those of the whole batch at once."""
+    """Finds each row's log-probabilities at a step; CTranslate2 gives those of the whole batch at once."""
 
     def __init__(self) -> None:
         self._step = -1
         self._log_probabilities: Any = None
 
     def of(self, result: Any) -> Any:
-        """Those [vocabulary] that the row's token was sampled from."""
+        """Return the log-probabilities [vocabulary] that the row's token was sampled from."""
         import numpy as np
 
         if result.step != self._step:
             ctranslate2 = _ctranslate2()
             view = result.logits.to_device(ctranslate2.Device.cpu).to(ctranslate2.DataType.float32)
             self._step, self._log_probabilities = result.step, log_softmax(np.array(view))
-        # The batch is in an order of CTranslate2's own; the token's log-probability tells the row.
+        # CTranslate2 reorders the batch; the row is found by its token's log-probability.
         found = np.abs(self._log_probabilities[:, result.token_id] - result.log_prob).argmin()
         return self._log_probabilities[found]
 
 
 def log_softmax(logits: Any) -> Any:
-    """Log-probabilities along the last axis, in nats."""
+    """Return log-probabilities, in nats, along the last axis."""
     import numpy as np
 
     logits = logits - logits.max(-1, keepdims=True)
@@ -302,12 +289,12 @@ def log_softmax(logits: Any) -> Any:
 
 
 def device() -> str:
-    """Where models run: ``cuda`` where CTranslate2 finds a GPU, else ``cpu``."""
+    """Return where models run: ``cuda`` if CTranslate2 finds a GPU, else ``cpu``."""
     return "cuda" if _ctranslate2().get_cuda_device_count() > 0 else "cpu"
 
 
 def choose_precision(asked: str, parameters: int) -> str:
-    """The precision to convert to.
+    """Return the precision to convert to.
 
     Args:
         asked: auto, int8, float16 or float32.
@@ -327,28 +314,18 @@ def choose_precision(asked: str, parameters: int) -> str:
 
 
 def choose_threads(parameters: int) -> int:
-    """How many threads to draw with: one per core, one for a model whose products are too small to share.
+    """Return how many threads to sample with: one per core, or one if the products are too small to share.
 
     Args:
         parameters: of the model.
 
     Returns:
-        Their number; 0 leaves it to OMP_NUM_THREADS, which is set.
+        Their number; 0 leaves it to OMP_NUM_THREADS, if that is set.
     """
     if os.environ.get("OMP_NUM_THREADS"):
         return 0
     # More than eight no longer help a single text.
     return min(cores(), 8) if parameters >= LARGE else 1
-
-
-ROWS_SCORED = 4
-"""Windows that are scored at a time: all their logits are in memory at once."""
-
-GPU_TOP_P_CANDIDATES = 8192
-"""On a GPU, top-p chooses from so many of the likeliest tokens: CTranslate2 sorts no more there."""
-
-LARGE = 20_000_000
-"""Parameters from which reading the weights is what takes the time: int8 and more threads shorten it."""
 
 
 def _ctranslate2() -> Any:

@@ -1,4 +1,4 @@
-"""Where texts go: a terminal, a pipe, or a file that appears whole and loses nothing when it is cut short."""
+"""Writes texts to a terminal, a pipe, or a file that keeps its complete texts when it is cut short."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Destination:
         raise NotImplementedError
 
     def end(self) -> None:
-        """The text that was written last is whole."""
+        """Note that the text written last is complete."""
         self.whole += 1
 
     @property
@@ -76,7 +76,7 @@ class Stream(Destination):
 
 
 class File(Destination):
-    """A file under a temporary name; what of it is whole is known at any time."""
+    """A file under a temporary name, which knows at any time how much of it is complete texts."""
 
     def __init__(self, file: IO[bytes], target: Path) -> None:
         self._file = file
@@ -98,21 +98,21 @@ class File(Destination):
         self._end = self._file.tell()
 
     def cut(self) -> None:
-        """Leave the texts that are whole."""
+        """Cut off a text that is not complete."""
         self._file.truncate(self._end)
 
 
 @contextlib.contextmanager
 def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination]:
-    """Open where texts go.
+    """Open the place that texts go to.
 
     A file gets its name when all texts are in it. If the work is cut short by Ctrl-C, a full disk or
-    anything else, the texts that are whole are kept, and the user is told where: under the file's name, or
-    beside a file that it would have replaced.
+    anything else, the complete texts are kept, and the reporter is warned where: under the file's name, or
+    next to a file that it would have replaced.
 
     Args:
         output: a file, device or pipe; None or ``-`` is stdout.
-        reporter: is told what is kept.
+        reporter: hears what is kept.
 
     Raises:
         ResourceError, UsageError: it cannot be written to.
@@ -132,7 +132,7 @@ def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination
                 stream.close()
         return
     target = output.resolve()  # a link stays a link
-    _take_up(target, reporter)
+    _recover(target, reporter)
     temporary = temporary_name(target, _ENDING)
     try:
         # Without a buffer: what is written is there, and a full disk is known at the text that meets it.
@@ -146,18 +146,18 @@ def destination(output: Path | None, reporter: Reporter) -> Iterator[Destination
                     texts.cut()
                     _keep(temporary, target, texts.whole, reporter)
                 raise
-        _name(temporary, target)
+        _publish(temporary, target)
     except OSError as error:
         if error.filename is not None and Path(os.fsdecode(error.filename)).name != temporary.name:
-            raise  # of something else than writing
+            raise  # the caller's block has failed at another file
         raise write_error(error, output) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
-def _take_up(target: Path, reporter: Reporter) -> None:
-    """Keep what was drawn for the same file by a command that was killed."""
+def _recover(target: Path, reporter: Reporter) -> None:
+    """Keep what a killed command has left for the same file."""
     for _, draft in leftovers([target], _ENDING):
         try:
             with draft.open("r+b") as file:
@@ -165,7 +165,7 @@ def _take_up(target: Path, reporter: Reporter) -> None:
                 file.truncate(end := content.rfind(b"\n") + 1)
             if end:
                 place = _unfinished(target)
-                _name(draft, place)
+                _publish(draft, place)
                 reporter.warn(f"the texts of a command that was killed are kept: {shown(place)}")
             else:
                 draft.unlink()
@@ -174,19 +174,19 @@ def _take_up(target: Path, reporter: Reporter) -> None:
 
 
 def _keep(temporary: Path, target: Path, whole: int, reporter: Reporter) -> None:
-    """Give the whole texts of an unfinished file a name that nothing has."""
+    """Give the complete texts of an unfinished file a free name."""
     place = _unfinished(target) if target.exists() else target
-    _name(temporary, place)
+    _publish(temporary, place)
     reporter.warn(f"{whole} {'text is' if whole == 1 else 'texts are'} whole and kept: {shown(place)}")
 
 
 def _unfinished(target: Path) -> Path:
-    """A name beside `target` that nothing has."""
+    """Return a free name next to `target`."""
     names = (target.with_name(f"{target.stem}.unfinished-{n}{target.suffix}") for n in itertools.count(1))
     return next(name for name in names if not os.path.lexists(name))
 
 
-def _name(temporary: Path, target: Path) -> None:
+def _publish(temporary: Path, target: Path) -> None:
     sync(temporary)
     temporary.replace(target)
     sync(target.parent)

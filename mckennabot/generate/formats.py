@@ -16,10 +16,10 @@ from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import printable
 
 Judge = Callable[[Sample], Report]
-"""Says how original a sample is."""
+"""Reports how original a sample is."""
 
 Scores = Callable[[Sample], dict[str, Any]]
-"""Says how a sample scores: "voice_score", and "voice_score_reason" where that is None."""
+"""Scores a sample: "voice_score", and "voice_score_reason" where that is None."""
 
 DIVIDER = "\n" + "=" * 20 + "\n"
 NAMED_WORDS = 12
@@ -32,7 +32,7 @@ def write_text(events: Iterable[Piece | Sample], shown: Sequence[str], to: Desti
     Args:
         events: from `Sampler.sample`.
         shown: what to print before each text: its prefix, or nothing.
-        to: where to.
+        to: the place to write to.
     """
     begun = -1
     try:
@@ -96,7 +96,7 @@ def write_jsonl(
     Args:
         events: from `Sampler.sample`.
         shown: what "text" starts with: the prefix, or nothing.
-        to: where to.
+        to: the place to write to.
         common: entries that every line has.
         judge: makes an entry "originality", whose spans are of characters of "text".
         scores: gives more entries, such as "voice_score".
@@ -122,7 +122,7 @@ def write_jsonl(
 
 
 def summary(text: str, report: Report) -> str:
-    """What is copied and what is new, on one line."""
+    """Write on one line what is copied and what is new."""
     if report.longest is None:
         copied = "no word is the corpus's"
     else:
@@ -137,7 +137,7 @@ def summary(text: str, report: Report) -> str:
 
 
 def _in_order(events: Iterable[Piece | Sample]) -> Iterator[Piece | Sample]:
-    """The events text by text; what is sampled of later texts waits for its turn."""
+    """Yield the events text by text; pieces of later texts wait for their turn."""
     current = 0
     waiting: dict[int, deque[Piece | Sample]] = {}
     for event in events:
@@ -154,7 +154,7 @@ def _complete(events: Iterable[Piece | Sample]) -> Iterator[Sample]:
 
 
 def _highlighted(text: str, begin: int, report: Report) -> str:
-    """`text` from `begin` on, copied runs dim and new words bold."""
+    """Return `text` from `begin` on, with copied runs dim and new words bold green."""
     dim = {at for run in report.copied for at in range(run.start, run.end)}
     bold = {at for start, end in report.new for at in range(start, end)}
     pieces: list[str] = []
@@ -169,7 +169,7 @@ def _highlighted(text: str, begin: int, report: Report) -> str:
 
 
 def _as_json(report: Report, hidden: int) -> dict[str, Any]:
-    """A report whose spans begin after `hidden` characters."""
+    """Return a report as JSON, its spans counted from character `hidden`."""
 
     def run(found: Run) -> dict[str, Any]:
         entry = asdict(found)

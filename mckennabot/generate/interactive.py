@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import Interrupted, MckennabotError, UsageError
-from mckennabot.generate.loading import loaded
+from mckennabot.generate.loading import open_model
 from mckennabot.generate.sampler import Piece, Sampler
 from mckennabot.generate.source import with_seed
 from mckennabot.reporter import Reporter
@@ -40,7 +40,7 @@ CHANGEABLE = (
 )
 
 PASTED_SECONDS = 0.05
-"""A line that is there so soon after the one before was not typed."""
+"""A line that follows the one before within this time was pasted, not typed."""
 
 
 def converse(settings: GenerateSettings, first: str, reporter: Reporter) -> None:
@@ -55,7 +55,7 @@ def converse(settings: GenerateSettings, first: str, reporter: Reporter) -> None
         ModelError: there is no such run, or it is damaged.
         Interrupted: SIGTERM came.
     """
-    with loaded(with_seed(settings), reporter) as (_, _, sampler):
+    with open_model(with_seed(settings), reporter) as (_, _, sampler):
         _converse(sampler, first, reporter)
 
 
@@ -84,7 +84,7 @@ def _converse(sampler: Sampler, first: str, reporter: Reporter) -> None:
 
 
 def _read(prompt: str) -> str:
-    """A line; at a terminal, the lines that were pasted with it too."""
+    """Read a line; at a terminal, with the lines that were pasted together with it."""
     line = input(prompt)
     if prompt and not line.startswith("/"):
         while is_waiting(sys.stdin, PASTED_SECONDS):
@@ -96,7 +96,7 @@ def _read(prompt: str) -> str:
 
 
 def _answer(sampler: Sampler, line: str, text: str, reporter: Reporter) -> str:
-    """Print the continuation of a new text, or of `text` where the line is empty; the text it makes."""
+    """Print the continuation of a line, or of `text` if the line is empty; return the whole text."""
     text = line or text
     if line:
         write_stdout(line)
@@ -133,7 +133,7 @@ def _command(line: str, sampler: Sampler, reporter: Reporter) -> None:
         reporter.answer(HELP if known else f"No option /{name}; /options shows them.")
         return
     try:
-        sampler.settings = replace(settings, **{field: from_text(GenerateSettings, field, value.strip())})
+        sampler.configure(replace(settings, **{field: from_text(GenerateSettings, field, value.strip())}))
     except UsageError as error:
         reporter.answer(f"/{name}: {error.what.rpartition(': ')[2]}")
     except MckennabotError as error:  # such as a base model that is gone
@@ -141,7 +141,7 @@ def _command(line: str, sampler: Sampler, reporter: Reporter) -> None:
 
 
 def _said(value: object) -> str:
-    """A value as it would be typed."""
+    """Write a value as it would be typed."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return " ".join(value) if isinstance(value, tuple) else str(value)

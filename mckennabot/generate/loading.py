@@ -1,4 +1,4 @@
-"""Weights found and opened to sample from."""
+"""Finds the weights that settings name, and opens them to sample from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mckennabot.system.terminal import shown
 
 
 @contextlib.contextmanager
-def loaded(
+def open_model(
     settings: GenerateSettings, reporter: Reporter, compared: bool = False, output: Path | None = None
 ) -> Iterator[tuple[Source, Index | None, Sampler]]:
     """Load the weights that the settings name, and the index of their corpus if texts are compared with it.
@@ -25,13 +25,16 @@ def loaded(
     Args:
         settings: with a seed.
         reporter: hears which weights, seed and place on the dial.
-        compared: whether the index is needed.
-        output: a file that is to be written, which must be none of those that are read.
+        compared: whether texts will be compared with the corpus, so that its index is needed.
+        output: the file to be written, which must not be one of those that are read.
 
     Raises:
         ModelError: there is no such run, it is damaged, or lacks what is asked for.
         ResourceError: memory or disk space ran out.
-        UsageError: the output would replace what is read.
+        UsageError: the output would replace a file that is read.
+
+    Yields:
+        The weights, the index (None unless `compared`), and the sampler.
     """
     with contextlib.ExitStack() as stack:
 

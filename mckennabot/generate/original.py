@@ -1,4 +1,4 @@
-"""Texts that copy too much of the corpus are sampled again."""
+"""Samples texts again that copy too much of the corpus."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ TRIES = 10
 
 
 def report_on(sample: Sample, index: Index) -> Report:
-    """How original the new words are; spans count from the start of the prefix."""
+    """Report how original the new words are; spans count from the start of the prefix."""
     return index.report(sample.prefix + sample.text, len(sample.prefix))
 
 
 def sample_original(
     sampler: Sampler, prefixes: Sequence[str], index: Index, most: int, reporter: Reporter
 ) -> Generator[Sample, None, None]:
-    """Draw a text for each prefix that has at most `most` words in a row from the corpus.
+    """Sample a text for each prefix that copies at most `most` words in a row from the corpus.
 
     Yields:
         Each text when it is good enough; after `TRIES` rounds the least copied drafts, with a warning.

@@ -1,4 +1,4 @@
-"""gpt-2-simple as an engine: it draws whole windows, of which the tokens are then handed on one by one."""
+"""Samples by gpt-2-simple, a whole window at a time, and hands the tokens on one by one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mckennabot.errors import UsageError
-from mckennabot.generate.ctranslate2_engine import OnToken, Sampling
+from mckennabot.generate.engine import OnToken, Sampling
 from mckennabot.models import gpt2simple
 from mckennabot.models.checkpoint import Hparams
 
@@ -35,7 +35,7 @@ class ReferenceEngine:
         self._seed = seed
         self._graph: tuple[tuple[int, float], gpt2simple.Sampler] | None = None
 
-    def sample(
+    def stream(
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
@@ -44,20 +44,16 @@ class ReferenceEngine:
         least: int,
         on_token: OnToken[T],
     ) -> Iterator[T]:
-        """Continue every prompt, and hand on what `on_token` makes of each new token.
-
-        Raises:
-            UsageError: gpt-2-simple has no such way of sampling.
-        """
-        # The default, 1, is let pass: an empty text is no reason to refuse the engine.
+        """See `engine.Engine`."""
+        # The default, 1, is accepted: it only excludes an empty text.
         if least > 1 or sampling.repetition_penalty != 1:
             raise UsageError("gpt-2-simple has no --min-length and no --repetition-penalty")
         sampler = self._sampler(sampling)
         by_length = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
         for _, group in groupby(by_length, key=lambda row: len(prompts[row])):
             rows = list(group)
-            sample = sampler.sample([prompts[row] for row in rows], most, sampling.temperature or 1.0)
-            for row, tokens in zip(rows, sample, strict=True):
+            windows = sampler.generate([prompts[row] for row in rows], most, sampling.temperature or 1.0)
+            for row, tokens in zip(rows, windows, strict=True):
                 for token in tokens:
                     value, complete = on_token(row, token, float("nan"))
                     yield value
@@ -65,9 +61,9 @@ class ReferenceEngine:
                         break
 
     def _sampler(self, sampling: Sampling) -> gpt2simple.Sampler:
-        """The graph for this choice of tokens; choosing is part of the graph."""
+        """Return the graph for a way of sampling; top-k and top-p are built into it."""
         greedy = sampling.temperature == 0
-        # Its 0 is everything, and its top-p hides its top-k.
+        # There, a top-p of 0 means all tokens, and any other disables top-k.
         choice = (1, 0.0) if greedy else (sampling.top_k, 0.0 if sampling.top_p == 1 else sampling.top_p)
         if self._graph is None or choice != self._graph[0]:
             if self._graph is not None:

@@ -1,4 +1,4 @@
-"""Prefixes and settings in, texts out, piece by piece as they are sampled."""
+"""Turns prefixes and settings into texts, piece by piece as they are sampled."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
 
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import UsageError
 from mckennabot.generate.ctranslate2_engine import (
     CTranslate2Engine,
-    OnToken,
-    Sampling,
     choose_precision,
     choose_threads,
     device,
 )
+from mckennabot.generate.engine import Engine, Sampling
 from mckennabot.generate.source import Source
 from mckennabot.generate.text import Text
 from mckennabot.generate.window import context, room
@@ -27,30 +25,8 @@ from mckennabot.models.checkpoint import Hparams
 from mckennabot.reporter import Reporter
 from mckennabot.tokenizer import Tokenizer
 
-T = TypeVar("T")
-
 LENGTH_SPREAD = 64
 """Tokens by which prompts in a batch may differ: what the shortest lacks is read one token at a time."""
-
-
-class Engine(Protocol):
-    """What draws tokens: see `mckennabot.generate.ctranslate2_engine`."""
-
-    def reseed(self, seed: int) -> None:
-        """Begin a new sequence of random numbers."""
-        ...
-
-    def sample(
-        self,
-        prompts: Sequence[Sequence[int]],
-        sampling: Sampling,
-        *,
-        most: int,
-        least: int,
-        on_token: OnToken[T],
-    ) -> Iterator[T]:
-        """Continue every prompt."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -72,11 +48,11 @@ class Sample:
 
     Attributes:
         index: which prefix's, counted from 0.
-        prefix: what it was to start with.
+        prefix: what it starts with.
         text: what follows the prefix.
         stop: why it ended: end-of-text, stop, sentence or length.
         tokens: how many were sampled.
-        log_probability: of them, in nats; not a number where the engine does not know it.
+        log_probability: their sum, in nats; NaN if the engine does not know it.
     """
 
     index: int
@@ -88,7 +64,7 @@ class Sample:
 
 
 class Sampler:
-    """A loaded model and its settings; draws texts for any number of prefixes.
+    """Samples texts for any number of prefixes from a loaded model.
 
     The same source, settings and calls give the same texts on the same machine. They depend on the
     batch size too: the texts of a batch take their random numbers in turn.
@@ -100,7 +76,7 @@ class Sampler:
         tokenizer: Tokenizer,
         n_ctx: int,
         settings: GenerateSettings,
-        turn: Callable[[GenerateSettings], None] | None = None,
+        load_voice: Callable[[GenerateSettings], None] | None = None,
     ) -> None:
         """Take a loaded engine.
 
@@ -109,10 +85,11 @@ class Sampler:
             tokenizer: its vocabulary.
             n_ctx: its window.
             settings: with a seed.
-            turn: loads the engine anew for settings with another voice, and reseeds it.
+            load_voice: loads the weights at the voice of some settings, and reseeds the engine; None if it
+                cannot.
         """
         self._engine = engine
-        self._turn = turn
+        self._load_voice = load_voice
         self._tokenizer = tokenizer
         self._n_ctx = n_ctx
         self._settings = settings
@@ -120,30 +97,35 @@ class Sampler:
 
     @property
     def settings(self) -> GenerateSettings:
-        """How texts are sampled; what concerns drawing can be changed between two calls."""
+        """How texts are sampled; `configure` changes it."""
         return self._settings
 
-    @settings.setter
-    def settings(self, settings: GenerateSettings) -> None:
+    def configure(self, settings: GenerateSettings) -> None:
+        """Sample by other settings from now on; another voice loads other weights, another seed reseeds.
+
+        Raises:
+            UsageError: the engine has no other voice.
+            ModelError: the run's base, which another voice needs, is gone.
+        """
         if settings.voice != self._settings.voice:
-            if self._turn is None:
+            if self._load_voice is None:
                 raise UsageError("gpt-2-simple samples from a run as trained")
-            self._turn(settings)
+            self._load_voice(settings)
         elif settings.seed is not None and settings.seed != self._settings.seed:
             self._engine.reseed(settings.seed)
         self._settings = settings
 
     def reseed(self, seed: int) -> None:
-        """Begin the sequence of random numbers of a seed, again if need be."""
+        """Begin the sequence of random numbers of a seed, even if it is the present one."""
         self._engine.reseed(seed)
         self._settings = replace(self._settings, seed=seed)
 
     def sample(self, prefixes: Sequence[str], reporter: Reporter) -> Generator[Piece | Sample, None, None]:
-        """Draw a text for each prefix; an empty one is the start of a text.
+        """Sample a text for each prefix; an empty prefix begins a new text.
 
         Yields:
-            Pieces as they come; the pieces of texts of one batch alternate. After a text's last
-            piece, the text.
+            Pieces as they come, those of the texts of a batch alternating; after a text's last piece, its
+            `Sample`.
         """
         encoded = {prefix: self._encode(prefix) for prefix in prefixes}
         if not self._warned and any(len(prompt) >= self._n_ctx for prompt in encoded.values()):
@@ -159,18 +141,18 @@ class Sampler:
             yield from self._sample_batch(batch)
 
     def _encode(self, prefix: str) -> list[int]:
-        """A prefix's tokens; blanks at its end belong to the next word's token, so the model brings them."""
+        """Encode a prefix, without blanks at its end: in GPT-2's vocabulary they belong to the next word."""
         return self._tokenizer.encode(prefix.rstrip(" ")) or [self._tokenizer.eot]
 
     def _sample_batch(self, batch: list[tuple[int, Text]]) -> Iterator[Piece | Sample]:
-        """Draw until every text of the batch is complete, a window at a time."""
+        """Sample until every text of the batch is complete, a window at a time."""
         while alive := [(index, text) for index, text in batch if text.stop is None]:
             prompts = [
                 context(text.ids, self._n_ctx, text.most, text.prompt if self._settings.keep_prefix else 0)
                 for _, text in alive
             ]
             text = alive[0][1]  # each has sampled as many tokens as the others
-            for events in self._engine.sample(
+            for events in self._engine.stream(
                 prompts,
                 self._sampling(),
                 most=min(text.most, *(room(len(prompt), self._n_ctx) for prompt in prompts)),
@@ -193,7 +175,7 @@ class Sampler:
 def _take(
     rows: list[tuple[int, Text]], row: int, token: int, log_probability: float
 ) -> tuple[list[Piece | Sample], bool]:
-    """Give a text its next token; what there is to say of it, and whether it is complete."""
+    """Give a text its next token; return the events that this makes, and whether the text is complete."""
     index, text = rows[row]
     events: list[Piece | Sample] = [Piece(index, text.push(token, log_probability))]
     if text.stop is None:
@@ -203,11 +185,12 @@ def _take(
 
 
 def _batches(texts: Iterable[Text], size: int) -> Iterator[list[tuple[int, Text]]]:
-    """Consecutive texts with their indices, at most `size`, whose prompts can be sampled together."""
+    """Yield batches of consecutive texts with their indices, at most `size` of them, of similar length."""
     batch: list[tuple[int, Text]] = []
     for index, text in enumerate(texts):
         lengths = [text.prompt, *(other.prompt for _, other in batch)]
         shortest, longest = min(lengths), max(lengths)
+        # A prompt of one token cannot share a batch with longer ones: see `CTranslate2Engine.generate`.
         if len(batch) == size or longest - shortest > LENGTH_SPREAD or shortest == 1 < longest:
             yield batch
             batch = []
@@ -218,12 +201,12 @@ def _batches(texts: Iterable[Text], size: int) -> Iterator[list[tuple[int, Text]
 
 @contextlib.contextmanager
 def open_sampler(source: Source, settings: GenerateSettings, reporter: Reporter) -> Iterator[Sampler]:
-    """Load the model; the first time, convert its weights.
+    """Load a model, converting its weights the first time, and yield its sampler.
 
     Args:
         source: from `find_source`.
         settings: with a seed.
-        reporter: takes what there is to say.
+        reporter: hears of a conversion, and how long loading took.
 
     Raises:
         ModelError: the model is damaged.
@@ -232,15 +215,15 @@ def open_sampler(source: Source, settings: GenerateSettings, reporter: Reporter)
     """
     hparams = source.model.hparams()
     tokenizer = Tokenizer.load(source.model.path)
-    with _open_engine(source, settings, hparams, tokenizer, reporter) as (engine, turn):
-        yield Sampler(engine, tokenizer, hparams.n_ctx, settings, turn)
+    with _open_engine(source, settings, hparams, tokenizer, reporter) as (engine, load_voice):
+        yield Sampler(engine, tokenizer, hparams.n_ctx, settings, load_voice)
 
 
 @contextlib.contextmanager
 def _open_engine(
     source: Source, settings: GenerateSettings, hparams: Hparams, tokenizer: Tokenizer, reporter: Reporter
 ) -> Iterator[tuple[Engine, Callable[[GenerateSettings], None] | None]]:
-    """The engine, and what loads it anew for another voice, if it can."""
+    """Yield the engine, and a function that loads another voice into it; None if it has only one."""
     assert settings.seed is not None
     if settings.engine == "gpt-2-simple":
         from mckennabot.generate.reference import ReferenceEngine
@@ -261,7 +244,7 @@ def _open_engine(
                 converted(Conversion(at.model, at.weights, precision, at.dial), reporter)
             )
 
-        def turn(changed: GenerateSettings) -> None:
+        def load_voice(changed: GenerateSettings) -> None:
             assert changed.voice is not None
             assert changed.seed is not None
             engine.load(directory(source.at(changed.voice)), changed.seed)
@@ -274,4 +257,4 @@ def _open_engine(
             f"threads: {threads or 'OMP_NUM_THREADS'}"
         )
         stack.enter_context(engine)
-        yield engine, turn
+        yield engine, load_voice

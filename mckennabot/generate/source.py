@@ -1,4 +1,4 @@
-"""Which weights texts are sampled from, at which place on the dial, and from which seed."""
+"""Finds the weights to sample from, at which place on the dial, and chooses a seed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from mckennabot.models.find import find_model, latest_run
 from mckennabot.reporter import Reporter
 
 SEEDS = 2**32 - 1
-"""Seeds are below this; CTranslate2 takes it for "any"."""
+"""Seeds are below this, which CTranslate2 takes for "any seed"."""
 
 
 TRIES = 4
-"""How often weights that training drops meanwhile are looked for."""
+"""Attempts to open weights that training may drop meanwhile."""
 Result = TypeVar("Result")
 
 
@@ -52,16 +52,16 @@ class Source:
         return self.dial.voice if self.dial else AS_TRAINED
 
     def files(self) -> Iterator[Path]:
-        """Everything in the directories that the weights are read from."""
+        """Yield every file in the directories that the weights are read from."""
         for directory in {self.model.path, *([self.dial.base.parent] if self.dial else [])}:
             yield from (path for path in directory.rglob("*") if path.is_file())
 
     def at(self, voice: float) -> Source:
-        """The same weights at another place on the dial.
+        """Return the same weights at another place on the dial.
 
         Raises:
-            ModelError: the run's base is not known, gone, or another.
-            UsageError: there is no such place.
+            ModelError: the run's base is unknown, gone, or another model.
+            UsageError: `voice` is out of range.
         """
         if not 0 <= voice <= MOST_VOICE:
             raise UsageError(f"voice {voice:g} is not between 0 and {MOST_VOICE:g}")
@@ -75,13 +75,13 @@ class Source:
 
 
 def find_source(settings: GenerateSettings, reporter: Reporter | None = None) -> Source:
-    """The weights that the settings mean; `reporter` is warned if a run's best voice is not to be had.
+    """Find the weights that the settings name; warn `reporter` if a run's best voice is not available.
 
     Raises:
-        ModelError: they are not there; or a place on the dial was asked for, and the run's base is not there.
+        ModelError: they are missing; or a voice was asked for, and the run's base is missing.
         UsageError: gpt-2-simple was asked for another voice than that of the run as trained.
     """
-    source = _as_trained(settings, reporter)
+    source = _find_as_trained(settings, reporter)
     if reporter and settings.checkpoint is None and (problem := source.model.pointer_problem()):
         reporter.warn(f"{problem}: taking {source.weights.name}")
     if settings.engine == "gpt-2-simple":
@@ -99,7 +99,7 @@ def find_source(settings: GenerateSettings, reporter: Reporter | None = None) ->
         return source
 
 
-def _as_trained(settings: GenerateSettings, reporter: Reporter | None) -> Source:
+def _find_as_trained(settings: GenerateSettings, reporter: Reporter | None) -> Source:
     name = settings.model or settings.run
     if name == small.NAME and not any((place / name).exists() for place in (settings.checkpoints, Path())):
         small.unpack(settings.checkpoints)
@@ -109,7 +109,7 @@ def _as_trained(settings: GenerateSettings, reporter: Reporter | None) -> Source
 
 
 def _best_voice(source: Source) -> float:
-    """Where the run did best on held-out text, if that was measured with these weights."""
+    """Return the voice that was best on held-out text, if that was measured with these weights; else 1."""
     info = source.model.run_info()
     best = info.get("voice")
     if isinstance(best, (int, float)) and 0 <= best <= MOST_VOICE and source.step == info.get("best_step"):
@@ -118,10 +118,7 @@ def _best_voice(source: Source) -> float:
 
 
 def while_it_trains(attempt: Callable[[], Result]) -> Result:
-    """What an attempt to find and open a model gives.
-
-    Training may drop a step between the two; then there is a newer one, and the attempt is made again.
-    """
+    """Find and open a model, again if training drops its step in between: then there is a newer one."""
     for _ in range(TRIES):
         with contextlib.suppress(Gone):
             return attempt()
@@ -129,7 +126,7 @@ def while_it_trains(attempt: Callable[[], Result]) -> Result:
 
 
 def with_seed(settings: GenerateSettings) -> GenerateSettings:
-    """The settings with a seed: the given one, else a new one."""
+    """Return the settings with a seed: theirs, else a random one."""
     if settings.seed is not None:
         return settings
     return replace(settings, seed=secrets.randbelow(SEEDS))

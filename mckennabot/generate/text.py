@@ -1,4 +1,4 @@
-"""One text while it is sampled: token ids in, whole characters out, and the decision when it is complete."""
+"""Follows one text while it is sampled: takes token ids, gives whole characters, and decides when it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mckennabot.config import GenerateSettings
 from mckennabot.tokenizer import Tokenizer
 
 SENTENCE_TOKENS = 60
-"""How far past its length a text may go to finish its sentence."""
+"""Tokens past its length that a text may take to finish its sentence."""
 
 # Closing marks belong to the sentence; only white space after them shows that it has ended.
 _SENTENCE_END = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)")
@@ -24,8 +24,8 @@ class Text:
         prompt: how many of `ids` are the prefix's.
         ids: every token of it.
         text: the continuation so far.
-        stop: why it ended: ``end-of-text``, ``stop``, ``sentence`` or ``length``; None while it goes on.
-        log_probability: of the tokens sampled, in nats, under the model itself (temperature 1).
+        stop: why it ended: ``end-of-text``, ``stop``, ``sentence`` or ``length``; None until then.
+        log_probability: sum over the tokens sampled, in nats, under the model itself (temperature 1).
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Text:
             prompt: its tokens.
             tokenizer: decodes them.
             settings: what ends the text.
-            drops_blank: the prefix ends in a blank that its tokens lack, since GPT-2's words bring theirs.
+            drops_blank: the prefix ends in a blank, which its tokens leave to the next word's token.
         """
         self.prefix = prefix
         self.prompt = len(prompt)
@@ -75,7 +75,7 @@ class Text:
         return max(0, self._settings.min_length - self.tokens)
 
     def push(self, token: int, log_probability: float) -> str:
-        """Take a token; what of the text can now be shown, which no later token takes back."""
+        """Take a token; return the characters that can now be shown, which no later token takes back."""
         settings = self._settings
         if token == self._tokenizer.eot and not settings.ignore_eot:
             self.text += self._decoder.decode(b"", final=True)
@@ -105,13 +105,14 @@ class Text:
             self._full = len(self.text)
 
     def _sentence_end(self) -> int | None:
-        """Where the first sentence ends at or after the full length; None where none does yet."""
+        """Return where the first sentence ends at or after the full length; None if none does yet."""
         assert self._full is not None
+        # A sentence's marks, such as ?!”), may begin some characters before the full length.
         ends = (match.end() for match in _SENTENCE_END.finditer(self.text, max(0, self._full - 8)))
         return next((end for end in ends if end >= self._full), None)
 
     def _undecided(self) -> int:
-        """How many characters at the end may turn out to be the start of a stop text."""
+        """Return how many characters at the end may turn out to be the start of a stop text."""
         stops = self._settings.stop
         longest = min(len(self.text), max(map(len, stops), default=1) - 1)
         return next((n for n in range(longest, 0, -1) if any(s.startswith(self.text[-n:]) for s in stops)), 0)

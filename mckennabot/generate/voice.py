@@ -1,4 +1,4 @@
-"""A run or base model in memory that talks: what `mckennabot.load` gives."""
+"""Holds a run or base model in memory and samples from it: what `mckennabot.load` returns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mckennabot.reporter import Reporter, Silent
 from mckennabot.settings import with_options
 
 FIXED = ("run", "model", "checkpoints", "checkpoint", "precision", "engine")
-"""Settings that are chosen when a voice is loaded, and not for each text."""
+"""Settings that are chosen when a voice is loaded, and cannot change for each text."""
 
 
 class Voice:
@@ -58,12 +58,12 @@ class Voice:
 
     @property
     def step(self) -> int | None:
-        """The step of a run whose weights talk; None for a base model."""
+        """The step of the run's weights; None for a base model."""
         return self._source.step
 
     @property
     def settings(self) -> GenerateSettings:
-        """How texts are sampled where a call does not say."""
+        """How texts are sampled if a call does not say otherwise."""
         return self._settings
 
     @overload
@@ -155,7 +155,7 @@ class Voice:
         Raises:
             As `generate`.
         """
-        self._turn(options)
+        self._configure(options)
         with contextlib.closing(self._sampler.sample([prefix], self._reporter)) as events:
             for event in events:
                 if isinstance(event, Piece) and event.text:
@@ -177,7 +177,7 @@ class Voice:
         Raises:
             As `generate`.
         """
-        settings = self._turn(options)
+        settings = self._configure(options)
         if max_copied is None:
             events: Any = self._sampler.sample(prefixes, self._reporter)
         else:
@@ -188,8 +188,8 @@ class Voice:
         with contextlib.closing(events):
             return sorted((e for e in events if isinstance(e, Sample)), key=lambda sample: sample.index)
 
-    def _turn(self, options: dict[str, Any]) -> GenerateSettings:
-        """Set the sampler to what a call asks for."""
+    def _configure(self, options: dict[str, Any]) -> GenerateSettings:
+        """Configure the sampler as a call asks; return the settings of the call."""
         if not self._ending.alive:
             raise ValueError("this voice is closed")
         given = {name: value for name, value in options.items() if value is not None}
@@ -201,7 +201,7 @@ class Voice:
         turned = settings.voice != sampler.settings.voice
         if seed is not None and seed == sampler.settings.seed and not turned:
             sampler.reseed(seed)
-        sampler.settings = replace(settings, seed=sampler.settings.seed if seed is None else seed)
+        sampler.configure(replace(settings, seed=sampler.settings.seed if seed is None else seed))
         return settings
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""gpt-2-simple at work, the reference engine: the only module that imports it.
+"""Trains and samples by gpt-2-simple, the reference engine; no other module imports it.
 
 It turns eager execution off for its whole process, so Keras never runs in the same one. The package
-builds the graph, trains, saves, loads and draws; added here is what it lacks: token ids in which
-``<|endoftext|>`` is one id, windows for models and corpora smaller than 1024 tokens, a step that goes
+builds the graph, trains, saves, loads and samples. Added here is what it lacks: token ids in which
+``<|endoftext|>`` is one id, windows for models and corpora smaller than 1024 tokens, steps that are counted
 on after a break, and one graph for all texts instead of a new one at every call.
 """
 
@@ -49,7 +49,7 @@ def train(
     """Train until the run has made `steps` steps, by ``gpt_2.finetune``.
 
     Args:
-        run: a model directory with weights; training goes on from its latest step.
+        run: a model directory with weights; training continues from its latest step.
         tokens: the corpus, encoded.
         steps: optimizer steps of the run in total; accumulate * batch_size windows each.
         window: tokens in a window, at most.
@@ -58,7 +58,7 @@ def train(
         learning_rate: of Adam, constant.
         save_every: steps between checkpoints.
         seed: of the windows that are sampled.
-        step_done: told of each step.
+        step_done: called after each step.
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM; the run is saved.
@@ -113,14 +113,14 @@ def train(
 
 
 class Sampler:
-    """Draws tokens from a model by gpt-2-simple's own sampling graph, built once.
+    """Samples tokens by gpt-2-simple's own graph, built once.
 
     Args:
         weights: prefix of the checkpoint.
         hparams: the model's sizes.
         top_k: tokens to choose from; 0 is all.
         top_p: probability mass to choose from; 0 is all, and anything else wins over `top_k`.
-        seed: of the draws; the same seed and calls give the same tokens.
+        seed: the same seed and calls give the same tokens.
 
     Raises:
         ModelError: gpt-2-simple cannot read the weights.
@@ -149,13 +149,13 @@ class Sampler:
         except (tf.errors.OpError, ValueError) as error:
             raise ModelError("gpt-2-simple cannot read the weights", path=weights) from error
 
-    def sample(self, contexts: Sequence[Sequence[int]], length: int, temperature: float) -> list[list[int]]:
-        """Continue each of `contexts`, which are equally long, by `length` tokens; both fit the window."""
-        sample = self._session.run(
+    def generate(self, contexts: Sequence[Sequence[int]], length: int, temperature: float) -> list[list[int]]:
+        """Continue each of `contexts` [B, T] by `length` tokens; both together fit the window."""
+        windows = self._session.run(
             self._tokens,
             {self._context: contexts, self._length: length, self._temperature: temperature},
         )
-        return [row[len(contexts[0]) :].tolist() for row in sample]
+        return [row[len(contexts[0]) :].tolist() for row in windows]
 
     def close(self) -> None:
         """Let go of the model."""
@@ -170,7 +170,7 @@ def _gpt_2() -> Any:
 
 @contextlib.contextmanager
 def _windows_of(window: int, gpt_2: Any) -> Iterator[None]:
-    """Make gpt-2-simple draw windows that fit the model and the corpus; it asks for 1024 tokens always."""
+    """Make gpt-2-simple sample windows that fit the model and the corpus; it always asks for 1024 tokens."""
     from gpt_2_simple.src import load_dataset
 
     sampler, bar = load_dataset.Sampler, load_dataset.tqdm
@@ -188,7 +188,7 @@ def _windows_of(window: int, gpt_2: Any) -> Iterator[None]:
 
 
 class _StepLines(io.TextIOBase):
-    """gpt-2-simple's stdout: its step lines become calls, its "interrupted" a flag, the rest is dropped."""
+    """Reads gpt-2-simple's stdout: step lines become calls, "interrupted" a flag; the rest is dropped."""
 
     _STEP = re.compile(r"\[(\d+) \| [\d.]+\] loss=(\S+)")
 

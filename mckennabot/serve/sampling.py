@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mckennabot.config import GenerateSettings
-from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Sampling, Step
+from mckennabot.generate.ctranslate2_engine import CTranslate2Engine, Step
+from mckennabot.generate.engine import Sampling
 from mckennabot.generate.text import Text
 from mckennabot.generate.window import context
 from mckennabot.serve.catalogue import Loaded

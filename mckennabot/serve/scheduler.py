@@ -162,7 +162,7 @@ class Scheduler:
             complete = batch[step.row].take(step)
             return over(step.row) or complete
 
-        engine.run(
+        engine.generate(
             prompts,
             job.sampling,
             most=most,

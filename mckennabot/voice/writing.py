@@ -17,7 +17,7 @@ from mckennabot.config import GenerateSettings
 from mckennabot.errors import ModelError, UsageError
 from mckennabot.generate.destination import destination
 from mckennabot.generate.formats import Scores, write_jsonl, write_text, write_whole_text
-from mckennabot.generate.loading import loaded
+from mckennabot.generate.loading import open_model
 from mckennabot.generate.original import report_on, sample_original
 from mckennabot.generate.source import Source, with_seed
 from mckennabot.reporter import Reporter
@@ -66,7 +66,7 @@ def write_texts(
     with contextlib.ExitStack() as stack:
         to = stack.enter_context(destination(writing.output, reporter))
         compared = bool(writing.originality or writing.max_copied)
-        source, index, sampler = stack.enter_context(loaded(settings, reporter, compared, writing.output))
+        source, index, sampler = stack.enter_context(open_model(settings, reporter, compared, writing.output))
         drafts = [prefix for prefix in prefixes for _ in range(writing.best_of)]
         if index and writing.max_copied:
             events: Any = sample_original(sampler, drafts, index, writing.max_copied, reporter)
