@@ -1,15 +1,15 @@
-"""A voice in one file, ``<name>.voice``: a zip archive of what a model directory needs, and no more.
+"""Opens a voice in one file, ``<name>.voice``: a zip archive of what a model directory needs, and no more.
 
     manifest.json                      format, name, step, and every other file's size and SHA-256
     hparams.json encoder.json vocab.bpe
     weights.safetensors                OpenAI's names and shapes, float16 or float32
-    run.json                           of a run
-    originality.npz                    the index of its corpus, where it goes along
+    run.json                           for a run
+    originality.npz                    the index of its corpus, if it was exported with one
 
 `mckennabot.export.bundle` writes one. Opening unpacks it, once, into the user's cache directory, as a model
-directory like any other. A bundle may come from anyone: names are from the list above, sizes are known
-before anything is unpacked, what is large is not compressed, nothing in it is ever executed or unpickled, and
-every file is what the manifest says, or it is refused.
+directory like any other. A bundle may come from anyone, so it is refused unless its names are those above,
+its sizes are bounded before anything is unpacked, its large files are not compressed, and each file has the
+digest that the manifest says. Nothing in it is ever executed or unpickled.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ MANIFEST, WEIGHTS, RUN = "manifest.json", "weights.safetensors", "run.json"
 
 REQUIRED = {MANIFEST, WEIGHTS, "hparams.json", *VOCABULARY_FILES}
 STORED = {WEIGHTS, INDEX}
-"""What is large and hardly compresses; it may not, so that a small bundle cannot become a large directory."""
+"""Large files, which must not be compressed: no small bundle may become a large directory."""
 
 MOST = {MANIFEST: 1 << 16, "hparams.json": 1 << 12, RUN: 1 << 22} | dict.fromkeys(VOCABULARY_FILES, 1 << 26)
-"""Bytes of the others, unpacked. GPT-2's own encoder.json has 1 MB."""
+"""Bytes of the other files at most, unpacked. GPT-2's own encoder.json has 1 MB."""
 
 BLOCK = 1 << 20
 HINT = "Get the bundle again, or export it again."
@@ -61,12 +61,12 @@ HINT = "Get the bundle again, or export it again."
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle says of itself.
+    """A bundle's description of itself.
 
     Attributes:
-        name: the voice's.
-        step: of its weights; None for a base model.
-        files: SHA-256 of every other file.
+        name: the voice's name.
+        step: the step of its weights; None for a base model.
+        files: the SHA-256 of every other file, by name.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Manifest:
 
 
 def plain_name(name: str) -> str:
-    """A name that is a file's on any machine.
+    """Return a name that a file can have on any machine.
 
     >>> plain_name("../my run: 2")
     'my run- 2'
@@ -84,10 +84,10 @@ def plain_name(name: str) -> str:
 
 
 def open_bundle(path: Path, reporter: Reporter | None = None) -> ModelDir:
-    """The model in a bundle, unpacked where it has not been yet, which `reporter` is told of.
+    """Return the model in a bundle, unpacking it the first time, which `reporter` hears of.
 
     Raises:
-        ModelError: it is no bundle, or a damaged or hostile one; nothing is unpacked then.
+        ModelError: the file is not a bundle, or a damaged or hostile one; nothing is unpacked then.
         ResourceError, UsageError: the cache directory is full or cannot be written to.
     """
     with _reading(path) as file:
@@ -97,7 +97,7 @@ def open_bundle(path: Path, reporter: Reporter | None = None) -> ModelDir:
             manifest = _manifest(archive, entries)
             place = home / manifest.name
             if not place.is_dir():
-                with _only_one(home):
+                with _lock(home):
                     if not place.is_dir():
                         if reporter:
                             reporter.say(f"Unpacking {shown(path)}, once")
@@ -106,10 +106,10 @@ def open_bundle(path: Path, reporter: Reporter | None = None) -> ModelDir:
 
 
 def peek(path: Path) -> Manifest:
-    """What a bundle says of itself, without a look at its files.
+    """Read the manifest of a bundle, without checking its files.
 
     Raises:
-        ModelError: it is no bundle, or not all of one.
+        ModelError: the file is not a bundle, or is incomplete.
     """
     with _reading(path) as file, zipfile.ZipFile(file) as archive:
         return _manifest(archive, _entries(archive))
@@ -127,7 +127,7 @@ def _reading(path: Path) -> Iterator[_Bounded]:
 
 
 class _Bounded(io.BufferedReader):
-    """A file of which at most `BLOCK` bytes are read at once, so that no list of names fills the memory."""
+    """A file that refuses to read more than `BLOCK` bytes at once: a list of names could be gigabytes."""
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size if size is not None and 0 <= size <= BLOCK else BLOCK + 1)
@@ -137,7 +137,7 @@ class _Bounded(io.BufferedReader):
 
 
 def _digest(path: Path, file: io.BufferedReader) -> str:
-    """SHA-256 of a bundle, remembered until somebody writes to it: reading all of it takes long."""
+    """Return the SHA-256 of a bundle, remembered until its stamp changes: reading all of it takes long."""
     known = _cache() / "known" / hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
     status = os.fstat(file.fileno())
     stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
@@ -155,10 +155,10 @@ def _digest(path: Path, file: io.BufferedReader) -> str:
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """The archive's files by name.
+    """Return the archive's files by name.
 
     Raises:
-        ValueError: there is one that a bundle does not have, or not of this kind or size.
+        ValueError: a file has a name, kind or size that no bundle has; or one is missing.
     """
     found: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
@@ -182,10 +182,10 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> Manifest:
-    """What the manifest says, as far as it can be compared with the archive's list of files.
+    """Read the manifest, and compare it with the archive's list of files.
 
     Raises:
-        ValueError: it is no manifest, or not this archive's.
+        ValueError: it is not a manifest, or not this archive's.
     """
     read = _json(archive.read(entries[MANIFEST]), MANIFEST)
     if read.get("format") != FORMAT:
@@ -210,15 +210,15 @@ def _manifest(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> 
 def _unpack(
     archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], manifest: Manifest, place: Path
 ) -> None:
-    """Make a model directory of a bundle, complete or not at all.
+    """Turn a bundle into a model directory, complete or not at all.
 
     Raises:
-        ValueError: a file is not what the manifest says, or they do not fit together.
+        ValueError: a file is not what the manifest says, or the files do not fit together.
         ResourceError, UsageError: the directory cannot be written.
     """
     for leftover in place.parent.glob(".*.part"):  # a killed process's: this one alone holds the lock
         shutil.rmtree(leftover, ignore_errors=True)
-    needed = 3 * entries[WEIGHTS].file_size  # half precision, and single beside it
+    needed = 3 * entries[WEIGHTS].file_size  # float16, and for a moment float32 next to it
     if shutil.disk_usage(place.parent).free < needed:
         raise ResourceError(
             f"unpacking this voice needs {needed / 1e9:.1f} GB",
@@ -231,7 +231,7 @@ def _unpack(
         model = ModelDir(directory)
         _check(model)
         weights = BASE_WEIGHTS if manifest.step is None else f"model-{manifest.step}"
-        _restore_apart(model, weights)
+        _write_checkpoint(model, weights)
         model.point_to(weights)
 
 
@@ -246,10 +246,10 @@ def _copy(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, expecte
 
 
 def _check(model: ModelDir) -> None:
-    """Refuse what would trip a reader later on.
+    """Refuse now what would fail, or mislead, when the model is used.
 
     Raises:
-        ValueError: a file is not in order.
+        ValueError: a file is damaged, or does not fit the others.
     """
     try:
         hparams, tokenizer = model.hparams(), Tokenizer.load(model.path)
@@ -286,19 +286,23 @@ def _json(content: bytes, name: str) -> dict[str, Any]:
     return read
 
 
-def _restore_apart(model: ModelDir, name: str) -> None:
-    """`_restore`, with TensorFlow to write the weights."""
+def _write_checkpoint(model: ModelDir, name: str) -> None:
+    """Turn weights.safetensors into the checkpoint `name`, in a child process: that takes TensorFlow.
+
+    Raises:
+        ResourceError, UsageError: it cannot be written.
+    """
     try:
-        with_tensorflow(functools.partial(_restore, model, name))
+        with_tensorflow(functools.partial(_convert_to_checkpoint, model, name))
     except Died as died:
         raise ResourceError(f"the weights could not be unpacked: {died}", path=model.path) from died
 
 
 def _check_weights(path: Path, hparams: Hparams) -> None:
-    """Refuse weights of another model, before any of them is read.
+    """Compare the weights' names, shapes and types with the model's sizes, before any of them is read.
 
     Raises:
-        ValueError: they are not those of a model of these sizes.
+        ValueError: they are those of another model.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -318,8 +322,8 @@ def _check_weights(path: Path, hparams: Hparams) -> None:
         raise ValueError(f"{WEIGHTS}: {error}") from error
 
 
-def _restore(model: ModelDir, name: str) -> None:
-    """Write the weights as the checkpoint that every engine reads, in place of the bundle's own file.
+def _convert_to_checkpoint(model: ModelDir, name: str) -> None:
+    """Replace weights.safetensors by the checkpoint that every engine reads, in float32.
 
     Raises:
         ResourceError, UsageError: they cannot be written.
@@ -339,8 +343,8 @@ def _cache() -> Path:
 
 
 @contextlib.contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Hold the right to unpack into `home`; the operating system lets go when the process ends.
+def _lock(home: Path) -> Iterator[None]:
+    """Hold the lock of a directory to unpack into, made if need be; it ends with the process.
 
     Raises:
         ResourceError, UsageError: the directory cannot be made.

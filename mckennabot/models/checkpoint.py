@@ -124,7 +124,7 @@ class ModelDir:
         return self.path.name
 
     def hparams(self) -> Hparams:
-        """The model's sizes.
+        """Read the model's sizes.
 
         Raises:
             ModelError: hparams.json is missing or damaged.
@@ -157,7 +157,7 @@ class ModelDir:
         write_atomic(self.path / "hparams.json", json.dumps(asdict(hparams)) + "\n")
 
     def steps(self) -> list[int]:
-        """The steps whose weights are here and complete, in order; none for a base model."""
+        """List the steps whose weights are here and complete, in order; none for a base model."""
         found = (re.fullmatch(r"model-(\d+)\.index", p.name) for p in self.path.glob("model-*.index"))
         steps = (int(match[1]) for match in found if match)
         return sorted(step for step in steps if self._complete(f"model-{step}"))
@@ -179,7 +179,7 @@ class ModelDir:
             raise Gone(f"the run has lost {name}", path=self.path, hint=hint) from error
 
     def weights(self, which: str | int | None = None) -> Path:
-        """The prefix of the weights to use, such as ``checkpoints/run1/model-1000``.
+        """Return the prefix of the weights to use, such as ``checkpoints/run1/model-1000``.
 
         Args:
             which: a step, ``best``, ``latest``, or None for what the pointer file names.
@@ -217,7 +217,7 @@ class ModelDir:
         raise ModelError(f"no checkpoint {which!r} (steps there: {there})", path=self.path)
 
     def pointer(self) -> str | None:
-        """The name that TensorFlow's pointer file holds, without its directory; None where there is none."""
+        """Return the name in TensorFlow's pointer file, without its directory; None if there is none."""
         try:
             text = read_text(self.path / "checkpoint")
         except (FileNotFoundError, ModelError):
@@ -228,7 +228,7 @@ class ModelDir:
         return Path(match[1]).name if match and match[1] in (known or [match[1]]) else None
 
     def pointer_problem(self) -> str | None:
-        """What is wrong with a run's pointer file; None where it names weights that are here."""
+        """Say what is wrong with a run's pointer file; None if it names weights that are here."""
         name = self.pointer()
         if not self.steps() or (name is not None and self._complete(name)):
             return None
@@ -242,7 +242,7 @@ class ModelDir:
         )
 
     def run_info(self) -> dict[str, Any]:
-        """What run.json says; empty for a base model and for a run of gpt-2-simple's own.
+        """Read run.json; empty for a base model and for a run of gpt-2-simple's own.
 
         Raises:
             ModelError: it is there and damaged, or a later version wrote it.

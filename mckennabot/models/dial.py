@@ -1,9 +1,8 @@
-"""The style dial: models on the line from a base model through the run that was tuned from it.
+"""Mixes a run's weights with those of its base model: the style dial.
 
-The weights at X are base + X (tuned - base): 0 is the base, 1 the run as trained, and above 1 there is more
-of the author than the run has learnt. Fine-tuned weights stay close enough to their base for everything
-between to work as a model of its own (arXiv 2211.12092), and a little before 1 it often predicts the author
-better than the run itself does.
+The weights at X are base + X (tuned - base): 0 is the base, 1 the run as trained, and above 1 exaggerates
+what the run has learnt. Fine-tuned weights stay close enough to their base for every mixture to be a working
+model (arXiv 2211.12092), and a little below 1 it often predicts the author better than the run itself does.
 
 A run remembers its base in run.json, by name, place and a digest of its weights, so that a model of the same
 name but other weights is never mixed in.
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from mckennabot.models.weights import Array
 
 AS_TRAINED = 1.0
+"""The place of the run itself."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def remember(name: str, base: ModelDir) -> dict[str, str]:
 
 
 def digest(weights: Path) -> str:
-    """Name exactly these weights: TensorFlow's index file holds a checksum of each tensor.
+    """Return a digest of these weights: TensorFlow's index file holds a checksum of each tensor.
 
     Raises:
         ModelError: the index cannot be read.
@@ -84,7 +84,7 @@ def digest(weights: Path) -> str:
 
 
 def find_base(run: ModelDir) -> Path:
-    """Find the weights that a run began with: beside the run, where they were, or in the package.
+    """Find the weights that a run began with: next to the run, where they were then, or in the package.
 
     Raises:
         ModelError: the run has no base, or its base is gone or has changed.
@@ -101,7 +101,7 @@ def find_base(run: ModelDir) -> Path:
         small.unpack(run.path.parent)
     places = [place for place in (beside, Path(known["path"])) if (place / "hparams.json").is_file()]
     if not places and (bundle := Path(known["name"])).is_file():
-        places = [open_bundle(bundle).path]  # whose unpacked copy has been cleared away
+        places = [open_bundle(bundle).path]  # its unpacked copy has been deleted from the cache
     for place in places:
         for weights in _all_weights(ModelDir(place)):
             if digest(weights) == known["digest"]:
@@ -120,6 +120,6 @@ def find_base(run: ModelDir) -> Path:
 
 
 def _all_weights(model: ModelDir) -> list[Path]:
-    """Every checkpoint in a directory; a run may have been the base, and have been trained on since."""
+    """List every checkpoint in a directory; a base may itself be a run that was trained on since."""
     names = [BASE_WEIGHTS, *(f"model-{step}" for step in model.steps())]
     return [model.path / name for name in names if (model.path / f"{name}{INDEX_SUFFIX}").is_file()]

@@ -1,4 +1,4 @@
-"""The model that a name means: a base model, a run or a bundle."""
+"""Finds the model that a name means: a base model, a run or a bundle."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mckennabot.system.stored import is_file
 
 
 def find_model(checkpoints: Path, name: str, reporter: Reporter | None = None) -> ModelDir:
-    """The base model or run called `name`: a directory or bundle in `checkpoints`, or the path of one.
+    """Find the base model or run called `name`: a directory or bundle in `checkpoints`, or the path of one.
 
     Raises:
-        ModelError: it is not there; the message lists what is.
+        ModelError: there is none; the message lists those that there are.
     """
     for path in (checkpoints / name, Path(name)):
         if is_file(path / "hparams.json"):
@@ -27,13 +27,13 @@ def find_model(checkpoints: Path, name: str, reporter: Reporter | None = None) -
 
 
 def models(checkpoints: Path) -> list[ModelDir]:
-    """Every finished (not hidden) model directory in `checkpoints`, the one written to last at the end."""
+    """List the finished (not hidden) model directories in `checkpoints`, that written to last at the end."""
     found = [ModelDir(path.parent) for path in checkpoints.glob("[!.]*/hparams.json")]
     return sorted(found, key=lambda model: (_last_written(model), model.name))
 
 
 def latest_run(checkpoints: Path) -> ModelDir:
-    """The run trained last.
+    """Find the run that was trained last.
 
     Raises:
         ModelError: there is no run; the hint says how to make one.

@@ -1,4 +1,4 @@
-"""What lies in the checkpoint directory: base models, runs, bundles, broken-off fetches, and their damage."""
+"""Lists what is in a checkpoint directory: base models, runs, bundles, partial fetches, and their damage."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ class Entry:
 
 
 def inventory(checkpoints: Path, *, thorough: bool = False) -> Iterator[Entry]:
-    """Everything in a checkpoint directory, by name.
+    """Yield everything in a checkpoint directory, by name.
 
     Args:
-        checkpoints: where base models and runs lie; nothing there is no error.
+        checkpoints: where base models and runs lie; it need not exist.
         thorough: read every tensor, which takes TensorFlow and some seconds a model.
 
     Raises:
@@ -148,7 +148,7 @@ def _entry(model: ModelDir, thorough: bool) -> Entry:
 
 
 def _other_damage(model: ModelDir) -> Iterator[str]:
-    """What is wrong with files that only going on with a run, or comparing texts with its corpus, needs."""
+    """Yield damage of files that only continuing a run, or comparing texts with its corpus, needs."""
     checks: list[Callable[[], object]] = [lambda: _load_index(model.path), lambda: _read_metrics(model.path)]
     if os.path.lexists(model.path / HELD_OUT):
         checks.append(lambda: model.verify(HELD_OUT))

@@ -1,4 +1,4 @@
-"""``small``: the base model that comes with the package, unpacked where a downloaded one would lie.
+"""Unpacks ``small``, the base model that comes with the package, to where a downloaded one would lie.
 
 The package holds its weights as float16 arrays under OpenAI's names; ``checkpoints/small`` has them in
 float32, in TensorFlow's format, like any other base model.
@@ -26,12 +26,12 @@ WEIGHTS = "weights.npz"
 
 
 def is_packaged() -> bool:
-    """Whether this installation comes with it."""
+    """Return whether this installation comes with it."""
     return (PACKAGED / "hparams.json").is_file()
 
 
 def unpack(checkpoints: Path) -> ModelDir:
-    """The model in `checkpoints`, unpacked from the package if it is not there yet.
+    """Return the model in `checkpoints`, unpacking it from the package if it is not there yet.
 
     Raises:
         ModelError: this installation comes without it, or it is damaged.
@@ -77,7 +77,7 @@ def _write(model: ModelDir) -> None:
 
 
 def read() -> Mapping[str, Any]:
-    """The packaged weights by OpenAI's names, float32.
+    """Return the packaged weights by OpenAI's names, float32.
 
     Raises:
         ModelError: they are missing or damaged.

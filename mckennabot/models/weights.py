@@ -1,4 +1,4 @@
-"""GPT-2's tensors in a TensorFlow checkpoint, under OpenAI's names and shapes.
+"""Reads and writes GPT-2's tensors in a TensorFlow checkpoint, under OpenAI's names and shapes.
 
 With E = n_embd, C = n_ctx, V = n_vocab, and one group for each layer i:
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def shapes(hparams: Hparams) -> dict[str, tuple[int, ...]]:
-    """Every variable of a GPT-2 of these sizes, and its shape."""
+    """Return every variable of a GPT-2 of these sizes, and its shape."""
     e = hparams.n_embd
     norm: dict[str, tuple[int, ...]] = {"g": (e,), "b": (e,)}
     layer: dict[str, dict[str, tuple[int, ...]]] = {
@@ -54,7 +54,7 @@ def shapes(hparams: Hparams) -> dict[str, tuple[int, ...]]:
 
 
 def parameters(hparams: Hparams) -> int:
-    """How many numbers a GPT-2 of these sizes holds, without listing its layers one by one."""
+    """Count the numbers in a GPT-2 of these sizes; n_layer may be absurd, so layers are not listed."""
     none, one = (
         sum(math.prod(shape) for shape in shapes(replace(hparams, n_layer=layers)).values())
         for layers in (0, 1)
@@ -63,7 +63,7 @@ def parameters(hparams: Hparams) -> int:
 
 
 def random_weights(hparams: Hparams, seed: int) -> dict[str, Array]:
-    """A random start as GPT-2 had it: N(0, 0.02), residual projections scaled by 1/sqrt(2 n_layer)."""
+    """Return random weights as GPT-2 had: N(0, 0.02), residual projections scaled by 1/sqrt(2 n_layer)."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
@@ -89,7 +89,7 @@ def read_weights(
     Args:
         prefix: of the checkpoint's files.
         hparams: the model's sizes.
-        hint: the way on, for the error.
+        hint: what the error suggests.
 
     Raises:
         ModelError: a tensor is missing, damaged, or of another shape than `hparams` says.
@@ -97,8 +97,8 @@ def read_weights(
     _require_size(prefix, hparams, hint)
     with _reading(prefix, hint) as reader:
         stored = reader.get_variable_to_shape_map()
-        more = re.compile(r"model/h(\d+)/")
-        layers = {int(match[1]) for name in stored if (match := more.match(name))}
+        layer = re.compile(r"model/h(\d+)/")
+        layers = {int(match[1]) for name in stored if (match := layer.match(name))}
         if len(layers) > hparams.n_layer:
             raise ModelError(
                 f"the weights have {len(layers)} layers, and hparams.json says {hparams.n_layer}",
@@ -115,7 +115,7 @@ def read_weights(
 
 
 def _require_size(prefix: Path, hparams: Hparams, hint: str) -> None:
-    """Refuse sizes that the file cannot hold before anything is made that large."""
+    """Refuse sizes that the file cannot hold, before anything that large is allocated."""
     data, needed = prefix.with_name(prefix.name + DATA_SUFFIX), 4 * parameters(hparams)
     _require_file(data, hint)
     try:
@@ -129,7 +129,7 @@ def _require_size(prefix: Path, hparams: Hparams, hint: str) -> None:
 
 
 def read_tensors(prefix: Path, hint: str = "Use another --checkpoint.") -> Iterator[tuple[str, Any]]:
-    """Yield the name and values of every tensor in a checkpoint; the hint is the error's.
+    """Yield the name and values of every tensor in a checkpoint; an error suggests `hint`.
 
     Raises:
         ModelError: it is missing or damaged.
@@ -194,7 +194,7 @@ def write_tensors(prefix: Path, tensors: Mapping[str, Any]) -> None:
 
 
 def _as_os_error(error: Any, path: Path) -> OSError:
-    """TensorFlow's own error for a failed write, as the operating system's."""
+    """Turn TensorFlow's error for a failed write into the operating system's."""
     tf = import_tensorflow()
     full = isinstance(error, tf.errors.ResourceExhaustedError) or "No space" in error.message
     closed = isinstance(error, tf.errors.PermissionDeniedError)

@@ -1,4 +1,4 @@
-"""Of several drafts, the one that talks most like the author."""
+"""Chooses, of several drafts, the one most like the author."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mckennabot.generate.sampler import Sample
 
 
 def best_of(events: Iterable[Any], count: int, rank: Callable[[Sample], float]) -> Iterator[Sample]:
-    """Yield the highest-ranking of each `count` consecutive texts, when all of them are there.
+    """Yield the highest-ranking of each `count` consecutive texts, once all of them are complete.
 
     Args:
         events: texts, in any order, among others that are left out.
         count: drafts for each text.
-        rank: says how good one is.
+        rank: higher for a better draft.
     """
     drafts: dict[int, list[tuple[float, int, Sample]]] = {}
     for event in events:

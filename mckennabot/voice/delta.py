@@ -1,4 +1,4 @@
-"""Cosine Delta: how alike two texts use the words that nobody chooses.
+"""Computes Cosine Delta: how alike two texts use function words, which nobody chooses consciously.
 
 Frequencies of function words are taken as deviations from how English prose has them on average, in
 standard deviations; two texts are as alike as the directions of their deviations (Evert et al., Digital
@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LEAST = 2500
-"""Words that a text needs."""
+"""Words that a text needs: below some thousand, chance differences are larger than those of style."""
 
 
 def cosine_delta(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """The distance between two texts, given as counts of all their words."""
+    """Return the distance, 0 to 2, between two texts, given as counts of all their words."""
     import numpy as np
 
     means, deviations = _english()
@@ -34,6 +34,6 @@ def cosine_delta(one: Mapping[str, int], other: Mapping[str, int]) -> float:
 
 @functools.cache
 def _english() -> tuple[dict[str, float], dict[str, float]]:
-    """Mean and standard deviation of each function word's share."""
+    """Return mean and standard deviation of each function word's share in English prose."""
     table = json.loads(Path(__file__).with_name("function_words.json").read_text(encoding="utf-8"))
     return {word: mean for word, (mean, _) in table.items()}, {word: dev for word, (_, dev) in table.items()}

@@ -1,4 +1,4 @@
-"""Two models read a text: a run, and the base model that it began with."""
+"""Reads a text with two models: a run, and the base model that it began with."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 PRECISION = "float32"
-"""int8 errs by about as much as the two models differ."""
+"""int8's error is about as large as the difference between the two models."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a text reads, token by token.
+    """What each token of a text costs both models.
 
     Attributes:
         ends: characters [n] of the text before the end of each token.
         run: nats [n] that each token costs the run.
         base: nats [n] that it costs the base; None where the run has none.
-        bytes: of the text.
+        bytes: the length of the text in UTF-8.
     """
 
     ends: npt.NDArray[np.int64]
@@ -43,10 +43,10 @@ class Reading:
 
 
 class Reader(Protocol):
-    """A model that reads: `CTranslate2Engine`, or what stands before one."""
+    """A model that reads: `CTranslate2Engine`, or a wrapper around one."""
 
     def losses(self, rows: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Cross-entropy in nats of each row's tokens but the first."""
+        """Return the cross-entropy, in nats, of each row's tokens but the first."""
 
 
 class Judge:
@@ -71,7 +71,7 @@ class Judge:
 
         ids = self.tokenizer.encode(text)
         lengths = [len(self.tokenizer.token_bytes(i)) for i in ids]
-        # A token may end within a character: it counts as read where its last whole one ends.
+        # A token may end inside a character: its end is then that of its last whole character.
         whole = np.cumsum([int(byte & 0xC0 != 0x80) for byte in text.encode("utf-8")])
         ends = whole[np.maximum(np.cumsum(lengths) - 1, 0)] if ids else np.zeros(0, np.int64)
         return Reading(
@@ -100,7 +100,7 @@ def open_judge(source: Source, reporter: Reporter) -> Iterator[Judge]:
     """Load a run as it was trained, and its base.
 
     Raises:
-        ModelError: the run is damaged, or its base is gone or another.
+        ModelError: the run is damaged, or its base is gone or has changed.
         ResourceError: memory or disk space ran out.
     """
     hparams, tokenizer = source.model.hparams(), Tokenizer.load(source.model.path)

@@ -1,8 +1,9 @@
-"""Where a model lies when it has several devices: on one machine, or on those of a whole job.
+"""Lays a model out over several devices: those of one machine, or of a whole job.
 
-Windows are shared out over all devices. So is each matrix with its moments and its gradient: a device
-keeps a slice along axis 1, of [1, in, out] as of [tokens, width], and sees the whole only where it computes
-with it. Vectors are whole everywhere. Keras keeps the mesh and the variables' layouts; JAX does the rest.
+Windows are shared out over all devices. So is each matrix with its moments and its gradient (as in ZeRO-3,
+arXiv 1910.02054): a device keeps a slice along axis 1, of [1, in, out] as of [tokens, width], and gathers
+the whole only to compute with it. Vectors are whole everywhere. Keras keeps the mesh and the variables'
+layouts; JAX does the rest.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ AXES = ("replica", "shard")
 """The mesh: the slices of one copy of the model lie along `shard`, the copies along `replica`."""
 
 CUT = 1
-"""The axis along which matrices are cut; its length is a multiple of the width in all of them."""
+"""The axis along which matrices are cut; in all of them its length is a multiple of n_embd."""
 
 
 def count(asked: int | None) -> int:
-    """The devices that each process trains with: all that are there, or as many as are asked for.
+    """Return how many devices each process trains with: all of them, or as many as are asked for.
 
     Raises:
-        UsageError: there are fewer, or Keras's backend is one that has only one here.
+        UsageError: there are fewer, or Keras's backend trains on one only.
     """
     if import_keras().backend.backend() != "jax":
         if (asked or 1) > 1:
@@ -51,11 +52,11 @@ def distribute(hparams: Hparams, each: int, values: Iterable[tuple[str, Any]]) -
 
     Args:
         hparams: the sizes.
-        each: as `count` has it.
+        each: devices of every process, as `count` returns them.
         values: the model's variables by name.
 
     Returns:
-        The variables, each where it belongs, one after another.
+        The variables, each put on its devices as it is read.
     """
     keras = import_keras()
     if keras.backend.backend() != "jax":
@@ -79,15 +80,15 @@ def _by_process() -> list[list[Any]]:
 
 
 def _layout(rank: int) -> tuple[str | None, ...]:
-    """The mesh's axis for each axis of a tensor."""
+    """Return the mesh's axis for each axis of a tensor; None for one that is not cut."""
     return tuple("shard" if axis == CUT else None for axis in range(rank))
 
 
 class Mesh:
-    """The mesh that Keras was given; else one device.
+    """The mesh that Keras was given, or one device.
 
     Attributes:
-        mine: devices in it of this process.
+        mine: how many of its devices are this process's.
     """
 
     def __init__(self) -> None:
@@ -102,13 +103,13 @@ class Mesh:
         self._replicate = jax.jit(lambda value: value, out_shardings=self.sharding(()))
 
     def sharding(self, layout: Sequence[Any]) -> Any:
-        """JAX's description of a layout: an axis of the mesh, or both, or None for each of a tensor's."""
+        """Return JAX's sharding for a layout: an axis of the mesh, both or None for each of a tensor's."""
         import jax
 
         return jax.sharding.NamedSharding(self._mesh, jax.sharding.PartitionSpec(*layout))
 
     def cut(self, value: Any) -> Any:
-        """A weight or moment that every process has, in slices on their devices."""
+        """Put a weight or moment that every process has on the devices, in slices."""
         import jax
 
         sharding = self.sharding(_layout(np.ndim(value)))
@@ -118,25 +119,25 @@ class Mesh:
         return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
 
     def whole(self, value: Any) -> Any:
-        """What `cut` has cut, in each process's memory; all have to call it."""
+        """Return what `cut` has cut as one array in each process's memory; every process has to call it."""
         if not value.is_fully_addressable:
             value = self._replicate(value).addressable_data(0)
         return np.asarray(value)
 
     def share(self, rows: Any, axis: int) -> Any:
-        """Rows along `axis`, shared out over all devices; each process gives its own."""
+        """Share rows along `axis` out over all devices; each process gives its own."""
         import jax
 
         sharding = self.sharding((*[None] * axis, AXES))
         return jax.make_array_from_process_local_data(sharding, rows)
 
     def compile(self, function: Callable[..., Any], inputs: Any, outputs: Any) -> Callable[..., Any]:
-        """`function` as each device computes it with its own slices and rows, for all of them.
+        """Compile `function` to run on every device with that device's own slices and rows.
 
         Args:
             function: may use `gather`, `mean` and `total` below.
-            inputs: the layout of each argument, of `Mesh.sharding`; of a dictionary, one for each entry.
-            outputs: of what is returned.
+            inputs: the sharding of each argument, from `sharding`; for a dictionary, one for each entry.
+            outputs: the sharding of what is returned.
         """
         import jax
 
@@ -149,9 +150,9 @@ class Mesh:
 
 
 def gather(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """Inside `Mesh.compile`: weights with their matrices whole, out of all devices' slices.
+    """Gather matrices from all devices' slices; only inside `Mesh.compile`.
 
-    What flows back to a matrix is the sum over these devices, cut in slices again.
+    The gradient of a matrix is summed over these devices, and cut into slices again.
     """
     import jax
 
@@ -180,7 +181,7 @@ def _gather() -> Any:
 
 
 def mean(gradients: Any) -> Any:
-    """Inside `Mesh.compile`: the mean over all devices of losses, and of gradients as `gather` sums them."""
+    """Average losses, and gradients as `gather` sums them, over all devices; only inside `Mesh.compile`."""
     import jax
 
     def each(value: Any) -> Any:
@@ -192,7 +193,7 @@ def mean(gradients: Any) -> Any:
 
 
 def total(value: Any) -> Any:
-    """Inside `Mesh.compile`: the sum over all devices."""
+    """Sum over all devices; only inside `Mesh.compile`."""
     import jax
 
     return jax.lax.psum(value, AXES)

@@ -1,6 +1,6 @@
-"""A job's process works in a child, since JAX aborts it as soon as it learns that another is gone.
+"""Lets a job's process work in a child, since JAX aborts it as soon as it learns that another is gone.
 
-Its end, whatever it is, becomes an error like any other; see `mckennabot.system.supervisor`.
+However the child ends, it becomes an error like any other; see `mckennabot.system.supervisor`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LOST_ERROR = ResourceError(
 
 
 def lost() -> ResourceError:
-    """The error for a process that another has left alone; a child ends with it, so that it is said once."""
+    """Return the error for a lost process; a child ends instead, so that its parent reports it once."""
     if supervisor.in_child():
         os._exit(supervisor.LEFT_ALONE)
     atexit.register(os._exit, ResourceError.exit_code)  # JAX would wait for the other
@@ -27,10 +27,10 @@ def lost() -> ResourceError:
 
 
 def work_in_child() -> None:
-    """Go on in a child process, where the system has them; the parent ends as that does.
+    """Continue in a child process, if the system can fork; the parent ends as the child does.
 
     Raises:
-        ResourceError: in the parent, for a child that could not say why it ended.
+        ResourceError: in the parent, if the child could not say why it ended.
     """
     if not supervisor.supported():
         return

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one line for each step, cut back to the last save when a run is continued."""
+"""Keeps metrics.jsonl: one line for each step, cut back to the last save when a run is continued."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mckennabot.system import stored
 from mckennabot.system.files import write_atomic, write_error
 
 MOST = 4 << 30
-"""Bytes; a million steps take a quarter of a gigabyte."""
+"""Bytes of a file at most; a million steps take a quarter of a gigabyte."""
 
 _IS_STEP = stored.integer(0, 2**62)
 _IS_NUMBER = stored.number()
 
 
 class Metrics:
-    """The run's record.
+    """Writes metrics.jsonl.
 
     A line holds step, loss (nats per token), learning_rate, tokens (so far), seconds (of training so far)
     and tokens_per_second; where the step was validated, val_loss and val_perplexity too.
@@ -58,18 +58,18 @@ class Metrics:
         self._line = {}
 
     def close(self) -> None:
-        """Close the file, what is not flushed left out."""
+        """Close the file; a line that was not flushed is dropped."""
         self._file.close()
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of a metrics.jsonl; none where there is no file.
+    """Read the lines of a metrics.jsonl; none if there is no file.
 
-    Lines that are none are left out: a killed process leaves half a last one, and a damaged one costs
-    nothing but its point in the figure.
+    Lines that do not parse are left out: a killed process leaves half a last one, and a damaged one costs
+    only its point in the figure.
 
     Raises:
-        ModelError: something else than a file is there, or it cannot be read.
+        ModelError: it is not a regular file, or cannot be read.
     """
     try:
         content = stored.read_bytes(path, MOST, "Delete it; what was logged so far is lost.")

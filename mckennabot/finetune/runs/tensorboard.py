@@ -1,4 +1,4 @@
-"""Event files that TensorBoard shows; TensorFlow writes them, TensorBoard itself is not needed for that."""
+"""Writes event files for TensorBoard, with TensorFlow alone: TensorBoard need not be installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP to one server: TLS verified, plain text only on loopback, failures in the user's words."""
+"""Speaks HTTP to one server: TLS verified, plain text only on loopback, failures explained to the user."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS, READ_SECONDS = 5, 20
 _REDIRECTS = 5
-_CHUNK = 16 * 1024  # what a stalled connection may lose
+_CHUNK = 16 * 1024
+"""Bytes read at a time; a connection that stalls loses at most these."""
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 
 
@@ -72,7 +73,7 @@ class Connection:
 
     @contextlib.contextmanager
     def get(self, url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
-        """The response to a GET, its status 200, 206 or 416, its body not yet read.
+        """Yield the response to a GET, its status 200, 206 or 416, its body not yet read.
 
         Raises:
             BrokenError, FetchError: at any time until the block ends.
@@ -110,7 +111,7 @@ class Connection:
 
 
 def body(response: requests.Response) -> Iterator[bytes]:
-    """A response's body as it is on the wire, in pieces."""
+    """Yield a response's body as it is on the wire, in pieces."""
     yield from response.raw.stream(_CHUNK, decode_content=False)
 
 
@@ -125,7 +126,7 @@ def _is_loopback(url: str) -> bool:
 
 
 def _shown(url: str) -> str:
-    """An address without the password that may be in it."""
+    """Return an address without the password that may be in it."""
     split = urlsplit(url)
     return f"{split.scheme}://{split.netloc.rpartition('@')[2]}"
 
@@ -152,7 +153,7 @@ def _status(code: int) -> str:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds from now, from a number or a date."""
+    """Read Retry-After, a number or a date, as seconds from now; None if it says nothing."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal():
         return float(value)
@@ -163,7 +164,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _explain(error: Exception, host: str) -> FetchError:
-    """What an exception of the HTTP libraries means."""
+    """Turn an exception of the HTTP libraries into one that a user understands."""
     import requests
     import urllib3
 
@@ -184,7 +185,7 @@ def _explain(error: Exception, host: str) -> FetchError:
 
 
 def _innermost(error: BaseException) -> str:
-    """The words of the exception at the bottom of a chain, on one line."""
+    """Return the message of the exception at the bottom of a chain, on one line."""
     while True:
         inner = (getattr(error, "reason", None), *error.args, error.__cause__)
         below = next((e for e in inner if isinstance(e, BaseException) and e is not error), None)

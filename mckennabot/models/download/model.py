@@ -1,4 +1,4 @@
-"""A base model: its six files, checked together before the directory takes its name.
+"""Fetches a base model: its six files, checked together before the directory takes its name.
 
 Until then they lie in ``checkpoints/.<name>.part/``, which survives a kill and is continued.
 """
@@ -43,9 +43,9 @@ _SOURCE = "source"
 def fetch(
     name: str, checkpoints: Path, base_url: str = BASE_URL, reporter: Reporter | None = None
 ) -> ModelDir:
-    """The base model `name` in `checkpoints`, fetched from `base_url` if it is not there yet.
+    """Return the base model `name` in `checkpoints`, fetching it from `base_url` if it is not there yet.
 
-    Where nothing answers at all, this fails at once; where something did, it is patient.
+    If no server answers at all, this fails at once; once one has answered, it tries again with patience.
 
     Args:
         name: one of `KNOWN`, or what a server other than OpenAI's calls a model of its own.
@@ -54,7 +54,7 @@ def fetch(
         reporter: takes what there is to say, and shows how far it is.
 
     Raises:
-        ModelError: it cannot be had, or what came is not a GPT-2; says what is kept for the next try.
+        ModelError: it cannot be fetched, or what came is not a GPT-2; says what is kept for the next try.
         ResourceError: too little disk space.
         UsageError: `base_url` or `checkpoints` cannot be used.
         Interrupted: by the user; what has come is kept.
@@ -98,10 +98,10 @@ def fetch(
 
 
 def _is_there(model: ModelDir) -> bool:
-    """Whether the directory has a model in it.
+    """Return whether the directory has a model in it.
 
     Raises:
-        ModelError: it has only some of one.
+        ModelError: it has only some of its files.
     """
     # TensorFlow's pointer is for others: ours find the weights without it.
     missing = [f for f in BASE_FILES if f != "checkpoint" and not (model.path / f).is_file()]
@@ -115,7 +115,7 @@ def _is_there(model: ModelDir) -> bool:
 
 
 def _begin(part: Path, base_url: str) -> None:
-    """Make the directory for what comes; what came from another server is no part of this model."""
+    """Make the directory for incoming files; delete those that came from another server."""
     part.mkdir(exist_ok=True)
     source = part / _SOURCE
     if source.is_file() and source.read_text(encoding="utf-8") == base_url:
@@ -148,7 +148,7 @@ def _transfer(
 
 
 def _expect(part: ModelDir, file: str, progress: Progress, length: int | None) -> None:
-    """Whether a file of this length can be right, and fits on the disk, before it is fetched."""
+    """Refuse a file before it is fetched, if it is too short for the model or too long for the disk."""
     if length is None:
         return
     if file == _DATA and length < _weight_bytes(part):

@@ -1,4 +1,4 @@
-"""One bar over all files of a model."""
+"""Shows one bar for all files of a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mckennabot.reporter import Bar
 
 
 class Progress:
-    """Bytes that are here, of bytes in all.
+    """Counts the bytes of a model that are here, of all its bytes.
 
     Args:
         bar: shows them.
@@ -19,18 +19,18 @@ class Progress:
         self._note = ""
 
     def expect(self, file: str, length: int) -> None:
-        """A file has `length` bytes."""
+        """Expect `length` bytes of a file."""
         self._lengths[file] = length
         self._bar.expect(sum(self._lengths.values()))
 
     def at(self, file: str, here: int) -> None:
-        """`here` bytes of a file are on this disk."""
+        """Note that `here` bytes of a file are on this disk."""
         known = here if file not in self._here else 0  # from an earlier try: no part of the pace
         self._here[file] = here
         self._bar.expect(sum(self._lengths.values()), known)
         self._bar.at(sum(self._here.values()), self._note)
 
     def checking(self) -> None:
-        """Everything is here, and is being read."""
+        """Note that everything is here and is being checked."""
         self._note = "checking"
         self._bar.at(sum(self._here.values()), self._note)

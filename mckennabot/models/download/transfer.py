@@ -1,4 +1,4 @@
-"""One file over HTTP: continued where it broke off, tried again with patience, its length and MD5 checked.
+"""Fetches one file over HTTP: continues a broken transfer, retries with patience, checks length and MD5.
 
 While `FILE` is under way, `FILE.part` holds its beginning and `FILE.json` what the server said of it, so
 that a later attempt, after a kill too, can ask for the rest of the very same file.
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 
 _TRIES = 6
 _LONGEST_WAIT = 120.0
+"""Seconds that a server may ask to wait before the fetch is given up."""
 _PROGRESS = 64 * 1024
-"""Bytes gained that make it worth starting the count of tries again."""
+"""Bytes gained after which the count of tries starts again."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What the server said of a file.
+    """A file as the server's headers describe it.
 
     Attributes:
         length: bytes; None where it did not say.
@@ -47,7 +48,7 @@ class Origin:
 
     @classmethod
     def of(cls, response: requests.Response) -> Origin:
-        """From the headers of a whole file."""
+        """Read the headers of a response that carries the whole file."""
         headers = response.headers
         length, etag = headers.get("content-length", ""), headers.get("etag", "")
         return cls(
@@ -58,7 +59,7 @@ class Origin:
 
 
 class Transfer:
-    """The way of one file to this disk.
+    """Brings one file to this disk.
 
     Args:
         connection: to the server.
@@ -159,7 +160,7 @@ class Transfer:
         self._origin_file.unlink()
 
     def forget(self) -> None:
-        """Remove what has come."""
+        """Remove what has been fetched so far."""
         self._part.unlink(missing_ok=True)
         self._origin_file.unlink(missing_ok=True)
 
@@ -176,7 +177,7 @@ class Transfer:
 
 
 def _continues(response: requests.Response, here: int, origin: Origin) -> bool:
-    """Whether a response is the rest, from byte `here`, of the file that `origin` describes."""
+    """Return whether a response is the rest, from byte `here`, of the file that `origin` describes."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
     if response.status_code != 206 or match is None or int(match[1]) != here:
         return False
