@@ -1,4 +1,4 @@
-r"""The corpus file: segments of paragraphs, and the text that stands for them.
+r"""Read and write corpus files: segments of paragraphs as text.
 
 One paragraph per line, a blank line between paragraphs, ``<|endoftext|>`` alone on a line between
 segments. The lines of a stanza are consecutive lines, and stay one paragraph with its line breaks:
@@ -24,26 +24,26 @@ SEPARATOR = "<|endoftext|>"
 SUFFIXES = (".txt",)
 
 Segment = Sequence[str]
-"""Paragraphs in order; a chapter's heading is the first. A paragraph of verse holds newlines."""
+"""Paragraphs in order, a chapter's heading first. A paragraph of verse has newlines in it."""
 
 
 def render(segments: Iterable[Segment]) -> str:
-    """The text of a corpus file, NFC, ending in a newline; segments without paragraphs vanish."""
+    """Return the text of a corpus file, in NFC, with a newline at its end, without empty segments."""
     bodies = ("\n\n".join(neutralise(p) for p in segment if p.strip()) for segment in segments)
     return unicodedata.normalize("NFC", f"\n\n{SEPARATOR}\n\n".join(b for b in bodies if b) + "\n")
 
 
 def parse(text: str) -> list[list[str]]:
-    """Segments of paragraphs; the inverse of `render`, and lenient about text written by hand.
+    """Return the segments of a corpus: the inverse of `render`, and lenient about text written by hand.
 
-    A separator counts wherever it stands: `render` lets none through from a book's own words, so
-    one inside a line was put there on purpose (gpt-2-simple's users do).
+    A separator counts anywhere, also inside a line: `render` lets none through from a book's own words, and
+    users of gpt-2-simple put them there on purpose.
     """
     return [paragraphs for part in split_segments(text) if (paragraphs := _paragraphs(part))]
 
 
 def split_segments(text: str) -> Iterator[str]:
-    """The texts between separators, stripped, empty ones left out."""
+    """Yield the texts between separators, stripped, without empty ones."""
     for part in text.split(SEPARATOR):
         if stripped := part.strip():
             yield stripped
@@ -54,18 +54,18 @@ def _paragraphs(segment: str) -> list[str]:
 
 
 def neutralise(paragraph: str) -> str:
-    """A paragraph whose words cannot be taken for a boundary between segments."""
+    """Return a paragraph with separators in it broken up, so that it stays within its segment."""
     return paragraph.replace(SEPARATOR, "<| endoftext |>")
 
 
 def find_corpora(paths: Iterable[Path]) -> tuple[list[Path], Found]:
-    """The corpus files behind files and directories, and what was found in the directories.
+    """Return the corpus files that paths stand for, and what was found in directories.
 
-    Of a directory the ``.txt`` count, in natural order, but for hidden ones and those about a project, such
-    as LICENSE.txt; a file that is named counts whatever it is called.
+    Of a directory all ``.txt`` files count, in natural order, but for hidden ones and those about a project,
+    such as LICENSE.txt; a file that is named counts whatever it is called.
 
     Raises:
-        InputError: a path is not there or cannot be read, or a directory holds no corpus.
+        InputError: a path does not exist or cannot be read, or a directory holds no corpus.
     """
     files: list[Path] = []
     found = Found()
@@ -91,7 +91,7 @@ EXTRACT_HINT = "Make one from a book with: mckennabot extract book.pdf"
 
 
 def refuse_other_than_text(path: Path) -> None:
-    """Make sure that a file is a corpus and no book, archive or markup that would be learned as it stands.
+    """Refuse a file that is not a corpus but a book, an archive or markup, which would be learned as it is.
 
     Raises:
         InputError: it cannot be read, or is something else by its suffix or its first bytes.
@@ -116,15 +116,15 @@ _BY_SUFFIX = {
 
 
 def extract_first(path: Path) -> str:
-    """The advice for a file that `extract` can make a corpus of."""
+    """Return the advice for a file that `extract` can make a corpus of."""
     return f"Make a corpus of it first: mckennabot extract {quoted(path)}"
 
 
 def read_text(path: Path) -> str:
-    """A corpus file's text, newlines made line feeds, a byte-order mark dropped.
+    """Return a corpus file's text, with line feeds for all newlines and without a byte-order mark.
 
     Raises:
-        InputError: the file cannot be read, or is not UTF-8 (the offset of the first bad byte is named).
+        InputError: the file cannot be read, or is not UTF-8 (the error names the first bad byte).
     """
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
@@ -135,7 +135,7 @@ def read_text(path: Path) -> str:
 
 
 def undecodable(path: Path, error: UnicodeDecodeError, offset: int = 0) -> InputError:
-    """What to tell the user of a file that is not UTF-8; `offset` is where the decoded bytes begin in it."""
+    """Return the error for a file that is not UTF-8; `offset` is where the decoded bytes begin in it."""
     return InputError(
         f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {offset + error.start}",
         path=path,

@@ -1,8 +1,8 @@
-"""Where each paragraph of a corpus stood in its book: ``book.txt.places`` beside ``book.txt``.
+"""Keep where each paragraph of a corpus stood in its book: ``book.txt.places`` next to ``book.txt``.
 
-`extract` writes it, and only what is shown depends on it: whoever reads a corpus does without where it is
-missing, damaged, or another corpus's. Each line is about one paragraph, which it knows by a digest of its
-text, so that an edited corpus loses only the places of the paragraphs that were edited:
+`extract` writes the file, and only what is shown depends on it: everything works without it, or with one that
+is damaged or belongs to another corpus. Each line is about one paragraph, identified by a digest of its text,
+so that an edited corpus loses only the places of the paragraphs that were edited:
 
     {"mckennabot": "places", "version": 1}
     {"digest": "5891b5b522d5df08", "page": 53, "label": "47", "chapter": "The Weather Inside the Word"}
@@ -28,7 +28,12 @@ from mckennabot.system.files import write_atomic
 
 VERSION = 1
 MOST_NAME = 255
-"""Bytes of a file's name; a text may have such a long one that there is none for its places."""
+"""Bytes that a file's name may have; a text with a longer one than that, less the suffix, has no places."""
+_DIGEST = 16
+"""Hexadecimal digits of a digest: one in 10^19, for books of some 10^4 paragraphs."""
+_MOST_PAGE = 1 << 31
+_MARK = b'{"mckennabot": "places"'
+"""How every file of places begins."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,10 @@ class Spot:
     """Where a paragraph begins in its book.
 
     Attributes:
-        page: of a PDF, counted from 1; None of a book without pages.
-        label: how that page is numbered in print, such as ``xii``; None where that is not known.
-        chapter: the heading it stands under; None before the first.
-        part: the file of an EPUB that it stands in.
+        page: page of a PDF, counted from 1; None in a book without pages.
+        label: that page's number in print, such as ``xii``; None if it is not known.
+        chapter: heading of its chapter; None before the first.
+        part: file of an EPUB that it stands in.
     """
 
     page: int | None = None
@@ -48,21 +53,21 @@ class Spot:
     part: str | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is known."""
+        """Return whether anything is known."""
         return self != Spot()
 
 
 def sidecar(corpus: Path) -> Path:
-    """The file of places that belongs to a corpus file."""
+    """Return the path of the file of places that belongs to a corpus file."""
     return corpus.with_name(f"{corpus.name}{PLACES}")
 
 
 def render(segments: Iterable[Segment], spots: Iterable[Spot]) -> str:
-    """The content of a file of places; empty where nothing is known.
+    """Return the content of a file of places; "" if nothing is known.
 
     Args:
         segments: the paragraphs of the corpus, as `mckennabot.corpus.render` takes them.
-        spots: of each paragraph, in order.
+        spots: the place of each paragraph, in order.
     """
     paragraphs = [paragraph for segment in segments for paragraph in segment]
     lines = [
@@ -78,13 +83,13 @@ def render(segments: Iterable[Segment], spots: Iterable[Spot]) -> str:
 
 
 def save(corpus: Path, content: str) -> None:
-    """Write the file of places beside a corpus file, or remove the one that was an older text's.
+    """Write the file of places of a corpus file; with no content remove the one of an older text.
 
-    A file of that name that is no file of places stays as it is.
+    A file of that name that is not a file of places is left as it is.
 
     Args:
-        corpus: its file.
-        content: as `render` gives it; nothing where nothing is known.
+        corpus: the corpus file.
+        content: what `render` returns.
 
     Raises:
         ResourceError, UsageError: it cannot be written.
@@ -102,17 +107,17 @@ def save(corpus: Path, content: str) -> None:
 def _is_ours(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return file.read(30).startswith(b'{"mckennabot": "places"')
+            return file.read(len(_MARK)) == _MARK
     except OSError:
         return False
 
 
 def load(corpus: Path, segments: Iterable[Segment]) -> list[Spot | None]:
-    """Where each paragraph of a corpus stood; None for those of which that is not known.
+    """Return where each paragraph of a corpus stood; None for those of which that is not known.
 
     Args:
-        corpus: its file.
-        segments: what is in it, as `mckennabot.corpus.parse` gives it.
+        corpus: the corpus file.
+        segments: its content, as `mckennabot.corpus.parse` returns it.
     """
     found = [_digest(paragraph) for segment in segments for paragraph in segment]
     known = _read(sidecar(corpus))
@@ -122,11 +127,11 @@ def load(corpus: Path, segments: Iterable[Segment]) -> list[Spot | None]:
 
 def _digest(paragraph: str) -> str:
     text = unicodedata.normalize("NFC", neutralise(paragraph)).strip()
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
 
 
 def _read(path: Path) -> list[tuple[str, Spot]]:
-    """Digest and spot of each line; of none where the file is not what it should be."""
+    """Return digest and spot of each line; nothing if the file is not what it should be."""
     try:
         head, *lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
         if head != {"mckennabot": "places", "version": VERSION}:
@@ -139,14 +144,14 @@ def _read(path: Path) -> list[tuple[str, Spot]]:
 def _spot(line: dict[str, Any]) -> Spot:
     page = line.get("page")
     texts = {name: str(line[name]) for name in ("label", "chapter", "part") if name in line}
-    return Spot(page if isinstance(page, int) and 0 < page < 1 << 31 else None, **texts)
+    return Spot(page if isinstance(page, int) and 0 < page < _MOST_PAGE else None, **texts)
 
 
 def _matched(found: Sequence[str], known: Sequence[str]) -> list[int | None]:
-    """For each digest found, its index among those known.
+    """Return the index of each digest found among those known, None if it is not there.
 
-    One that stands once on either side is itself wherever it stands. Others, such as ornaments and
-    refrains, are known by the neighbour before or behind them.
+    One that occurs once on either side matches wherever it stands. Others, such as ornaments and refrains,
+    match next to a neighbour that does.
 
     >>> _matched(["a", "x", "*", "b", "*"], ["a", "*", "b", "*"])
     [0, None, 1, 2, 3]
@@ -164,6 +169,6 @@ def _matched(found: Sequence[str], known: Sequence[str]) -> list[int | None]:
 
 
 def _once(digests: Sequence[str]) -> dict[str, int]:
-    """The indices of those that stand there once."""
+    """Return the indices of the digests that occur once."""
     counts = Counter(digests)
     return {digest: index for index, digest in enumerate(digests) if counts[digest] == 1}

@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: suffixes lie, and pipes have none."""
+"""Recognise what a file holds by its first bytes: suffixes lie, and pipes have none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import codecs
 import re
 
 HEAD = 1 << 16
-"""Bytes that tell."""
+"""Bytes to judge a file by."""
+_PDF_HEAD = 1024
+"""Bytes in which a PDF has its mark; mail and servers put headers before it."""
+_CONTROLS = 0.01
+"""Share of control characters that no text has; two more are forgiven."""
+_ZEROS = 0.2
+"""Share of zeros in UTF-16 without a byte-order mark; in Latin text it is a half."""
+_TAGS, _TAG_SHARE = 3, 0.04
+"""Tags to exceed, and the share of the text that they exceed, in HTML without <html> or <body>."""
 
 NAMES = {
     "pdf": "a PDF",
@@ -21,7 +29,7 @@ NAMES = {
     "json": "JSON",
     "rtf": "RTF",
 }
-"""What `sniff` finds beside text, in words."""
+"""The results of `sniff` other than ``text``, as errors name them."""
 
 _BINARY = (
     b"\x1f\x8b",
@@ -51,8 +59,8 @@ _JSON = re.compile(rb"\s*(?:\{\s*(?:\"|\})|\[\s*[\[{\"\]])")
 
 
 def sniff(head: bytes) -> str:
-    """The kind of a file, of `NAMES` or ``text``, by its first `HEAD` bytes."""
-    if b"%PDF-" in head[:1024]:
+    """Return the kind of a file, one of `NAMES` or ``text``, by its first `HEAD` bytes."""
+    if b"%PDF-" in head[:_PDF_HEAD]:
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
         if b"application/epub+zip" in head[:200] or b"META-INF/container.xml" in head:
@@ -68,17 +76,18 @@ def sniff(head: bytes) -> str:
 
 
 def is_binary(text: str) -> bool:
-    """Whether text holds so many controls that it is none; those of terminals do not count."""
-    return sum(c < " " and c not in "\t\n\v\f\r\a\x1b" for c in text) > 0.01 * len(text) + 2
+    """Return whether a string is not text, by its control characters; those of terminals do not count."""
+    return sum(c < " " and c not in "\t\n\v\f\r\a\x1b" for c in text) > _CONTROLS * len(text) + 2
 
 
 def _wide(head: bytes) -> bool:
-    """UTF-16 by its zero bytes: every second one, in text of mostly Latin letters."""
+    """Return whether bytes are UTF-16, since every second one is zero in text of mostly Latin letters."""
     even, odd = head[::2].count(0), head[1::2].count(0)
-    return len(head) > 3 and max(even, odd) > 0.2 * len(head) and not min(even, odd)
+    return len(head) > 3 and max(even, odd) > _ZEROS * len(head) and not min(even, odd)
 
 
 def _markup(head: bytes) -> str:
+    """Return the kind of a file that holds text."""
     if head.startswith(b"WEBVTT") or len(_TIMES.findall(head)) > 1 or _starts_as_captions(head):
         return "captions"
     if _HTML.match(head):
@@ -90,9 +99,9 @@ def _markup(head: bytes) -> str:
     if _JSON.match(head):
         return "json"
     tags = _TAG.findall(head)
-    return "html" if len(tags) > 3 and sum(map(len, tags)) > 0.04 * len(head) else "text"
+    return "html" if len(tags) > _TAGS and sum(map(len, tags)) > _TAG_SHARE * len(head) else "text"
 
 
 def _starts_as_captions(head: bytes) -> bool:
-    """A file of a single caption: its number, and its time."""
+    """Return whether a file begins with the number and the time of a caption; it may be the only one."""
     return bool(re.match(rb"\s*\d+[ \t]*\r?\n", head) and _TIMES.search(head[:200]))

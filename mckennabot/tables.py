@@ -1,7 +1,7 @@
-r"""Tables of texts, a text to a row: which column of a CSV or JSONL file holds them.
+r"""Read tables of texts, one to a row: find the column of a CSV or JSON file that holds them.
 
 Tweets, chats and data sets come as tables in which a date or an id stands before the text. The column is
-found by what its cells hold, or named by the user, and always said:
+found by what its cells hold, or named by the user, and always reported:
 
     >>> table = read_table('id,date,tweet\n1,2020-01-01,The lamp is out again.\n', ".csv")
     >>> table.column, table.texts
@@ -24,35 +24,39 @@ from mckennabot.errors import InputError, UsageError
 from mckennabot.system.terminal import shown
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")
+_JSON = (".json", ".jsonl", ".ndjson")
 _JUDGED = 500
-"""Rows by which columns are judged."""
+"""Rows to judge columns by."""
 _DELIMITERS = ",;\t|"
+_NO_DELIMITER = "\x1f"
+"""A delimiter that nobody types, for files in which each line is one text, commas and all."""
+_SAMPLE, _SAMPLE_ROWS = 1 << 16, 50
+"""Characters and rows to find the delimiter in."""
+_AGREE, _AGREE_WITHOUT_HEADER = 0.6, 0.9
+"""Share of rows with the same number of cells: if the first row has it too, as a header does, and if not."""
+_NAME_WORDS = 3
+"""Words of a column's name."""
+_LONGER = 3
+"""Times that the cells of a column of texts have the words of its name."""
+_NUMBERS = 0.8
+"""Share of the cells below a name that are values, in a column of numbers."""
+_TEXTS = 0.5
+"""Share of the cells in a column of texts that are not values."""
+_MOST_NAMED = 8
+"""Columns to list in an error."""
 # Names that the column of texts bears in exports and data sets.
-_TEXT_NAMES = frozenset(
-    (
-        *("text", "texts", "full_text", "content", "contents", "body", "selftext", "transcript", "utterance"),
-        *(
-            "tweet",
-            "message",
-            "comment",
-            "post",
-            "caption",
-            "review",
-            "quote",
-            "quotes",
-            "speech",
-            "sentence",
-        ),
-        *("lyrics", "poem", "poems", "paragraph", "story", "article", "document"),
-    )
-)
+_TEXT_NAMES = frozenset((
+    "text", "texts", "full_text", "content", "contents", "body", "selftext", "transcript", "utterance",
+    "tweet", "message", "comment", "post", "caption", "review", "quote", "quotes", "speech",
+    "sentence", "lyrics", "poem", "poems", "paragraph", "story", "article", "document",
+))  # fmt: skip
 _VALUE = re.compile(
     r"[-+]?[\d.,:%/\s-]*\d[\d.,:%/\s-]*|\d{4}-\d\d-\d\d[T ].*|\w{3} \w{3} \d\d .*|https?://\S+|[\w.+-]+@[\w.-]+|"
     r"\w{3,9}\.? \d{1,2},? \d{4}.*|true|false|null|none|nan|[0-9a-f-]{16,}|\W*",
     re.IGNORECASE,
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Halves of characters, which JSON can spell and no text can hold."""
+"""Halves of characters, which JSON can spell and text cannot hold."""
 _ALIKE = 0.5
 """A second column with this share of the words of the first makes the choice unclear."""
 
@@ -63,8 +67,8 @@ class Table:
 
     Attributes:
         texts: the text of each row that has one.
-        column: what it is called: its name, or "column 2" where there is no header.
-        columns: all columns, so called; one where there was no choice.
+        column: the name of the column, or "column 2" without a header.
+        columns: the names of all columns.
         header: whether the first row was taken for names.
     """
 
@@ -74,7 +78,7 @@ class Table:
     header: bool
 
     def chosen(self) -> str:
-        """Return what to tell the user of the choice."""
+        """Return a sentence that tells the user which column was chosen."""
         others = [name for name in self.columns if name != self.column]
         said = f"reads the column {self.column!r}" if self.header else f"reads {self.column}"
         if others:
@@ -83,18 +87,18 @@ class Table:
 
 
 def read_table(text: str, suffix: str, column: str | None = None) -> Table:
-    """Return the texts of a table.
+    """Read the texts of a table.
 
     Args:
         text: the file's content.
-        suffix: ``.csv``, ``.tsv``, or one of JSON's, in lower case.
+        suffix: one of `SUFFIXES`.
         column: a column's name, or its number from 1; None finds the one that holds texts.
 
     Raises:
-        InputError: no table, or no column of texts, or several that might be it.
-        UsageError: no such column.
+        InputError: it is not a table, has no column of texts, or several that may be it.
+        UsageError: it does not have that column.
     """
-    columns, header = _json_columns(text) if suffix in (".json", ".jsonl", ".ndjson") else _csv_columns(text)
+    columns, header = _json_columns(text) if suffix in _JSON else _csv_columns(text)
     name = _named(columns, column) if column else _found(columns)
     whole = (_SURROGATE.sub("\ufffd", cell) for cell in columns[name])
     texts = [cell.replace("\r\n", "\n").replace("\r", "\n").strip() for cell in whole]
@@ -102,13 +106,13 @@ def read_table(text: str, suffix: str, column: str | None = None) -> Table:
 
 
 def timed_rows(text: str, suffix: str) -> list[tuple[float, float, str]] | None:
-    """The rows of a table in which each text has a start and an end, as programs that hear speech write.
+    """Read a table in which each text has a start and an end, as speech recognition programs write it.
 
     Returns:
-        Start and end in seconds, and the text; None where the table is another one.
+        Start and end in seconds and the text of each row; None for any other table.
     """
     try:
-        if suffix in (".json", ".jsonl", ".ndjson"):
+        if suffix in _JSON:
             rows = [row for row in _json_rows(text) if isinstance(row, dict)]
         else:
             columns, _ = _csv_columns(text)
@@ -120,6 +124,7 @@ def timed_rows(text: str, suffix: str) -> list[tuple[float, float, str]] | None:
 
 
 def _csv_columns(text: str) -> tuple[dict[str, list[str]], bool]:
+    """Return the cells of each column by its name, and whether the first row is a header."""
     csv.field_size_limit(sys.maxsize)
     try:
         rows = [
@@ -143,21 +148,20 @@ def _csv_columns(text: str) -> tuple[dict[str, list[str]], bool]:
 
 
 def _delimiter(text: str) -> str:
-    """The sign that parts most rows into the same number of cells; one that nobody types where none does.
+    """Return the delimiter that splits most rows into the same number of cells.
 
-    A comma stands in any prose: where rows do not agree, each is one text, commas and all.
+    Prose has commas too: if rows do not agree, each is one text.
     """
-    sample = text[: 1 << 16]
-    best, most = "\x1f", 0
+    sample = text[:_SAMPLE]
+    best, most = _NO_DELIMITER, 0
     for sign in _DELIMITERS:
         try:
-            rows = [row for row in csv.reader(io.StringIO(sample, newline=""), delimiter=sign) if any(row)][
-                :50
-            ]
+            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=sign)
+            rows = [row for row in reader if any(row)][:_SAMPLE_ROWS]
         except csv.Error:
             continue
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
-        agree = count >= (0.6 if rows and len(rows[0]) == width else 0.9) * len(rows)
+        agree = count >= (_AGREE if rows and len(rows[0]) == width else _AGREE_WITHOUT_HEADER) * len(rows)
         if width > 1 and agree and len(rows) > 1 and count * width > most:
             best, most = sign, count * width
     return best
@@ -170,19 +174,20 @@ def _is_header(rows: Sequence[Sequence[str]]) -> bool:
         return True
     if any(_VALUE.fullmatch(cell) for cell in first) or len(set(first)) < len(first):
         return False
-    if any(len(cell.split()) > 3 or re.search(r"[.!?…,;:”\"]$|[@#]", cell) for cell in first):
+    if any(len(cell.split()) > _NAME_WORDS or re.search(r"[.!?…,;:”\"]$|[@#]", cell) for cell in first):
         return False
     below = rows[1 : _JUDGED + 1]
     for number in range(len(first)):
         cells = [row[number] for row in below if number < len(row)]
-        if cells and _words(cells) >= 3 * len(first[number].split()):
+        if cells and _words(cells) >= _LONGER * len(first[number].split()):
             return True
-        if cells and sum(bool(_VALUE.fullmatch(cell)) for cell in cells) > 0.8 * len(cells):
+        if cells and sum(bool(_VALUE.fullmatch(cell)) for cell in cells) > _NUMBERS * len(cells):
             return True  # a word above numbers
     return False
 
 
 def _json_columns(text: str) -> tuple[dict[str, list[str]], bool]:
+    """Return the values of each name that are text, and True, since JSON names them."""
     rows = list(_json_rows(text))
     if all(isinstance(row, str) for row in rows):
         return {"text": [row for row in rows if isinstance(row, str)]}, True
@@ -199,7 +204,7 @@ def _json_columns(text: str) -> tuple[dict[str, list[str]], bool]:
 
 
 def _json_rows(text: str) -> Iterator[Any]:
-    """Yield the rows of JSON lines, or of one array, or of the one array in an object."""
+    """Yield the rows of JSON lines, or of one array, or of the only array in an object."""
     try:
         if "\n" in text.strip() and (rows := _json_lines(text)):
             yield from rows
@@ -214,7 +219,7 @@ def _json_rows(text: str) -> Iterator[Any]:
 
 
 def _json_lines(text: str) -> list[Any] | None:
-    """Return a value a line; None where the lines are parts of one value."""
+    """Return one value per line; None if the lines are parts of one value."""
     rows = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -229,6 +234,7 @@ def _json_lines(text: str) -> list[Any] | None:
 
 
 def _named(columns: dict[str, list[str]], wanted: str) -> str:
+    """Return the name of the column that the user named or numbered."""
     by_name = {name.casefold(): name for name in columns}
     if name := by_name.get(wanted.strip().casefold()):
         return name
@@ -238,13 +244,13 @@ def _named(columns: dict[str, list[str]], wanted: str) -> str:
 
 
 def _found(columns: dict[str, list[str]]) -> str:
-    """Return the column of texts: by its name, else the one with by far the most words."""
+    """Return the name of the column of texts: a usual one, else that with by far the most words."""
     words = {
         name: _words(cells[:_JUDGED]) for name, cells in columns.items() if _holds_texts(cells[:_JUDGED])
     }
     if not words:
         raise InputError(
-            f"no column of texts among {', '.join(list(columns)[:8])}",
+            f"no column of texts among {', '.join(list(columns)[:_MOST_NAMED])}",
             hint="Name the one to read: --column NAME (or its number).",
         )
     named = [name for name in words if name.casefold() in _TEXT_NAMES]
@@ -262,11 +268,11 @@ def _found(columns: dict[str, list[str]]) -> str:
 def _holds_texts(cells: Sequence[str]) -> bool:
     """Return whether most cells hold words, and not ids, dates, numbers or addresses."""
     full = [cell.strip() for cell in cells if cell.strip()]
-    return bool(full) and sum(not _VALUE.fullmatch(cell) for cell in full) > 0.5 * len(full)
+    return bool(full) and sum(not _VALUE.fullmatch(cell) for cell in full) > _TEXTS * len(full)
 
 
 def _words(cells: Sequence[str]) -> float:
-    """Words in a cell, on average; a character of a script without spaces counts for half a word."""
+    """Return the average number of words in a cell; a Chinese or Japanese character counts as half a word."""
     full = [cell for cell in cells if cell.strip()]
     wide = sum("\u2e80" <= c <= "\uffef" for cell in full for c in cell)
     return (sum(len(cell.split()) for cell in full) + wide / 2) / len(full) if full else 0.0

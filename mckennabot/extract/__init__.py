@@ -1,4 +1,4 @@
-"""A book in PDF or another format -> segments of clean paragraphs.
+"""Turn a book in PDF or another format into segments of clean paragraphs.
 
 sources     the files to read                          outputs   where everything goes, checked before reading
 page        what reading a PDF hands on for each page: glyphs, pictures, rules
@@ -9,7 +9,8 @@ documents/  EPUB, Word, HTML, Markdown, text, captions, tables -> blocks -> the 
 books/      what is known about books, whatever file they come in
 speakers    who says what in a talk, whatever file it comes in
 report, accounts, inspection   what was found and left out: for people, for programs, as pictures
-worker, library, ledger        many books, side by side, here or on a cluster
+extraction                     the command: each source in turn; library_extraction: many in parallel
+scheduler, worker, ledger      books in parallel, on this machine or a cluster; which of them are done
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from mckennabot.system.inputs import check_file
 from mckennabot.system.processes import Call, Died
 
 SHAPE_SECONDS, SHAPE_SECONDS_PER_PAGE = 20.0, 0.1
-"""Of the processor's time for putting a book together; a page of a book takes three milliseconds."""
+"""CPU seconds to put a book together; a page of a book takes three milliseconds."""
 
 __all__ = ["Book", "extract_book"]
 
@@ -52,8 +53,8 @@ def extract_book(
     Args:
         source: a PDF, or what `mckennabot.extract.documents` reads.
         settings: what to read, and how to cut and clean it.
-        progress: is told how many pages are done, of how many.
-        lines: give the pages' lines, too, with what they were taken for.
+        progress: called with the number of pages done, and of all.
+        lines: whether to return the pages' lines as well, with what they were taken for.
 
     Raises:
         InputError: the file cannot be read.
@@ -88,7 +89,7 @@ def extract_book(
 
 
 def _shaped(reading: Reading[Page], settings: ExtractSettings, source: Path, lines: bool) -> Book:
-    """Put the pages together in a process with bounds of its own: nobody can trust a page's layout."""
+    """Put the pages together in a process with limits: a hostile layout may take any time."""
     seconds = SHAPE_SECONDS + SHAPE_SECONDS_PER_PAGE * len(reading.pages)
     try:
         book: Book = Call(partial(_shape, reading, settings, lines), seconds).result()
@@ -99,13 +100,12 @@ def _shaped(reading: Reading[Page], settings: ExtractSettings, source: Path, lin
 
 def _shape(reading: Reading[Page], settings: ExtractSettings, lines: bool) -> Book:
     book = shape(reading.pages, reading.outline, settings)
-    return (
-        book if lines else replace(book, pages=[])
-    )  # a tenth of the time goes by while they are handed over
+    # Lines are returned only if they are wanted: handing them over takes a tenth of the time.
+    return book if lines else replace(book, pages=[])
 
 
 def _one_voice(book: Book, settings: ExtractSettings) -> Book:
-    """A talk that came as a PDF: the same as of any other document."""
+    """Keep one voice of a talk that came as a PDF, as `documents` does with any other."""
     from mckennabot.extract.speakers import part_voices
 
     chapters = {chapter.title for chapter in book.report.chapters}

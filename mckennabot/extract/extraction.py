@@ -1,4 +1,4 @@
-"""Extracts sources one by one: reads each, writes its text, and says what became of it."""
+"""Extract sources one by one: read each, write its text, and report what became of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mckennabot.extract.accounts import Account
 
 PASSWORD_TRIES = 3
+"""Times to ask for the password of one source."""
+_NAMES = 80
+"""Columns of files to name in the advice at the end; more are named by their directory."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,10 @@ class Request:
 
     Attributes:
         outputs: what is read, and where everything goes.
-        settings: the same for all.
-        force: do again what is done.
-        reporter: takes what there is to say.
-        ask: asks for a source's password; None where nobody is there to ask.
+        settings: how, the same for all sources.
+        force: whether to do again what is done.
+        reporter: receives everything that is said while working.
+        ask: asks for a source's password; None if nobody is there to ask.
     """
 
     outputs: Outputs
@@ -42,7 +45,7 @@ class Request:
 
 
 class Extraction:
-    """Extracts each source in turn; what fails is kept for the end.
+    """Extracts each source in turn; failures of some are raised at the end.
 
     Args:
         request: what to do.
@@ -58,7 +61,7 @@ class Extraction:
         """Extract every source.
 
         Raises:
-            MckennabotError: what happened to the only source, or that some of several failed.
+            MckennabotError: the error of the only source, or the list of those of several that failed.
         """
         failures: list[MckennabotError] = []
         for source in self._outputs.sources:
@@ -74,7 +77,7 @@ class Extraction:
         self._conclude(failures)
 
     def inspect(self, first: int, last: int) -> None:
-        """Show what the lines of some pages of the only source were taken for.
+        """Write a page of HTML that shows what the lines of some pages of the only source were taken for.
 
         Raises:
             MckennabotError: as `all`; or there are no such pages.
@@ -93,7 +96,7 @@ class Extraction:
         self._request.reporter.say(f"{shown(source)} -> {outcome}")
 
     def _conclude(self, failures: list[MckennabotError]) -> None:
-        """List what failed, or say what comes next."""
+        """Report what failed, or what to do next."""
         for failure in failures:
             self._request.reporter.error(failure)
         if failures:
@@ -102,11 +105,12 @@ class Extraction:
             )
         if self._outputs.texts:
             names = " ".join(quoted(path) for path in self._outputs.texts.values())
-            if len(names) > 80 and self._outputs.directory is not None:
+            if len(names) > _NAMES and self._outputs.directory is not None:
                 names = f"{quoted(self._outputs.directory)}/"
             self._request.reporter.say(f"Next: mckennabot finetune {names}")
 
     def _one(self, source: Path) -> None:
+        """Extract one source: its text, its place in the report, its warnings."""
         from mckennabot.extract.accounts import account, warnings
         from mckennabot.extract.report import table_lines
 
@@ -127,7 +131,7 @@ class Extraction:
         self._request.reporter.say(f"{shown(source)} -> {outcome}")
 
     def _read(self, source: Path, *, lines: bool = False) -> Book:
-        """The book, with its lines if they are wanted; where it needs a password, whoever can be asked is."""
+        """Return the book, with its lines if they are wanted; ask for a password if it needs one."""
         from mckennabot.extract import extract_book
 
         ask = self._request.ask

@@ -1,4 +1,4 @@
-"""Extracts many books side by side, here or on a cluster, into one directory."""
+"""Extract many books in parallel into one directory, and skip what an earlier run has done."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mckennabot.system.terminal import shown
 if TYPE_CHECKING:
     from mckennabot.extract.accounts import Account
     from mckennabot.extract.ledger import Ledger
-    from mckennabot.extract.scheduler import Place
+    from mckennabot.extract.scheduler import Scheduler
     from mckennabot.extract.worker import Extracted
 
 LOCAL = "local"
 
 
 class LibraryExtraction(Extraction):
-    """Extracts books side by side into a directory, and leaves alone what is done already.
+    """Extracts books in parallel into a directory, and leaves alone what is done already.
 
     Args:
         request: what to do.
@@ -61,11 +61,11 @@ class LibraryExtraction(Extraction):
         to_do = [source for source in texts if source not in done]
         try:
             with (
-                self._place() as place,
+                self._open_scheduler() as scheduler,
                 self._request.reporter.bar(len(to_do), "book") as bar,
                 account_list(self._outputs.report, done) as note,
             ):
-                for count, (source, result) in enumerate(read_all(to_do, place), 1):
+                for count, (source, result) in enumerate(read_all(to_do, scheduler), 1):
                     try:
                         self._finish(ledger, source, result, note)
                     except MckennabotError as error:
@@ -79,7 +79,8 @@ class LibraryExtraction(Extraction):
             self._request.reporter.say(f"{len(done)} were done already (--force does them again)")
         self._conclude(failures)
 
-    def _place(self) -> Place:
+    def _open_scheduler(self) -> Scheduler:
+        """Return this machine, or the cluster that the user named."""
         from mckennabot.extract.scheduler import Cluster, Local
 
         if self._scheduler == LOCAL:
@@ -93,7 +94,11 @@ class LibraryExtraction(Extraction):
         result: Extracted | MckennabotError,
         note: Callable[[Account], None],
     ) -> None:
-        """Write a book's text."""
+        """Write a book's text, enter it into ledger and report, and pass on its warnings.
+
+        Raises:
+            MckennabotError: the book failed, or cannot be written.
+        """
         from mckennabot.extract.accounts import account, warnings
 
         if isinstance(result, PasswordNeeded):

@@ -1,4 +1,4 @@
-"""Every place that a run of extract writes to, compared with all that it reads before it reads anything."""
+"""Choose where a run of extract writes, and make sure that nothing it reads is written over."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from mckennabot.system.terminal import shown
 STDOUT = "-"
 
 _Key = tuple[int, int] | str
-"""A place whatever it is called: device and inode where something is there, else its real path."""
+"""A file whatever it is called: device and inode if it exists, else its real path."""
 
 
 class Outputs:
-    """Where the text of each source goes, and the report on them.
+    """The output files of a run, checked against its sources before anything is read.
 
     Attributes:
-        sources: what is read: those given, but for texts that an earlier run made of the others.
-        texts: the file for each source's text; none of them if all go to stdout.
-        refused: sources whose text would go where another one's goes, with what to tell the user.
-        directory: where texts go whose names come from their sources; None if a file is named, or stdout.
+        sources: files to read: those given, without texts that an earlier run made of the others.
+        texts: the file for each source's text; empty if all go to stdout.
+        refused: sources whose text would go where another one's goes, with the error to report.
+        directory: directory of texts that are named after their sources; None for a named file or stdout.
         report: the file for the report; None for none, ``-`` for stdout.
 
     Args:
         sources: files.
-        found: what the walks of directories came upon; what is left out here is added.
+        found: what searching directories came upon; what is left out here is added to it.
         output: a file, a directory ending in ``/``, ``-`` for stdout; None for the default directory.
         suffix: of the texts in a directory.
         report: a file, or ``-`` for stdout.
-        force: replace a text that is there and differs.
+        force: replace a text that exists and differs.
         ledger: whether the directory has a ledger of its books.
 
     Raises:
-        UsageError: the places, or the places and the sources, do not go together.
+        UsageError: two outputs, or an output and a source, would be the same file.
     """
 
     def __init__(
@@ -69,21 +69,21 @@ class Outputs:
             self._check_single(output)
             self.texts = {source: Path(output) for source in self.sources}
         self._compare(ledger)
-        clear_leftovers(*(Path(os.path.realpath(place)) for _, place in self._places(ledger)))
+        clear_leftovers(*(Path(os.path.realpath(place)) for _, place in self._files(ledger)))
 
     def write(self, source: Path, text: str, places: str | None = None, *, ours: bool = False) -> str:
-        """Write a source's text; what to tell the user of where it went.
+        """Write a source's text, and return the name of its file for the user, or ``NAME (unchanged)``.
 
         Args:
-            source: whose.
-            text: the file's content.
-            places: of the file beside it that says where its paragraphs stood; None leaves that alone.
-                A file that the user named is written alone: nothing else is expected there.
-            ours: the text that is there was written by an earlier run and not touched since.
+            source: the source.
+            text: the content of its corpus file.
+            places: the content of the file of places next to it (`mckennabot.places`); None leaves that as it
+                is. Next to a file that the user named nothing else is written.
+            ours: whether the existing text was written by an earlier run and not changed since.
 
         Raises:
             UsageError: another text is there, or nothing can be written there.
-            ResourceError: no room.
+            ResourceError: the disk is full.
         """
         target = self.texts[source]
         if self.directory is None:
@@ -111,12 +111,13 @@ class Outputs:
         return shown(target)
 
     def _name_texts(self, directory: Path, suffix: str, unnamed: set[Path]) -> None:
+        """Name each text after its source, and after its directory if it was found and the name is taken."""
         taken: dict[Path, Path] = {}
         for source in self.sources:
             stem = source.stem or source.name
             target = directory / f"{stem}{suffix}"
             first = taken.get(target)
-            # Of one library, a/talk.txt and b/talk.txt are two talks; talk.epub and talk.pdf are one.
+            # In one library, a/talk.txt and b/talk.txt are two talks; talk.epub and talk.pdf are one.
             if first is not None and source in unnamed and first.parent != source.parent:
                 target = directory / f"{source.absolute().parent.name}-{stem}{suffix}"
             if target in taken:
@@ -130,7 +131,7 @@ class Outputs:
             self.texts[source] = target
 
     def _leave_out_own_texts(self, found: Found) -> None:
-        """Take for no source what was only found where the text of another source goes."""
+        """Remove sources that were found where another source's text goes: an earlier run wrote them."""
         by_key = {_key(target): source for source, target in self.texts.items()}
         for path in found.files:
             maker = by_key.get(_key(path))
@@ -152,7 +153,8 @@ class Outputs:
                 "the output is a directory", path=output, hint="End -o with a / to write into it."
             )
 
-    def _places(self, ledger: bool) -> Iterator[tuple[str, Path]]:
+    def _files(self, ledger: bool) -> Iterator[tuple[str, Path]]:
+        """Yield every file that is written, with what it is called in errors."""
         for target in self.texts.values():
             yield "text", target
             if self.directory is not None:
@@ -163,9 +165,10 @@ class Outputs:
             yield "ledger", self.directory / LEDGER
 
     def _compare(self, ledger: bool) -> None:
+        """Refuse an output that is a source, or two outputs that are one file."""
         sources = {_key(source): source for source in self.sources}
         places: dict[_Key, str] = {}
-        for what, place in self._places(ledger):
+        for what, place in self._files(ledger):
             key = _key(place)
             if key in sources:
                 raise UsageError(
@@ -178,7 +181,7 @@ class Outputs:
             if key in places:
                 raise UsageError(f"the {places[key]} and the {what} would go into one file", path=place)
             places[key] = what
-            if what != "file of places":  # whatever has its name already stays
+            if what != "file of places":  # `places.save` leaves alone whatever else has its name
                 _check_place(place)
         if not self.texts and self.report is not None and str(self.report) == STDOUT:
             raise UsageError("the text and the report cannot both go to stdout")
@@ -203,10 +206,10 @@ def _stdout_key() -> _Key:
 
 
 def _check_place(place: Path) -> None:
-    """Make sure that a file can be put there, before hours go into what would be written."""
+    """Make sure that a file can be written, before hours are spent on its content."""
     try:
         if place.exists() and not place.is_file():
-            what = "a directory" if place.is_dir() else "no regular file"
+            what = "a directory" if place.is_dir() else "not a regular file"
             raise UsageError(
                 f"the output is {what}", path=place, hint="Choose a file; -o - writes to stdout."
             )

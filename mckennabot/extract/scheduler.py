@@ -1,6 +1,6 @@
-"""Many books, side by side: here or on a Dask cluster, a bounded number at a time.
+"""Extract many books in parallel, on this machine or on a Dask cluster, a bounded number at a time.
 
-A place gives an executor of `concurrent.futures`; everything else is the same for both.
+`read_all` keeps a `Scheduler` busy: `Local` runs a process for each book, `Cluster` gives them to Dask.
 """
 
 from __future__ import annotations
@@ -18,64 +18,71 @@ from mckennabot.errors import InputError, MckennabotError, PasswordNeeded, Resou
 from mckennabot.extract.worker import Calls, Extracted, Task, extract_isolated
 from mckennabot.system.machine import cores
 
-LOOK_SECONDS = 5.0  # how often the number of workers is asked for
+LOOK_SECONDS = 5.0
+"""Seconds between two looks at how many workers there are: they come and go on a cluster."""
 CONNECT_SECONDS = 5
-NO_WORKER_SECONDS = 60.0  # how long a cluster may be without any
+NO_WORKER_SECONDS = 60.0
+"""Seconds that a cluster may be without any worker."""
+_AHEAD = 2
+"""Books to submit for each slot, so that no worker waits for this process."""
+_REASON = 120
+"""Characters of an exception's text in an error."""
 
 
-class Place(Protocol):
-    """Where books are read."""
+class Scheduler(Protocol):
+    """Runs tasks somewhere, several at a time."""
 
-    def __enter__(self) -> Place: ...
+    def __enter__(self) -> Scheduler: ...
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None: ...
 
     def slots(self) -> int:
-        """How many books are read at a time now."""
+        """Return how many books are read at a time now."""
 
     def task(self, source: Path) -> Task:
-        """How to read a book there."""
+        """Return the task of reading a book there."""
 
     def submit(self, task: Task, avoid: str | None = None) -> Future[Outcome] | None:
-        """Have a book read, not by the worker to `avoid`; None where there is no other."""
+        """Submit a task, not to the worker to `avoid`; return None if there is no other."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a book, and where.
+    """What became of a task, and where.
 
     Attributes:
-        result: the text, or what was wrong.
-        worker: who read it.
+        result: the book, or what was wrong with it.
+        worker: address of the cluster's worker that read it; None for this machine.
     """
 
     result: Extracted | MckennabotError
     worker: str | None = None
 
 
-def read_all(sources: Iterable[Path], place: Place) -> Iterator[tuple[Path, Extracted | MckennabotError]]:
-    """Read books as workers come free; each is given out as soon as it is done.
+def read_all(
+    sources: Iterable[Path], scheduler: Scheduler
+) -> Iterator[tuple[Path, Extracted | MckennabotError]]:
+    """Yield each book, or its error, as soon as it is done.
 
-    A book that fails is tried once more on another worker, where there is one.
+    A book that fails is tried once more on another worker, if there is one.
 
     Args:
-        sources: taken as they are needed.
-        place: where.
+        sources: taken only as they are needed.
+        scheduler: runs the tasks.
 
     Raises:
         ResourceError: the cluster is lost.
     """
     todo = iter(sources)
     under_way: dict[Future[Outcome], tuple[Path, bool]] = {}
-    slots, looked, seen = place.slots(), time.monotonic(), time.monotonic()
+    slots, looked, seen = scheduler.slots(), time.monotonic(), time.monotonic()
     exhausted = False
     while True:
-        # Twice what is being read, so that nobody waits for this process.
-        while not exhausted and len(under_way) < 2 * max(1, slots):
+        while not exhausted and len(under_way) < _AHEAD * max(1, slots):
             source = next(todo, None)
             if source is None:
                 exhausted = True
                 break
-            future = place.submit(place.task(source))
+            future = scheduler.submit(scheduler.task(source))
             assert future is not None
             under_way[future] = source, True
         if not under_way:
@@ -85,7 +92,7 @@ def read_all(sources: Iterable[Path], place: Place) -> Iterator[tuple[Path, Extr
             source, first = under_way.pop(future)
             outcome = _outcome(future, source)
             if first and isinstance(outcome.result, MckennabotError):
-                again = _again(place, source, outcome)
+                again = _again(scheduler, source, outcome)
                 if again is not None:
                     under_way[again] = source, False
                     continue
@@ -93,7 +100,7 @@ def read_all(sources: Iterable[Path], place: Place) -> Iterator[tuple[Path, Extr
         del done
         now = time.monotonic()
         if now - looked >= LOOK_SECONDS:
-            slots, looked = place.slots(), now
+            slots, looked = scheduler.slots(), now
             seen = now if slots else seen
             if now - seen > NO_WORKER_SECONDS:
                 raise ResourceError(
@@ -102,14 +109,19 @@ def read_all(sources: Iterable[Path], place: Place) -> Iterator[tuple[Path, Extr
                 )
 
 
-def _again(place: Place, source: Path, outcome: Outcome) -> Future[Outcome] | None:
+def _again(scheduler: Scheduler, source: Path, outcome: Outcome) -> Future[Outcome] | None:
+    """Submit a book that failed to another worker; return None if that cannot help, or there is none."""
     if isinstance(outcome.result, PasswordNeeded) or outcome.worker is None:
         return None
-    return place.submit(place.task(source), avoid=outcome.worker)
+    return scheduler.submit(scheduler.task(source), avoid=outcome.worker)
 
 
 def _outcome(future: Future[Outcome], source: Path) -> Outcome:
-    """A future's result; what only this one book suffers from is an error of the book."""
+    """Return a future's outcome; what concerns only this book becomes an error of the book.
+
+    Raises:
+        ResourceError: the cluster is lost, or cannot run mckennabot.
+    """
     from concurrent.futures import CancelledError
 
     try:
@@ -122,9 +134,9 @@ def _outcome(future: Future[Outcome], source: Path) -> Outcome:
     except MckennabotError:
         raise
     except Exception as error:
-        if type(error).__name__ == "KilledWorker":
+        if type(error).__name__ == "KilledWorker":  # by name, since Dask may not be installed
             return Outcome(InputError("every worker that read it died", path=source))
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:120]
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_REASON]
         raise ResourceError(
             f"the cluster cannot run mckennabot ({reason})",
             hint="Scheduler and workers need this version of it: pip install 'mckennabot[dask]'.",
@@ -135,11 +147,11 @@ def _outcome(future: Future[Outcome], source: Path) -> Outcome:
 
 
 class Local:
-    """This machine: a process for each book.
+    """Runs books on this machine, each in a process of its own.
 
     Args:
         settings: how books are read; `jobs` is the number of processes in all.
-        books: how many there are; a few books share the processes.
+        books: number of books; if there are few, each may use several processes.
     """
 
     def __init__(self, settings: ExtractSettings, books: int) -> None:
@@ -159,15 +171,15 @@ class Local:
         self._executor.shutdown()
 
     def slots(self) -> int:
-        """One for each process."""
+        """Return how many books are read at a time."""
         return self._slots
 
     def task(self, source: Path) -> Task:
-        """As it is named."""
+        """Return the task of reading a book under its given path."""
         return Task(source, self._settings)
 
     def submit(self, task: Task, avoid: str | None = None) -> Future[Outcome] | None:
-        """There is nobody else here."""
+        """Submit a task; with `avoid` return None, since this machine is the only worker."""
         return None if avoid else self._executor.submit(self._read, task)
 
     def _read(self, task: Task) -> Outcome:
@@ -175,15 +187,15 @@ class Local:
 
 
 class Cluster:
-    """A Dask cluster whose workers see the books under the same paths.
+    """Runs books on a Dask cluster whose workers see them under the same paths.
 
     Args:
-        address: the scheduler's, such as ``tcp://host:8786``.
+        address: address of Dask's scheduler, such as ``tcp://host:8786``.
         settings: how books are read.
 
     Raises:
-        UsageError: no such address, or Dask is not installed.
-        ResourceError: nobody answers there.
+        UsageError: it is not an address, or Dask is not installed.
+        ResourceError: no scheduler answers there.
     """
 
     def __init__(self, address: str, settings: ExtractSettings) -> None:
@@ -217,18 +229,18 @@ class Cluster:
         return self
 
     def __exit__(self, kind: object, error: object, trace: TracebackType | None) -> None:
-        self._client.close(timeout=5)
+        self._client.close(timeout=CONNECT_SECONDS)
 
     def slots(self) -> int:
-        """Threads of all workers."""
+        """Return the number of threads of all workers."""
         return sum(self._client.nthreads().values())
 
     def task(self, source: Path) -> Task:
-        """Under its full name, as every worker knows it."""
+        """Return the task of reading a book under its full path, which every worker knows."""
         return Task(source.absolute(), self._settings)
 
     def submit(self, task: Task, avoid: str | None = None) -> Future[Outcome] | None:
-        """To any worker, or to any other than one that failed."""
+        """Submit a task to any worker, or to any but the one that failed."""
         where: dict[str, Any] = {}
         if avoid:
             others = [worker for worker in self._client.nthreads() if worker != avoid]

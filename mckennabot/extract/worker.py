@@ -1,6 +1,7 @@
-"""A book in a process of its own, on this machine or on a cluster's: what goes wrong there stays there.
+"""Extract a book in a process of its own, so that what goes wrong there stays there.
 
-A fresh interpreter, and not a fork: the caller may have threads, and more address space than a book may use.
+Runs on this machine, or on a worker of a cluster. The process is a fresh interpreter, not a fork: the caller
+may have threads, and more address space than a book may use.
 """
 
 from __future__ import annotations
@@ -18,18 +19,20 @@ from mckennabot.errors import InputError, MckennabotError, ResourceError
 from mckennabot.extract.report import Report
 from mckennabot.system.processes import Call, Died
 
-MEMORY = 4 << 30  # bytes to put a book together in
-SECONDS = 4 * 3600.0  # of the processor's time
+MEMORY = 4 << 30
+"""Bytes that a book may take in all."""
+SECONDS = 4 * 3600.0
+"""CPU seconds that a book may take; the limits on its pages end nearly all of them much sooner."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A book to be read.
+    """A book to extract.
 
     Attributes:
-        source: its file, under a name that holds wherever it is read.
-        settings: how.
-        version: mckennabot's, where the task was made.
+        source: its file, under a path that is valid where it is read.
+        settings: how to read it.
+        version: version of mckennabot that made the task.
     """
 
     source: Path
@@ -39,12 +42,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What tells a file from another, or from what it was before.
+    """Identity of a file's content.
 
     Attributes:
         size: bytes.
-        modified: when, in nanoseconds.
-        sha256: of its content.
+        modified: time of its last change, in nanoseconds.
+        sha256: digest of its content.
     """
 
     size: int
@@ -54,12 +57,12 @@ class Fingerprint:
 
 @dataclass(frozen=True)
 class Extracted:
-    """What became of a book.
+    """An extracted book.
 
     Attributes:
-        text: the corpus file's content.
-        places: of the file beside it that says where its paragraphs stood.
-        report: the account of it.
+        text: the content of its corpus file.
+        places: the content of the file of places next to it (`mckennabot.places`).
+        report: what was found and left out.
         origin: the file that it was made from.
     """
 
@@ -70,7 +73,7 @@ class Extracted:
 
 
 class Calls:
-    """The books that somebody is having read at the moment, to be ended together."""
+    """The processes that one caller has started, to be stopped together."""
 
     def __init__(self) -> None:
         self._running: set[Call] = set()
@@ -92,21 +95,21 @@ class Calls:
             self._running.discard(call)
 
     def stop(self) -> None:
-        """End every book that is being read, and any that begins later."""
+        """Stop every book that is being read, and any that begins later."""
         self._stopped.set()
         for call in list(self._running):
             call.kill()
 
 
 def extract_isolated(task: Task, calls: Calls | None = None) -> Extracted | MckennabotError:
-    """Read a book in a process of its own; an error of the book comes back, and is not raised.
+    """Extract a book in a process of its own; an error of the book is returned, not raised.
 
     Args:
         task: the book.
-        calls: takes part in waiting for it, where the caller may want to stop.
+        calls: waits for the process, if the caller may want to stop it; None if not.
 
     Raises:
-        ResourceError: another mckennabot than here made the task.
+        ResourceError: the task was made by another version of mckennabot.
     """
     if task.version != __version__:
         raise ResourceError(f"the worker has mckennabot {__version__}, not {task.version}")
@@ -120,7 +123,7 @@ def extract_isolated(task: Task, calls: Calls | None = None) -> Extracted | Mcke
 
 
 def fingerprint(source: Path) -> Fingerprint:
-    """Of a file as it is now.
+    """Return the fingerprint of a file as it is now.
 
     Raises:
         InputError: it cannot be read.

@@ -83,23 +83,11 @@ def _pattern(words: dict[str, list[str]]) -> str:
 _CHAPTER, _PART, _NAMED = (_words(kind) for kind in ("chapter", "part", "named"))
 _WORD_FIRST = re.compile(rf"(?:(?P<chapter>{_pattern(_CHAPTER)})|(?P<part>{_pattern(_PART)}))(?!\w)")
 # Words that say what they head without a number too, and that mean nothing else in another language.
-_TELLING = frozenset(
-    (
-        *(
-            "chapter",
-            "chapitre",
-            "kapitel",
-            "capitulo",
-            "capitolo",
-            "hoofdstuk",
-            "rozdzial",
-            "letter",
-            "stave",
-        ),
-        *("canto", "lecture", "adventure", "section", "part", "book", "volume", "teil", "buch", "partie"),
-        *("livre", "parte", "libro", "deel"),
-    )
-)
+_TELLING = frozenset((
+    "chapter", "chapitre", "kapitel", "capitulo", "capitolo", "hoofdstuk", "rozdzial", "letter",
+    "stave", "canto", "lecture", "adventure", "section", "part", "book", "volume", "teil", "buch",
+    "partie", "livre", "parte", "libro", "deel",
+))  # fmt: skip
 _NUMBER_FIRST = re.compile(
     rf"(?:(?:the|das|der|die|le|la|il|el|o|a)\s+)?(?P<number>[\w’'-]+?)(?:\.º|[.)ªº°])?\s+"
     rf"(?:(?P<chapter>{_pattern(_CHAPTER)})|(?P<part>{_pattern(_PART)}))(?!\w)(?P<rest>.*)",

@@ -169,20 +169,9 @@ class Hyphens:
 _SOLID_COMPOUNDS = ("de", "nl", "es", "it")
 """Languages whose compounds hardly ever have a hyphen before a small letter: the typesetter put it there."""
 _ENDINGS = (
-    "able",
-    "ably",
-    "ance",
-    "ence",
-    "ible",
-    "less",
-    "ment",
-    "ments",
-    "ness",
-    "ship",
-    "some",
-    "ward",
+    "able", "ably", "ance", "ence", "ible", "less", "ment", "ments", "ness", "ship", "some", "ward",
     "wise",
-)
+)  # fmt: skip
 """Syllables at the ends of words that are words too, or look like some."""
 _FRENCH_PRONOUNS = ("il", "elle", "on", "ils", "elles", "je", "tu", "nous", "vous", "là", "ci")
 

@@ -62,12 +62,10 @@ _STEP = re.compile(
     r"(?:nav[-_]?)?(?:prev(?:ious)?|next)[-_]?(?:link|topic|page|chapter|section|post|article|btn)?s?"
 )
 # Classes of the numbers of lines and verses.
-_NUMBERS = frozenset(
-    (
-        *("lnum", "linenum", "linenumber", "line-number", "line-num", "lineno", "ln", "num", "vn"),
-        *("vnum", "v-num", "versenum", "verse-number", "verse-num", "verse", "poemline"),
-    )
-)
+_NUMBERS = frozenset((
+    "lnum", "linenum", "linenumber", "line-number", "line-num", "lineno", "ln", "num", "vn", "vnum",
+    "v-num", "versenum", "verse-number", "verse-num", "verse", "poemline",
+))  # fmt: skip
 _SERIES = 3
 """Figures of one class that count up from which on they are numbers of lines or verses."""
 _EVERY = 5
