@@ -99,6 +99,7 @@ def refuse_other_than_text(path: Path) -> None:
     check_file(path)
     with path.open("rb") as file:
         head = file.read(HEAD)
+    # Suffixes first: what is called .json is a table to `extract`, whatever it looks like.
     kind = _BY_SUFFIX.get(path.suffix.lower()) or sniff(head)
     if kind != "text":
         raise InputError(

@@ -76,6 +76,7 @@ def render(segments: Iterable[Segment], spots: Iterable[Spot]) -> str:
         for paragraph, spot in zip(paragraphs, spots, strict=True)
         if paragraph.strip()
     ]
+    # Digests alone help nobody.
     if not any(len(line) > 1 for line in lines):
         return ""
     head = {"mckennabot": "places", "version": VERSION}
@@ -158,6 +159,7 @@ def _matched(found: Sequence[str], known: Sequence[str]) -> list[int | None]:
     """
     once_found, once_known = _once(found), _once(known)
     matches = [once_known.get(digest) if digest in once_found else None for digest in found]
+    # Forwards from each match, then backwards, along runs of paragraphs that did not change.
     for places, step in ((range(len(found)), 1), (reversed(range(len(found))), -1)):
         before = -1 if step == 1 else len(known)
         for place in places:

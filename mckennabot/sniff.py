@@ -63,6 +63,7 @@ def sniff(head: bytes) -> str:
     if b"%PDF-" in head[:_PDF_HEAD]:
         return "pdf"
     if head.startswith(b"PK\x03\x04"):
+        # EPUB stores its type first and uncompressed, so that it can be seen here.
         if b"application/epub+zip" in head[:200] or b"META-INF/container.xml" in head:
             return "epub"
         return "docx" if b"[Content_Types].xml" in head or b"word/" in head else "zip"
@@ -98,6 +99,7 @@ def _markup(head: bytes) -> str:
         return "rtf"
     if _JSON.match(head):
         return "json"
+    # Fragments of HTML, as blogs and mail export them.
     tags = _TAG.findall(head)
     return "html" if len(tags) > _TAGS and sum(map(len, tags)) > _TAG_SHARE * len(head) else "text"
 

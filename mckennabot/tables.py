@@ -125,6 +125,7 @@ def timed_rows(text: str, suffix: str) -> list[tuple[float, float, str]] | None:
 
 def _csv_columns(text: str) -> tuple[dict[str, list[str]], bool]:
     """Return the cells of each column by its name, and whether the first row is a header."""
+    # A chapter in a cell is longer than the module's default limit of 128 KiB.
     csv.field_size_limit(sys.maxsize)
     try:
         rows = [
@@ -170,6 +171,7 @@ def _delimiter(text: str) -> str:
 def _is_header(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether the first row names the columns: short words, none of them a value or a sentence."""
     first = [cell.strip() for cell in rows[0]]
+    # A usual name settles it, even above short texts.
     if any(cell.casefold() in _TEXT_NAMES for cell in first):
         return True
     if any(_VALUE.fullmatch(cell) for cell in first) or len(set(first)) < len(first):
@@ -213,6 +215,7 @@ def _json_rows(text: str) -> Iterator[Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"no JSON that can be read ({error})") from error
     if isinstance(content, dict):
+        # Exports wrap their rows, as in {"messages": [...]}.
         lists = [value for value in content.values() if isinstance(value, list) and value]
         content = lists[0] if len(lists) == 1 and isinstance(lists[0][0], dict | str) else [content]
     yield from content if isinstance(content, list) else [content]
@@ -257,6 +260,7 @@ def _found(columns: dict[str, list[str]]) -> str:
     if len(named) == 1:
         return named[0]
     first, *others = sorted(words, key=lambda name: -words[name])
+    # Questions and answers, or two translations: only the user knows which.
     if others and words[others[0]] > _ALIKE * words[first]:
         raise InputError(
             f"several columns hold texts: {', '.join(sorted(words, key=list(columns).index))}",

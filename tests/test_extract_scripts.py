@@ -189,6 +189,14 @@ def test_only_processes_that_read_pages_change_pdfminer(tmp_path: Path) -> None:
     assert PDFStream.get_data is before
 
 
+def test_a_pdfminer_that_cannot_be_held_to_limits_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mckennabot.extract.pdf.streams import IncompatiblePdfminer, bound_pdfminer
+
+    monkeypatch.delattr("pdfminer.pdftypes.PDFStream.get_data")
+    with pytest.raises(IncompatiblePdfminer, match="get_data"):
+        bound_pdfminer()
+
+
 def test_a_book_that_cannot_be_put_together_is_an_error_of_the_book(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

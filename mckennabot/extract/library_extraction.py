@@ -57,6 +57,7 @@ class LibraryExtraction(Extraction):
         ledger = Ledger(self._directory, self._request.settings)
         texts = self._outputs.texts
         failures: list[MckennabotError] = list(self._outputs.refused.values())
+        # Known by source, settings and version, so that a change of any of them does the book again.
         done = {s for s in texts if not self._request.force and ledger.is_done(s, texts[s])}
         to_do = [source for source in texts if source not in done]
         try:
@@ -102,6 +103,7 @@ class LibraryExtraction(Extraction):
         from mckennabot.extract.accounts import account, warnings
 
         if isinstance(result, PasswordNeeded):
+            # Nobody can be asked while many books are read.
             result.hint = "Give it with --password."
         if isinstance(result, MckennabotError):
             raise result

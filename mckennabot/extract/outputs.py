@@ -61,6 +61,7 @@ class Outputs:
         self.directory = None
         self._force = force
         self._guarded: set[Path] = set()  # texts that --force does not cover
+        # A trailing slash means a directory, whether it exists yet or not.
         if output is None or output.endswith("/"):
             self.directory = Path(output or CORPUS_DIR)
             self._name_texts(self.directory, suffix, set(found.files if found else ()))
@@ -213,6 +214,7 @@ def _check_place(place: Path) -> None:
             raise UsageError(
                 f"the output is {what}", path=place, hint="Choose a file; -o - writes to stdout."
             )
+        # Directories that do not exist yet are made inside the nearest one that does.
         above = next(folder for folder in place.absolute().parents if folder.exists())
         if not above.is_dir():
             raise UsageError("cannot write (Not a directory)", path=place)

@@ -91,6 +91,7 @@ def read_all(
         for future in done:
             source, first = under_way.pop(future)
             outcome = _outcome(future, source)
+            # The fault may be the worker's: less memory, or a damaged disk.
             if first and isinstance(outcome.result, MckennabotError):
                 again = _again(scheduler, source, outcome)
                 if again is not None:
@@ -157,6 +158,7 @@ class Local:
     def __init__(self, settings: ExtractSettings, books: int) -> None:
         jobs = settings.jobs or cores()
         self._slots = max(1, min(jobs, books))
+        # Few books share the processes among them; many use one each.
         self._settings = replace(settings, jobs=max(1, jobs // self._slots))
         self._executor: Executor = ThreadPoolExecutor(self._slots)
         self._calls = Calls()
@@ -246,6 +248,7 @@ class Cluster:
             others = [worker for worker in self._client.nthreads() if worker != avoid]
             if not others:
                 return None
+            # If the others leave meanwhile, any worker is better than none.
             where = {"workers": others, "allow_other_workers": True}
         future: Future[Outcome] = self._client.get_executor(pure=False, **where).submit(_read_there, task)
         return future

@@ -85,6 +85,7 @@ class Calls:
         Raises:
             Died, MckennabotError: as `Call.result`.
         """
+        # Registered before the check, so that a `stop` in between is not missed.
         self._running.add(call)
         try:
             if self._stopped.is_set():

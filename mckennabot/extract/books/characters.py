@@ -40,6 +40,7 @@ def repair(text: str, *, private: bool = False) -> tuple[str, int]:
         text, count = PRIVATE.subn("", text)
         repaired += count
     text = _SPACE.sub(" ", text).translate(_HYPHENS)
+    # NFC, not NFKC, which would turn ² into 2 and … into three dots.
     return unicodedata.normalize("NFC", text), repaired
 
 

@@ -113,6 +113,7 @@ def heading_words(text: str) -> tuple[str, int | None] | None:
         return found
     if match := _WORD_FIRST.match(folded):
         value = _number_in(folded[match.end() :], _languages(match))
+        # OCR reads CHAPTER II as IT, and VII as VIL.
         if value is None and match[0] in _TELLING:
             value = _misread(text)
         if value is not None or match[0] in _TELLING:
@@ -123,6 +124,7 @@ def heading_words(text: str) -> tuple[str, int | None] | None:
         kind = "chapter" if match["chapter"] else "part"
         rest = text[len(text) - len(match["rest"]) :].strip() if match["rest"] else ""
         value = _value(match["number"], _languages(match))
+        # "Second part of the plan" continues in lower case, a title does not.
         if value is not None and (not rest or not rest[0].islower()):
             return kind, value
     return None

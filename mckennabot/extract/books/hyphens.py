@@ -56,6 +56,7 @@ class Hyphens:
         for word, count in list(self._words.items()):
             if "-" in word:
                 parts = word.split("-")
+                # The parts of compounds are words as well.
                 self._words.update(dict.fromkeys(parts, count))
                 self._parts.update((f"{parts[0]}-", f"-{parts[-1]}"))
 
@@ -101,21 +102,25 @@ class Hyphens:
         Asked in this order, the surest first: capitals and digits; how the book writes it elsewhere; whether
         the book cuts words at all; what always has hyphens; the language's habits; the list of its words.
         """
+        # Anglo-Saxon, Jean-Paul; but in capitals, as in titles, any word may be cut.
         if rest[0].isupper() and not stem.isupper():
             return True
         if rest.islower() and ((len(stem) > 1 and stem.isupper()) or any(c.isdigit() for c in stem)):
             return True  # an abbreviation: FM-radio, p2p-network
+        # A name that the book does not have in lower case is cut rather than compounded.
         is_name = stem[0].isupper() and not stem.isupper() and not self._is_word(stem.lower())
         stem, rest = stem.lower(), rest.lower()
         whole, hyphenated = self._occurs(stem + rest), self._occurs(f"{stem}-{rest}")
         if whole or hyphenated:
             return hyphenated > whole
+        # A book set ragged: its hyphens are all its author's.
         if not self._cuts_words():
             return True
         last = re.split(r"[-\u2019']", stem)[-1] or stem
         head = re.split(r"[-\u2019']", rest)[0]
         if _is_linked(stem, last, rest) and not self._is_word(last + head, RARE):
             return True
+        # dit-il, celui-ci.
         if self._language == "fr" and head in _FRENCH_PRONOUNS:
             return not self._is_word(last + head, RARE)
         if is_name or not self._known or self._language in _SOLID_COMPOUNDS:
@@ -198,6 +203,7 @@ def _continues_address(first: str, second: str) -> bool:
     address = _ADDRESS.search(end)
     if not address or not second:
         return False
+    # These continue an address and begin no word.
     if second[0] in "/?#=&%~_":
         return True
     if address[0][-1] == ".":

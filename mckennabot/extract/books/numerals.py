@@ -35,6 +35,7 @@ def number(text: str) -> int | None:
     >>> number("12"), number("\u0661\u0662"), number("xii"), number("10\u00b9\u2070"), number("\u2460")
     (12, 12, 12, None, None)
     """
+    # `isdecimal`, not `isdigit`: int() refuses ² and ①.
     return int(text) if text.isdecimal() and len(text) <= _DIGITS else roman(text)
 
 

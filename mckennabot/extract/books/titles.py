@@ -22,12 +22,14 @@ def describe(text: str) -> tuple[str, int | None]:
     """
     if found := heading_words(text):
         return found
+    # A number alone, as in books whose chapters have nothing else.
     bare = text.strip(" .:[]()-\u2013\u2014*")
     value = number(bare)
     if value is None:
         value = bare_cjk_number(bare)
     if value is not None and value < _MOST_CHAPTERS:
         return "chapter", value
+    # A number before a title may be a chapter's or a section's.
     if match := re.match(r"(\d{1,3}|[IVXLC]{1,7})[.:]?\s+(?=[^\W\d_])", text):
         return "", number(match[1])
     return "", None

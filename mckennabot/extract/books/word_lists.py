@@ -34,6 +34,7 @@ def language_of(words: Counter[str], *, likely: bool = False) -> str:
         words: counts of its words, in lower case.
         likely: return the likeliest one for a text too short to have all the usual words.
     """
+    # The rarest of the usual words decides: "die" alone is English as well as German.
     shares = {name: min(words[word] for word in usual.split()) for name, usual in _LANGUAGES.items()}
     language = max(shares, key=lambda name: shares[name])
     if shares[language]:

@@ -83,6 +83,7 @@ def shape(source: Source, settings: ExtractSettings) -> Book:
             report.leave_out(block.kind, block.place, block.text)
             continue
         division = starts.get(number)
+        # What `--segment` cuts at; a row of a table is a text of its own however it is cut.
         begins = {
             "chapter": block.opens or (division is not None and division.chapter),
             "section": block.opens or division is not None,
@@ -186,6 +187,7 @@ def _mark_notes(blocks: list[Block], targets: frozenset[str]) -> None:
         for name in block.ids & targets:
             found[name].append(block)
     for led_to in found.values():
+        # A link that looks like a note's may lead to a chapter: headings and long texts are never notes.
         if not any(b.level for b in led_to) and sum(b.words for b in led_to) <= _MOST_NOTE_WORDS:
             for block in led_to:
                 block.kind = Kind.FOOTNOTE if block.kind == Kind.BODY else block.kind

@@ -75,16 +75,19 @@ def divide(
     _mark_titled(blocks, headings, level, marks)
     _mark_front(blocks, headings, level)
     starts: dict[int, Division] = {}
+    # If chapters have numbers, a heading without one inside a chapter, such as a headline, begins no other.
     ranked = [h for h in headings if h.level == level and h.words]
     numbered = sum(is_numbered(h.title) for h in ranked) > max(2, _NUMBERED_SHARE * len(ranked))
     for heading in headings:
         block = blocks[heading.number]
         if block.kind != Kind.BODY or _END.fullmatch(heading.title):
             continue
+        # A part's title page; a part with an introduction of its own is kept as a chapter.
         if heading.level < level and heading.own < ENOUGH:
             block.kind = Kind.PART
             continue
         block.kind = Kind.HEADING
+        # Two headings in a row are one beginning.
         above = starts.get(heading.number - 1)
         if above is None or not above.chapter:
             loose = numbered and not is_named(heading.title) and heading.words < _LOOSE
@@ -142,12 +145,15 @@ def _mark_titled(blocks: Sequence[Block], headings: Sequence[Heading], level: in
         if not kind or blocks[heading.number].kind != Kind.BODY:
             continue
         rank = max(heading.level, level)
+        # Notes below the text of a chapter, in books that have them there, are taken out without ending it.
         if heading.level > level and kind != Kind.CONTENTS:
             if not _are_notes(blocks, heading, marks):
                 continue
             kind, rank = Kind.FOOTNOTE, heading.level  # of one chapter
+        # An essay may be called "Notes on ..." or "References".
         elif kind in (Kind.BACK, Kind.BOILERPLATE) and heading.words > _ARTICLE_SHARE * total:
             continue
+        # The index ends at a heading of its rank, or at one that is more than a letter: a list of its own.
         ends = (
             h.number
             for h in islice(headings, index + 1, None)
@@ -187,6 +193,7 @@ def _mark_front(blocks: Sequence[Block], headings: Sequence[Heading], level: int
     words = sum(block.words for block in before)
     short = not named and words <= min(_FRONT_WORDS, max(_FRONT_LINE, _FRONT_SHARE * total))
     for block in before:
+        # Only before the first chapter: a poem or an essay speaks of copyright and of publishing too.
         legal = LEGAL.search(block.text) and block.words < _FRONT_SHARE * total
         if (short and (block.level or block.words <= _FRONT_LINE)) or legal:
             block.kind = Kind.FRONT
@@ -203,6 +210,7 @@ def _first_chapter(blocks: Sequence[Block], headings: Sequence[Heading], level: 
     much = _MUCH if any(is_named(heading.title) for heading in full) else ENOUGH
     for heading in full:
         own, longest = heading.own, heading.longest
+        # "Chapter 1" followed by a section's heading has its text below that.
         if not own:
             below = next((h for h in headings if h.number > heading.number), None)
             if below is not None and below.level > level:

@@ -78,7 +78,7 @@ def _decode(data: bytes) -> str:
         return text
     declared = _declared(data)
     if declared.startswith(("iso2022", "hz")) and (text := _try(data, declared)) is not None:
-        return text  # escapes in seven bits: these would pass for UTF-8
+        return text  # these write escapes in seven bits, and would pass for UTF-8
     for name in ("utf-8", declared):
         if name and (text := _try(data, name)) is not None:
             return text
@@ -105,6 +105,7 @@ def _declared(data: bytes) -> str:
         "".encode(name)  # refuses codecs such as zip and base64
     except (LookupError, TypeError, ValueError):
         return ""
+    # Nobody means these in a text file, and browsers refuse UTF-7 for good reason.
     return "" if name in ("utf-7", "idna", "punycode", "unicode_escape") else _MEANT.get(name, name)
 
 
@@ -127,6 +128,7 @@ def _without_bom(data: bytes) -> str:
 def _likely(data: bytes) -> str:
     """Guess the codec by the lines that are not ASCII."""
     sample = b"\n".join(line for line in data[: 8 * _SAMPLE].splitlines() if not line.isascii())[:_SAMPLE]
+    # The commonest case first; the detector is loaded only for what is left.
     if _is_western(sample.decode("cp1252", errors="replace")):
         return "cp1252"
     from charset_normalizer import from_bytes

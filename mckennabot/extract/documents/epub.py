@@ -26,6 +26,7 @@ MAX_FILES = 50_000
 MAX_SPINE = 20_000
 
 _DOCUMENTS = ("application/xhtml+xml", "text/html", "application/x-dtbook+xml", "text/x-oeb1-document", "")
+_NCX = "application/x-dtbncx+xml"
 # Scrambled fonts do not protect the text.
 _FONT_SCRAMBLING = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 _DRM_HINT = "mckennabot cannot open it; get the book without copy protection (DRM)."
@@ -92,6 +93,7 @@ class _Reader:
         names = archive.namelist()
         if len(names) > MAX_FILES:
             raise self._error(f"the EPUB holds {len(names):,} files: too large for a book")
+        # Reversed, so that of two entries of one name the first counts.
         self._names = {posixpath.normpath(name): name for name in reversed(names)}
         self._folded = {name.casefold(): name for name in self._names}
         self._left = MAX_BOOK
@@ -114,6 +116,7 @@ class _Reader:
                 continue
             document = read_html(data, file=name, place=place, resolve=_resolver(name))
             read = document.blocks
+            # File names are a guess, made only if the book itself declares nothing.
             if kind := kinds.get(name) or (None if kinds else _kind_by_name(name)):
                 for block in read:
                     block.kind = kind if block.kind == Kind.BODY else block.kind
@@ -137,6 +140,7 @@ class _Reader:
         found = self._names.get(name) or self._names.get(self._folded.get(name.casefold(), ""))
         if found is None:
             raise _UnreadableError("not in the archive")
+        # The sizes in the archive's directory may lie, so what is unpacked is counted.
         most = min(MAX_DOCUMENT, self._left)
         try:
             with self._archive.open(found) as file:
@@ -172,6 +176,7 @@ class _Reader:
             return None
 
     def _refuse_drm(self) -> None:
+        """Refuse a book whose documents are encrypted; Apple's FairPlay leaves a file of its own."""
         if "META-INF/encryption.xml" in self._names:
             root = self._xml("META-INF/encryption.xml")
             ways = [
@@ -185,6 +190,7 @@ class _Reader:
             raise self._error("the EPUB is protected against copying (DRM)", _DRM_HINT)
 
     def _package(self) -> _Package:
+        """Read the package document: what to read, and where the tables of contents are."""
         name = self._package_name()
         try:
             root = self._xml(name)
@@ -192,16 +198,9 @@ class _Reader:
             raise self._error(f"not an EPUB: its package document {name} is {error}") from error
         items = {e.get("id"): e for e in _all(root, "item")}
         resolve = _resolver(name)
-        spine, seen = [], set()
         spine_element = next(_all(root, "spine"), None)
-        for reference in _all(spine_element, "itemref"):
-            item = items.get(reference.get("idref"))
-            if item is None or not item.get("href") or (item.get("media-type") or "") not in _DOCUMENTS:
-                continue
-            document = urldefrag(resolve(item.get("href")))[0]
-            if document not in seen:
-                spine.append(document)
-                seen.add(document)
+        spine = list(_documents(spine_element, items, resolve))
+        # Comics and scanned books have only pictures in their spine.
         if not spine and spine_element is not None and len(spine_element):
             raise self._error("no text in the EPUB: it is made of pictures")
         if not spine:
@@ -211,19 +210,15 @@ class _Reader:
         nav = next((e for e in items.values() if "nav" in (e.get("properties") or "").split()), None)
         ncx = items.get(spine_element.get("toc")) if spine_element is not None else None
         if ncx is None:
-            ncx = next((e for e in items.values() if e.get("media-type") == "application/x-dtbncx+xml"), None)
-        kinds = {
-            urldefrag(resolve(e.get("href")))[0]: _REFERENCES[(e.get("type") or "").lower()]
-            for e in _all(next(_all(root, "guide"), None), "reference")
-            if (e.get("type") or "").lower() in _REFERENCES and e.get("href")
-        }
+            ncx = next((e for e in items.values() if e.get("media-type") == _NCX), None)
         nav_name, ncx_name = (
             urldefrag(resolve(e.get("href")))[0] if e is not None and e.get("href") else ""
             for e in (nav, ncx)
         )
-        return _Package(spine, nav_name, ncx_name, kinds)
+        return _Package(spine, nav_name, ncx_name, _guide_kinds(root, resolve))
 
     def _package_name(self) -> str:
+        """Return the name of the package document: what the container says, else the first .opf there is."""
         if "META-INF/container.xml" in self._names:
             try:
                 for root in _all(self._xml("META-INF/container.xml"), "rootfile"):
@@ -231,6 +226,7 @@ class _Reader:
                         return posixpath.normpath(unquote(root.get("full-path")))
             except _UnreadableError:
                 pass
+        # Many old EPUBs lack the container file, or point to a package that is not there.
         packages = sorted(name for name in self._names if name.lower().endswith(".opf"))
         if not packages:
             raise self._error("not an EPUB: there is no package document in the archive")
@@ -280,6 +276,28 @@ class _Reader:
 
 class _UnreadableError(Exception):
     """Raised when a file of the archive is missing or damaged."""
+
+
+def _documents(spine: Any, items: dict[Any, Any], resolve: Callable[[str], str]) -> Iterator[str]:
+    """Yield the names of the documents that a spine lists, each once; pictures and videos are skipped."""
+    seen = set()
+    for reference in _all(spine, "itemref"):
+        item = items.get(reference.get("idref"))
+        if item is None or not item.get("href") or (item.get("media-type") or "") not in _DOCUMENTS:
+            continue
+        document = urldefrag(resolve(item.get("href")))[0]
+        if document not in seen:
+            seen.add(document)
+            yield document
+
+
+def _guide_kinds(root: Any, resolve: Callable[[str], str]) -> dict[str, Kind]:
+    """Return the kinds of the documents that EPUB 2's guide lists, by name."""
+    return {
+        urldefrag(resolve(e.get("href")))[0]: _REFERENCES[(e.get("type") or "").lower()]
+        for e in _all(next(_all(root, "guide"), None), "reference")
+        if (e.get("type") or "").lower() in _REFERENCES and e.get("href")
+    }
 
 
 def _resolver(name: str) -> Callable[[str], str]:

@@ -63,6 +63,7 @@ def margin(chunks: Iterable[Sequence[str]]) -> int:
     Args:
         chunks: lines without an empty one between them, stripped.
     """
+    # Messages end where their writer pressed return, and say nothing about a margin.
     several = [lines for lines in chunks if len(lines) > 1 and not _messages(lines)]
     widths = sorted(columns(line) for lines in several for line in lines)
     if not widths:
@@ -140,6 +141,7 @@ def is_prose(lines: Sequence[str]) -> bool:
         return True
     if pstdev(widths) < _EVEN * fmean(widths):
         return False
+    # Dialogue of short lines is prose too, though its lines are as short as those of verse.
     spoken = sum(line.startswith(("“", '"', "«", "„", "—", "–", "「", "『")) for line in lines)
     return max(widths) > LONG or fmean(widths) > _SENTENCE_WIDTH or 2 * spoken > len(lines) > 2
 
@@ -155,12 +157,14 @@ def _sentence_ends(lines: Sequence[str]) -> int:
 def _is_verse(lines: Sequence[str], width: int) -> bool:
     if len(lines) < 2 or _free(lines, width) < _VERSE_FREE:
         return False
+    # Quotation marks and typed emphasis may stand before the capital.
     starts = [line.lstrip("\"'“‘«„(_*[-—¿¡")[:1] for line in lines]
     capital = sum(c.isupper() for c in starts) / len(lines)
     if capital >= _VERSE_CAPITALS:
         return True
     longest = max(map(columns, lines))
     ragged = _free(lines, longest) > _RAGGED
+    # Hebrew, Arabic and Japanese have no capitals to go by, so length decides earlier.
     if not any(c.isupper() or c.islower() for c in starts):  # a script without capitals
         return ragged and longest < _VERSE_WIDTH_UNCASED * width
     return ragged and longest < _VERSE_WIDTH * width

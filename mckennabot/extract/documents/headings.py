@@ -47,6 +47,7 @@ def find_headings(blocks: Sequence[Block]) -> list[Heading]:
     """Return the headings of a document's text in order, counted in one pass from the end."""
     found: list[Heading] = []
     total = own = longest = 0
+    # Index of the first block of each file.
     first = {block.place: n for n, block in reversed(list(enumerate(blocks))) if block.kind == Kind.BODY}
     # Ranks of the headings that end what stands above them, and the words from there to the end.
     following: list[tuple[int, int]] = []
@@ -75,6 +76,8 @@ def chapter_level(headings: Sequence[Heading]) -> int:
     """
     levels = sorted({heading.level for heading in headings})
     numbered = Counter(h.level for h in headings if h.words and is_numbered(h.title))
+    # Numbers are the surest sign of chapters, unless as many headings above them have text: then the
+    # numbers belong to sections.
     if numbered:
         best = max(numbered, key=lambda level: (numbered[level], -level))
         above = sum(h.level < best and h.own >= ENOUGH and not title_kind(h.title) for h in headings)
@@ -82,6 +85,7 @@ def chapter_level(headings: Sequence[Heading]) -> int:
             return best
     for level in levels:
         ranked = [h for h in headings if h.level == level and h.words and not title_kind(h.title)]
+        # A rank of a single heading is the book's title.
         if len(ranked) < 2 or _are_parts(ranked, headings):
             continue
         if median(heading.words for heading in ranked) >= ENOUGH:
@@ -132,5 +136,6 @@ def is_bare_number(title: str) -> bool:
     (True, True, False)
     """
     kind, number = describe(title)
+    # "Chapter Twenty One" has three words; 第一章 is a single one.
     most = 3 if title.isascii() or not any(map(is_wide, title)) else 1
     return kind == "chapter" and number is not None and len(re.findall(r"\w+", title)) <= most

@@ -102,6 +102,7 @@ def kind_of(element: Element, tag: str) -> Kind:
         return Kind.CONTENTS
     if tag in ("figcaption", "caption"):
         return Kind.CAPTION
+    # A page's footer, not an article's: publishers and wikis sign there.
     if tag == "footer" and local(element.getparent().tag) == "body":
         return Kind.BOILERPLATE
     if tag == "table" and _is_table(element):
@@ -133,12 +134,14 @@ def is_note_mark(element: Element) -> bool:
     names = _names(element)
     if any("note" in name or name.startswith("fn") for name in names):
         return True
+    # Without a class that says note, a number must be raised; a star is a mark anywhere.
     raised = local(element.getparent().tag) == "sup" or any(local(e.tag) == "sup" for e in element.iter())
     return raised or not mark[0].isalnum()
 
 
 def is_backlink(element: Element) -> bool:
     """Return whether a link is an arrow that leads from a note back to the text."""
+    # Arrows as pandoc and WordPress put them behind notes.
     arrow = (element.text or "").strip() in ("↩", "↩︎", "↑", "⏎")
     return arrow or any("backlink" in name for name in _names(element))
 
@@ -175,6 +178,7 @@ def find_numbers(tree: Element) -> frozenset[Element]:
         figures = text_of(element) if len(element) < 2 else ""
         if not figures.isdecimal() or len(figures) > _DIGITS or not _stands_in_text(element):
             continue
+        # It may be a note's mark.
         if element.get("href") and "#" in element.get("href"):
             continue  # a note's mark, perhaps
         key = local(element.tag), (element.get("class") or "").lower()
@@ -183,6 +187,7 @@ def find_numbers(tree: Element) -> frozenset[Element]:
     for (tag, names), numbered in alike.items():
         values = [value for _, value in numbered]
         steps = {b - a for a, b in pairwise(values)}
+        # One by one, as verses are numbered, or every fifth line, as poems are.
         counts = len(values) >= _SERIES and (
             steps == {1} or (min(steps) > 0 and not any(v % _EVERY for v in values))
         )
@@ -212,6 +217,7 @@ def _is_table(table: Element) -> bool:
     cells = [cell for row in rows for cell in row]
     if len(rows) < 2 or sum(len(row) > 1 for row in rows) < _ROWS_OF_CELLS * len(rows):
         return False
+    # Cells with whole sentences are speeches of a play, or prose laid out in columns.
     spoken = sum(any(count_words(cell) > 1 and _SENTENCE.search(cell) for cell in row) for row in rows)
     return spoken < _SPOKEN_ROWS * len(rows) and sum(map(count_words, cells)) <= _CELL_WORDS * len(cells)
 

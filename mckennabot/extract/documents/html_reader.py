@@ -83,6 +83,7 @@ def _parsed(text: str) -> tuple[Element | None, bool]:
     except (etree.XMLSyntaxError, ValueError):
         tree = None
     kinds = {error.type for error in parser.error_log}
+    # Out of memory the parser returns the part of the tree that it has, without an error.
     if etree.ErrorTypes.ERR_NO_MEMORY in kinds:
         raise MemoryError  # rather than a part of the tree
     return tree, etree.ErrorTypes.ERR_RESOURCE_LIMIT in kinds
@@ -206,6 +207,7 @@ class _Walker:
             self._italic_from = len(self._text)
         kind = kind_of(element, tag)
         paragraph = tag in PARAGRAPHS
+        # A note or a caption in the middle of a sentence, such as a page number, must not cut it in two.
         inside = not paragraph or any(piece.strip() for piece in self._text)
         if kind == Kind.FOLIO or (
             kind in (Kind.FOOTNOTE, Kind.CAPTION) and self._kinds[-1] == Kind.BODY and inside
@@ -223,6 +225,7 @@ class _Walker:
             self._text.append(" ")
         self._lead_here(name)
         level, first = self._level, len(self.blocks)
+        # A link to a note leads to the element around all its paragraphs.
         contained = bool(name) and tag in ("li", "aside", "dd", "div", "section")
         link, verse = is_inner_link(element, tag), paragraph and is_verse(element)
         if link:
@@ -288,6 +291,7 @@ class _Walker:
 
     def _set_beside(self, element: Element, kind: Kind, name: str | None) -> None:
         """Make an element's words a block of their own, without ending the paragraph around it."""
+        # Links lead to page numbers too: their id goes to the text behind them.
         if kind == Kind.FOLIO:
             self._lead_here(name)
         if text := text_of(element):
@@ -296,6 +300,7 @@ class _Walker:
 
     def _add(self, text: str | None) -> None:
         if text:
+            # Counted to know whether all of a paragraph is links: then it is a table of contents.
             letters = sum(map(str.isalnum, text))
             self._letters += letters
             self._linked += letters if self._links else 0
@@ -330,6 +335,7 @@ class _Walker:
 
     def _join_lines(self, first: int) -> None:
         """Join lines that each stood in an element of its own into one stanza."""
+        # Stanzas nest: the inner ones are whole already.
         inside = self.blocks[first:] if first >= self._stanzas else []
         beside = [block for block in inside if block.kind == Kind.FOLIO]
         lines = [block for block in inside if block.kind != Kind.FOLIO]

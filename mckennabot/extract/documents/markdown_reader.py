@@ -67,12 +67,14 @@ def read_markdown(data: bytes) -> list[Block]:
     front = re.match(r"---\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", text, re.DOTALL)
     if front:
         text = text[front.end() :]
+    # Mended before parsing, since CommonMark would leave the stars in the text.
     text = _FLANKED.sub(_without_stars, _INNER_BLANK.sub(_blank_outside, text))
     text = _TOO_DEEP.sub("", text)
     text = _LINE_BLOCK.sub(_hard_breaks, text)
     text = _NOTE_DEFINITION.sub(r"\1\\[^\2\\]:", text)
     html = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable(["table", "strikethrough"]).render(text)
     blocks = read_html(html).blocks
+    # Like CommonMark's own extensions: a mark without a note stays text.
     notes = {match[1] for block in blocks if (match := _MARKDOWN_NOTE.match(block.text))}
     for block in blocks:
         if match := _MARKDOWN_NOTE.match(block.text):

@@ -54,6 +54,7 @@ def read_text(data: bytes) -> list[Block]:
     chunks = list(islice(_chunks(lines, width, spoken), MAX_BLOCKS + 1))
     if len(chunks) > MAX_BLOCKS:
         raise InputError(f"more than {MAX_BLOCKS:,} paragraphs: too large for a book")
+    # A bracketed number is a note's mark only if a note with it exists: [1] may be anything else.
     notes = {match[1] for _, chunk in chunks if (match := _NOTE.match(chunk[0].strip()))}
     series = _numbered_series([chunk for _, chunk in chunks])
     blocks: list[Block] = []
@@ -99,6 +100,7 @@ def _numbered_series(chunks: list[list[str]]) -> set[int]:
                 found.setdefault((word.casefold().strip(".:,"), first), []).append((place, value))
     series: set[int] = set()
     for entries in found.values():
+        # With text between them, so that a numbered list is not taken for chapters.
         counting = [b for a, b in pairwise(entries) if b[1] == a[1] + 1 and b[0] > a[0] + 1]
         if len(entries) > 2 and entries[0][1] == 1 and len(counting) == len(entries) - 1:
             series.update(place for place, _ in entries)
@@ -111,6 +113,7 @@ def _chunks(lines: list[str], width: int, spoken: frozenset[int]) -> Iterator[tu
     A line of `spoken` begins a speech: it starts a paragraph unless a wrap may have brought it there.
     """
     breaks = sum(bool(a) and not b for a, b in pairwise(lines))
+    # Some texts have no empty lines at all, but for a few around chapters.
     dense = sum(map(bool, lines)) > _DENSE * (breaks + 1)
     above, chunk = 0, list[str]()
     for place, line in enumerate([*lines, ""]):
@@ -136,6 +139,7 @@ def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
     """
     stripped = [line.strip() for line in chunk]
     if not width:
+        # A transcript has its speaker in front of the first paragraph of a speech only.
         label = label_of(stripped[0])
         if label and label.speech and not label.time:
             return [[line] for line in chunk]  # a speech's paragraphs, a line each
@@ -144,6 +148,7 @@ def _parts(chunk: list[str], width: int, dense: bool) -> list[list[str]]:
         return (as_texts(stripped) if len(chunk) > 1 else None) or [chunk]
     if not dense:
         return [chunk]
+    # Typed books without empty lines begin paragraphs with an indent.
     indents = [len(line) - len(line.lstrip()) for line in chunk]
     least = min(indents)
     firsts = [n for n, indent in enumerate(indents) if indent > least or not n]
@@ -162,10 +167,14 @@ def _level(chunk: list[str], above: int, before: str) -> int:
     words = count_words(text)
     if len(chunk) > _HEADING_LINES or words > _HEADING_WORDS or not any(c.isalnum() for c in text):
         return 0
+    # Headings do not end in the middle of a sentence, nor begin with speech or in lower case: that is
+    # verse.
     if text.endswith((",", ";")) or text[0] in "[\"“'‘(" or text[0].islower():
         return 0
     kind, count = describe(text)
+    # Of a script without blanks, words are characters, and a short heading has many.
     free = above > _SPACED or words < _FEW_WORDS or (words > len(text.split()) and len(text) < _SHORT)
+    # "Part two of the plan, however, ..." begins a sentence: hence no commas.
     if kind == "part" and count is not None and free and not re.search(r"[,;]", text):
         return 1
     if (kind == "chapter" and count is not None) or kind == "named":
@@ -175,6 +184,7 @@ def _level(chunk: list[str], above: int, before: str) -> int:
     if words > _TITLE_WORDS or len(chunk) > _TITLE_LINES:
         return 0
     sentence = text.endswith((".", ":", "?", "!", "”", '"')) and not text.isupper()
+    # The title below "Chapter One", whatever its form.
     if before and is_bare_number(before) and not sentence:
         return 2
     # Up to three capitals may be initials, or a roman number in a list.

@@ -33,6 +33,7 @@ def find_reader(path: Path) -> Reader | None:
         return None
     if kind in _BY_CONTENT:
         return READERS[_BY_CONTENT[kind]]
+    # Names such as "README" or "vol. 2" have no suffix; text named .doc or .rtf is something else.
     if kind in ("text", "utf-16") and not re.fullmatch(r"\.[a-z]\w{0,7}", suffix):
         return READERS[".txt"]
     raise InputError(
@@ -82,6 +83,7 @@ def _text(data: bytes) -> Source:
     from mckennabot.extract.documents.subtitles import join_cues, stamped_cues
 
     kind = sniff(data[:HEAD])
+    # A transcript copied from a player has its times on lines of their own.
     if kind in ("text", "utf-16") and (cues := stamped_cues(decode_file(data).split("\n"))):
         return Source(join_cues(cues), said=(f"{len(cues):,} time stamps removed",))
     if kind == "html":

@@ -83,14 +83,17 @@ def join_cues(cues: list[Cue]) -> list[Block]:
         if not words:
             continue
         pause = cue.start - ended
+        # Rolling captions show a line again while the next one appears.
         repeated = _overlap(words_before, words) if rolling else 0
         if repeated >= _SURELY or pause < _ABUTS:
             lines = _without(lines, repeated)
         for line in lines:
             said = _TURN.sub("", line)
             label = label_of(said)
+            # Captions repeat the name of whoever goes on speaking; the text has it once.
             if label and label.name in spoken and label.name == voice:
                 said = label.speech
+            # Another speaker, a mark such as >> for a change of speaker, or a pause.
             elif (label and label.name in spoken) or said != line or _breaks(pieces, pause):
                 end_paragraph()
                 voice = label.name if label else ""
@@ -149,6 +152,7 @@ def _cues(text: str) -> Iterator[Cue]:
     for line in [*text.split("\n"), ""]:
         if match := _CUE.match(line):
             if times:
+                # In .srt files without empty lines the number of the next caption ends this one.
                 if lines and lines[-1].strip().isdecimal():
                     lines.pop()  # the number of the next one, with no empty line above it
                 yield Cue(*times, lines)
@@ -214,5 +218,6 @@ def _breaks(pieces: list[str], pause: float) -> bool:
     ended = _ENDED.search(pieces[-1]) is not None
     if pause >= _LONG_PAUSE or (ended and (pause >= _PAUSE or words >= _PARAGRAPH)):
         return True
+    # Automatic captions have no full stops to wait for.
     punctuated = any(_ENDED.search(piece) for piece in pieces)
     return not punctuated and (words >= _LONGEST or (words >= _PARAGRAPH and pause >= _SHORT_PAUSE))

@@ -35,6 +35,7 @@ def power(before: str, figures: str, italic: bool, after: str = "") -> str | Non
         after: what follows.
     """
     word = re.search(r"[^\W\d_]+$|\d+$", before)
+    # A first power is not written, so 1 is a note; after a degree sign figures are a note as well.
     if word is None or figures == "1" or before[: word.start()].endswith("°"):
         return None
     said, ahead = word[0], before[: word.start()]
@@ -42,9 +43,11 @@ def power(before: str, figures: str, italic: bool, after: str = "") -> str | Non
     formula = bool(_SIGN_BEFORE.search(ahead) or _SIGN_AFTER.match(after))
     if said.isdecimal():
         is_power = len(said) == 1 or bool(_TENS.fullmatch(said)) or (len(said) < _YEAR and formula) or signed
+    # "a", "A" and "I" are words; any other letter alone is a variable.
     elif len(said) == 1:
         is_power = italic or said not in "aAI" or formula
     else:
+        # Only after a number: "40 m²", but a note on "am" or "in".
         is_unit = said in _UNITS and re.search(r"\d[\d.,]*\s*(?:\w+[/·])?$", ahead) is not None
         is_variable = len(said) <= _VARIABLE and figures in ("2", "3") and (italic or formula)
         is_power = is_unit or is_variable or signed

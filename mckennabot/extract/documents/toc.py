@@ -29,8 +29,10 @@ def follow_toc(blocks: list[Block], toc: Sequence[TocEntry]) -> list[Block]:
     """
     where = _Places(blocks)
     found = [(entry, number) for entry in toc if (number := where.find(entry)) is not None]
+    # If all entries lead to one place, they say nothing about chapters.
     if len({number for _, number in found}) < 2:
         return blocks
+    # Below all entries, so that the headings that the table leaves out become sections.
     lowest = max(entry.level for entry in toc)
     for block in blocks:
         block.level += lowest if block.level else 0
@@ -45,6 +47,7 @@ def follow_toc(blocks: list[Block], toc: Sequence[TocEntry]) -> list[Block]:
             _mark(blocks, number, Kind.FRONT)
         elif kind := title_kind(entry.title):
             _mark(blocks, number, kind)
+        # Books whose chapter titles are pictures have them in the table of contents only.
         elif number not in taken and number not in missing and blocks[number].kind == Kind.BODY:
             missing[number] = [Block(entry.title, Kind.BODY, entry.level, blocks[number].place)]
     return [new for number, block in enumerate(blocks) for new in (*missing.get(number, ()), block)]
@@ -76,6 +79,7 @@ def _heading_near(blocks: Sequence[Block], number: int, title: str, taken: set[i
             if block.level:
                 return n
             near.append(n)
+    # By letters alone: the table often has other punctuation, or a number less.
     wanted = _letters(title)
     for n in near:
         said = _letters(blocks[n].text)

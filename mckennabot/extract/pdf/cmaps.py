@@ -105,6 +105,7 @@ def parse_cmap(data: bytes) -> CMap:
     """Parse the CMap of an /Encoding or a /ToUnicode; what makes no sense is left out."""
     cmap = CMap()
     for name, operands in operations(data, MAX_IN_BLOCK):
+        # Only these operators matter; CMaps are PostScript programs with much around them.
         if name == b"endcodespacerange":
             for low, high in _groups(operands, 2):
                 if isinstance(low, bytes) and isinstance(high, bytes) and 0 < len(low) <= 4:
@@ -125,6 +126,7 @@ def parse_cmap(data: bytes) -> CMap:
             cmap.base = str(operands[-1].name)
         elif name == b"def" and len(operands) > 1 and getattr(operands[-2], "name", None) == "WMode":
             cmap.vertical = operands[-1] == 1
+        # A hostile CMap may go on for gigabytes.
         if len(cmap.texts) + len(cmap.runs) + len(cmap.glyphs) > MAX_CODES:
             break
     return cmap
@@ -189,6 +191,7 @@ def _int(code: bytes) -> int:
 
 def _nth(target: Any, offset: int) -> str:
     """Return the text of the code `offset` places into a range."""
+    # An array names the text of each code; a string that of the first, counted up in its last two bytes.
     if isinstance(target, list):
         return _text(target[offset]) if offset < len(target) else ""
     if not isinstance(target, bytes) or not target:

@@ -82,6 +82,7 @@ def operations(data: bytes, most: int = MAX_OPERANDS) -> Iterator[tuple[bytes, l
                 into.append(_CONSTANTS[word])
                 continue
             if outer:
+                # Other words in an array are debris.
                 if word not in _CLOSES_TEXT:
                     continue
                 into = operands
@@ -119,6 +120,7 @@ def operations(data: bytes, most: int = MAX_OPERANDS) -> Iterator[tuple[bytes, l
                 digits = re.sub(rb"[^0-9A-Fa-f]", b"", data[position:end])
                 into.append(unhexlify(digits if len(digits) % 2 == 0 else digits + b"0"))
                 position = end + 1
+        # Cut now and then, not each time, since cutting costs.
         if len(operands) > 2 * most and not outer:
             del operands[:-most]
 

@@ -161,6 +161,7 @@ class PageDevice(PDFDevice):
 
     def begin_marked(self, actual_text: bytes | None) -> None:
         """Start a span; `actual_text` is the text to read for it, None to read what is drawn."""
+        # Of nested spans the outermost decides: the inner ones are parts of it.
         inside = any(text is not None for text, _ in self._tags)
         text = None if actual_text is None or inside else _decode(actual_text)
         self._tags.append((text, len(self.glyphs)))
@@ -196,6 +197,7 @@ class PageDevice(PDFDevice):
             if segment[0] == "m" and len(points) > 1:
                 x0, y0 = map(min, zip(*points, strict=True))
                 x1, y1 = map(max, zip(*points, strict=True))
+                # Rules stand above footnotes and around tables; other strokes may be a drawing.
                 if not curved and y1 - y0 <= RULE_THICKNESS and x1 - x0 >= RULE_LENGTH:
                     self.rules.append((x0, y0, x1, y1))
                 elif y1 - y0 > RULE_THICKNESS and len(self.strokes) < MAX_STROKES:

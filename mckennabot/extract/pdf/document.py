@@ -72,6 +72,7 @@ class Document:
         except PageFull:
             cut = True
         device = self._device
+        # Before the crop box: a layer that lies partly outside is still the same layer.
         glyphs = without_repeats(device.glyphs, device.hidden)
         inside = [g for g in glyphs if g.x1 >= 0 and g.y1 >= 0 and g.x0 <= width and g.y0 <= height]
         return RawPage(

@@ -21,6 +21,7 @@ def drawings(strokes: list[Box]) -> list[Box]:
         strokes: the box of each path that is more than a horizontal rule.
     """
     if len(strokes) > MAX_STROKES:
+        # Every nth, so that all parts of the page are seen.
         strokes = strokes[:: 1 + len(strokes) // MAX_STROKES]
     clusters: list[tuple[Box, int]] = []
     for stroke in strokes:

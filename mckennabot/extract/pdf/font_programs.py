@@ -90,6 +90,7 @@ def _truetype(data: bytes) -> Program:
     font = TTFont(io.BytesIO(data), lazy=True, fontNumber=0)
     program = Program()
     if "cmap" in font:
+        # The cmap is better than glyph names, which subsetting tools replace by g17 and the like.
         best = font["cmap"].getBestCmap() or {}
         for code, name in list(best.items())[:MAX_GLYPHS]:
             program.glyphs.setdefault(font.getGlyphID(name), chr(code))
@@ -107,5 +108,6 @@ def _truetype(data: bytes) -> Program:
 
 
 def _type1(data: bytes) -> Program:
+    # The encoding stands in clear text before the encrypted part.
     head = data[: data.find(b"eexec")] if b"eexec" in data else data
     return Program({int(code): text_of_name(name.decode("latin-1")) for code, name in _PUT.findall(head)})

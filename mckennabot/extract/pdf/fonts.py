@@ -84,6 +84,7 @@ class Font(dict[int, Shape]):
         name = name.decode("latin-1") if isinstance(name, bytes) else str(name)
         self.name = re.sub(r"^[A-Z]{6}\+", "", name)
         ascent, descent = base.get_ascent(), base.get_descent()
+        # Boxes of glyphs are made from these, and lines are found by the boxes.
         sound = ASCENTS[0] <= ascent <= ASCENTS[1] and DESCENTS[0] <= descent <= DESCENTS[1]
         self.ascent, self.descent = (ascent, descent) if sound else (NO_ASCENT, NO_DESCENT)
         # A Type 3 font may choose any unit, so its size is taken from its bounding box.
@@ -94,9 +95,11 @@ class Font(dict[int, Shape]):
     def __missing__(self, code: int) -> Shape:
         glyph = self._glyph(code)
         text = self._unicode.text(code) if self._unicode else ""
+        # /ToUnicode of many programs maps what they do not know to U+FFFD or to private use.
         if not known(text := plain(text, self.name)):
             text = self._encoded(code, glyph) or text
         width = self._base.char_width(glyph)
+        # Without widths all glyphs would stand on one spot, and lines would be sorted by the alphabet.
         if not width and self._has_no_widths:
             width = self._program.widths.get(code) or _usual_width(text)
         if not -MAX_WIDTH <= width <= MAX_WIDTH:
@@ -107,6 +110,7 @@ class Font(dict[int, Shape]):
     def _encoded(self, code: int, glyph: int) -> str:
         """Return the text of a code by the font's encoding, or by what its program calls the glyph."""
         simple = isinstance(self._base, PDFSimpleFont)
+        # The names that the PDF gives come before the font program's: subsets rename glyphs.
         if simple and self._named.get(code):
             return self._named[code]
         if simple and self._has_own_encoding and self._program.encoding:

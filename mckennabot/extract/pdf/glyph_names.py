@@ -88,6 +88,7 @@ def plain(text: str, font: str = "") -> str:
     """
     if not _PRIVATE.search(text):
         return text
+    # In Wingdings U+F04A is a smiling face, not a J.
     if not _ORNAMENTS.search(font):
         text = text.translate(_SYMBOLS)
     return text.translate(_CORPORATE)
@@ -136,6 +137,7 @@ def texts_of_codes(names: Sequence[tuple[int, str]]) -> dict[int, str]:
         return {}
     letters = re.match(r"[A-Za-z]*", named[0][1])
     assert letters is not None
+    # Letters at the beginning may be hexadecimal digits: /C0041 is C and 0041, /AF just a number.
     for length in range(len(letters[0]), -1, -1):
         if texts := _texts_after(letters[0][:length], named):
             return texts

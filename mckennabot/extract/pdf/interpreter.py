@@ -48,6 +48,7 @@ class PageInterpreter(PDFPageInterpreter):
 
     def execute(self, streams: Any) -> None:
         """Run content streams that belong together, but none inside itself."""
+        # A form that draws itself is legal to write, and would never end.
         sound = [s for s in map(stream_value, streams) if s.objid not in self.parent_stream_ids]
         self.stream_ids = {s.objid for s in sound if s.objid is not None}
         for name, operands in operations(b"\n".join(data_of(s) for s in sound)):
@@ -55,6 +56,8 @@ class PageInterpreter(PDFPageInterpreter):
             known = OPERATORS.get(name)
             if known is not None:
                 count, run = known
+                # Damaged streams lose operands; an operator with too few is skipped, and of too many the
+                # last count.
                 if len(operands) >= count:
                     run(self, *operands[len(operands) - count :])
 
@@ -126,6 +129,7 @@ class PageInterpreter(PDFPageInterpreter):
         elif kind is LITERAL_FORM and self.depth < MAX_DEPTH:
             self.device.count(FORM_WEIGHT)
             matrix = [resolve1(n) for n in list_value(xobject.get("Matrix"))]
+            # A form with a broken matrix is shown where it is.
             if len(matrix) != 6 or not all(isinstance(n, (int, float)) for n in matrix):
                 matrix = list(MATRIX_IDENTITY)
             resources = dict_value(xobject.get("Resources")) or self.resources

@@ -71,6 +71,8 @@ def _normalise(source: BinaryIO, password: str, target: BinaryIO, sound: bool) -
         pages = find_pages(pdf)
         if not pages:
             raise ValueError("no pages")
+        # Rebuilding a file, qpdf leaves out what it takes for damage; ours is tried before that is
+        # accepted.
         if sound and any("reconstruct" in str(warning) for warning in pdf.get_warnings()):
             raise ValueError("qpdf had to guess, and left out what it took for damage")
         contents = Contents(
@@ -80,6 +82,7 @@ def _normalise(source: BinaryIO, password: str, target: BinaryIO, sound: bool) -
         _flatten(pdf, pages)
         for thing in pdf.objects:
             if isinstance(thing, pikepdf.Stream) and thing.get("/Subtype") == "/Image":
+                # Nothing here looks at pixels, and they are most of a scanned book.
                 thing.write(b"")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about forms to fill in, which nobody reads here

@@ -52,6 +52,7 @@ def check_text(reading: Reading[Any], source: Path) -> None:
     if not pages:
         number, reason = next(iter(reading.failed.items()))
         raise InputError(f"no page of the PDF can be read; page {number}: {reason}", path=source)
+    # OCRmyPDF skips pages with text, and text of unknown characters is text to it.
     command = "ocrmypdf --force-ocr" if reading.unknown else "ocrmypdf"
     hint = f"Recognise it first: {command} {shlex.quote(source.name)} ocr.pdf, or add --ocr here."
     if reading.unknown and not scanned:

@@ -84,6 +84,7 @@ def _destination(item: pikepdf.Dictionary, named: dict[str, Any]) -> pikepdf.Arr
     target: Any = item.get("/Dest")
     if target is None:
         action = item.get("/A")
+        # Other actions open web pages or other files.
         if not isinstance(action, pikepdf.Dictionary) or action.get("/S") != "/GoTo":
             return None
         target = action.get("/D")

@@ -134,6 +134,7 @@ class _Crew(Generic[T]):
         self._progress = progress
         helpful = min(MAX_JOBS, cores()) if jobs is None else jobs
         self._jobs = max(1, min(helpful, len(numbers) // LEAST_PAGES))
+        # Together the workers may take twice the memory of one, and each of them half of it in any case.
         self._memory = max(MEMORY // 2, min(MEMORY, 2 * MEMORY // self._jobs))
         size = max(1, min(CHUNK, len(numbers) // (2 * self._jobs)))
         self._chunks = deque(deque(numbers[i : i + size]) for i in range(0, len(numbers), size))
@@ -162,6 +163,7 @@ class _Crew(Generic[T]):
                         del busy[ready]
                         self._bury(child.end(), todo, spent)
                         continue
+                    # Pages come back one by one, so that a crash costs only the page in work.
                     todo.remove(result.number)
                     self._note(result, spent)
                     if not todo:
@@ -193,6 +195,7 @@ class _Crew(Generic[T]):
 
     def _bury(self, cause: str | None, todo: deque[int], spent: float) -> None:
         """Give up the page that killed a worker, and queue the rest of its pages for another."""
+        # Its first page that has not come back is the one it was reading.
         failed = todo.popleft() if cause is not None and todo else None
         if todo:
             self._chunks.appendleft(todo)

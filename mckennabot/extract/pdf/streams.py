@@ -93,9 +93,18 @@ def _predicted(data: bytes, parameters: Any) -> bytes:
     return apply_png_predictor(predictor, colors, columns, bits, data)
 
 
+class IncompatiblePdfminer(Exception):  # noqa: N818 - the name is what a user sees
+    """Raised for a release of pdfminer.six that cannot be held to the limits of this module."""
+
+
 def bound_pdfminer() -> None:
     """Make pdfminer decode through `data_of` what it decodes by itself, such as fonts and CMaps.
 
     This patches pdfminer for the whole process, so only worker processes that read pages may call it.
+
+    Raises:
+        IncompatiblePdfminer: a release of pdfminer.six decodes elsewhere; it would read without limits.
     """
+    if not hasattr(PDFStream, "get_data"):
+        raise IncompatiblePdfminer("pdfminer.six has no PDFStream.get_data")
     PDFStream.get_data = data_of  # type: ignore[assignment,method-assign]

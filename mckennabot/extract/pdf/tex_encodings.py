@@ -63,6 +63,7 @@ def bitmap_font_texts(names: Iterable[tuple[int, str]]) -> dict[int, str]:
             return {}
     if codes and codes <= TS1.keys() and not any(chr(code).isalpha() for code in codes if code < 128):
         return {code: TS1[code] for code in codes}
+    # The old encoding is the default of TeX, so the new one has to be shown.
     new = len(codes & _NEW_ONLY) > len(codes & _OLD_ONLY)
     table = T1 if new else OT1
     return {code: table[code] for code in codes if code in table}

@@ -32,6 +32,7 @@ def without_repeats(shown: list[Glyph], hidden: list[Glyph]) -> list[Glyph]:
     words: dict[str, list[Glyph]] = defaultdict(list)
     for layer in (shown, *_passes(hidden)):
         found = list(_words(layer))
+        # By words and not by glyphs: two recognitions cut a word into other pieces, and err differently.
         twice = sum(any(_is_near(first, other) for other in words[text]) for text, first in found)
         if len(found) >= _LEAST and twice >= _SAME * len(found):
             continue
