@@ -1,4 +1,4 @@
-"""Writes what became of each source for programs: one JSON object, or a list of them for several."""
+"""Write the report for programs: a JSON object for one source, a list of them for several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Account = dict[str, Any]
 
 
 def account(source: Path, report: Report) -> Account:
-    """Return a source and its report, for JSON."""
+    """Return a source and its report as JSON's types."""
     return {"source": os.fsencode(source).decode("utf-8", "replace"), **asdict(report)}
 
 
@@ -40,10 +40,10 @@ def write_account(path: Path, content: Account | list[Account]) -> None:
 
 @contextlib.contextmanager
 def account_list(path: Path | None, sources: Iterable[Path]) -> Iterator[Callable[[Account], None]]:
-    """Yield a function that writes the account of a source as it is done, one a line, however many there are.
+    """Yield a function that adds the account of a source to the report, one per line.
 
-    Those of an earlier report at the same place stand first, for the sources that this run does not do
-    again. An interruption, or a cluster that is lost, leaves a whole report of what was done.
+    Accounts in an earlier report at the same place come first, for sources that this run does not do again.
+    An interruption, or a lost cluster, leaves a complete report of what was done.
 
     Args:
         path: the report; None writes none.
@@ -84,7 +84,7 @@ def account_list(path: Path | None, sources: Iterable[Path]) -> Iterator[Callabl
 
 
 def _accounts(path: Path) -> list[Account]:
-    """Return the accounts in a report of several sources; none if the file is no such report."""
+    """Return the accounts in a report of several sources; nothing if it is another file."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -106,7 +106,7 @@ def warnings(report: Report) -> Iterator[str]:
             f"{len(pictures)} of {report.pages} pages are pictures without text, such as page {pictures[0]}; "
             "--ocr has them recognised"
         )
-    if report.unknown > report.words // 10:
+    if report.unknown > report.words // _WORDS_PER_UNKNOWN:
         yield (
             f"{report.unknown:,} characters are lost, since their fonts do not say which they are; "
             "ocrmypdf --force-ocr would read them off the page"
@@ -119,4 +119,6 @@ def warnings(report: Report) -> Iterator[str]:
 
 
 _MOST_FAILED = 4
-"""Pages named in warnings."""
+"""Failed pages to name in warnings."""
+_WORDS_PER_UNKNOWN = 10
+"""Words to each unknown character; with fewer, a reader misses something in every line."""

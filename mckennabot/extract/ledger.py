@@ -1,4 +1,4 @@
-"""Which books of a library are done, kept beside their texts, so that another run does only the rest."""
+"""Keep a list of the books of a library that are done, so that another run does only the rest."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from mckennabot.system.files import write_error
 
 
 class Ledger:
-    """The books whose texts lie in a directory; one line for each, the last one counts.
+    """The books whose texts are in a directory: a file of JSON lines, of which the last about a book counts.
+
+    Lines are only ever appended, so that a kill loses one of them at most.
 
     Args:
-        directory: of the texts.
-        settings: of this run; a text that was made with others is not done.
+        directory: directory of the texts.
+        settings: settings of this run; a book that was read with others is not done.
 
     Raises:
         UsageError: the ledger cannot be read.
@@ -35,14 +37,19 @@ class Ledger:
             content = self._path.read_bytes() if self._path.is_file() else b""
         except OSError as error:
             raise UsageError(f"cannot read it ({error.strerror})", path=self._path) from error
-        self._cut_off = not content.endswith(b"\n") and content != b""  # by a kill
+        # A killed run may have left half a line, which the next one must not continue.
+        self._cut_off = not content.endswith(b"\n") and content != b""
         for line in content.splitlines():
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 entry = json.loads(line)
                 self._entries[entry["source"]] = entry
 
     def is_done(self, source: Path, target: Path) -> bool:
-        """Whether a book's text is there, made in this way from these very bytes."""
+        """Return whether a book's text exists, made with these settings from these very bytes.
+
+        A file of the same size and time is taken for the same; else its digest decides, so that a copied or
+        touched library is not read again.
+        """
         entry = self._entries.get(str(source.absolute()))
         if not entry or entry.get("how") != self._how or not target.is_file():
             return False
@@ -52,15 +59,15 @@ class Ledger:
                 return True
             return entry.get("size") == status.st_size and entry.get("sha256") == fingerprint(source).sha256
         except (OSError, InputError):
-            return False  # reading it will say what is wrong
+            return False  # reading the book reports what is wrong
 
     def wrote(self, source: Path, text: bytes) -> bool:
-        """Whether that is the text that was written for a book."""
+        """Return whether that is the text that was written for a book."""
         entry = self._entries.get(str(source.absolute()), {})
         return entry.get("text") == hashlib.sha256(text).hexdigest()
 
     def note(self, source: Path, origin: Fingerprint, text: bytes) -> None:
-        """A book is done: `text` was written, from a source that was `origin`.
+        """Record that a book is done: `text` was written, from a source that was `origin`.
 
         Raises:
             ResourceError, UsageError: the ledger cannot be written.
@@ -82,7 +89,8 @@ class Ledger:
 
 
 def _how(settings: ExtractSettings) -> str:
-    """What a text depends on beside its source."""
+    """Return a digest of what a text depends on besides its source: settings and version."""
     fields = {k: sorted(v) if k == "keep" else v for k, v in asdict(settings).items()}
+    # These open a book and speed it up, but do not change its text.
     del fields["password"], fields["jobs"]
     return hashlib.sha256(json.dumps([__version__, fields], sort_keys=True).encode()).hexdigest()[:16]

@@ -210,7 +210,7 @@ def _check_place(place: Path) -> None:
     """Make sure that a file can be written, before hours are spent on its content."""
     try:
         if place.exists() and not place.is_file():
-            what = "a directory" if place.is_dir() else "not a regular file"
+            what = "a directory" if place.is_dir() else "no regular file"
             raise UsageError(
                 f"the output is {what}", path=place, hint="Choose a file; -o - writes to stdout."
             )

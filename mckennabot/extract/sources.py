@@ -1,4 +1,4 @@
-"""Which files there are to read."""
+"""Find the files to read behind the paths that the user named."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mckennabot.system.inputs import Found, is_directory, walk
 
 
 def find_sources(paths: Iterable[Path]) -> tuple[list[Path], Found]:
-    """The files to read, and what was found in directories.
+    """Return the files to read, and what was found in directories.
 
     Returns:
-        The files, those named and those in directories, each once; and what the walks of the directories
-        came upon, whose `files` are the ones that nobody named.
+        The files, both those named and those found in directories, each once; and what searching the
+        directories came upon, whose `files` are those that nobody named.
 
     Raises:
-        InputError: a directory holds none, or cannot be read.
+        InputError: a directory has no book in it, or cannot be read.
     """
     from mckennabot.extract.documents.readers import READERS
 

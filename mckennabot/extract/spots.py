@@ -1,4 +1,4 @@
-"""Where a PDF's paragraphs stand: the page, as the document and as the print counts it, and the chapter."""
+"""Find where the paragraphs of a PDF stand: the page, as the file and the print count it, and the chapter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mckennabot.places import Spot
 
 
 def printed_labels(pages: list[Page]) -> dict[int, str]:
-    """How the pages are numbered in print, by their numbers in the document.
+    """Return the pages' printed numbers by their numbers in the document.
 
     A page's own printed number counts before the label that the file gives it, which often is its place in
     the file. A page without either, as the first of a chapter often is, has the number between its
@@ -33,6 +33,7 @@ def printed_labels(pages: list[Page]) -> dict[int, str]:
 
 
 def _printed(page: Page) -> str | None:
+    """Return the number printed on a page, None if there is not exactly one line with a number."""
     folios = [line.text for line in page.lines if line.kind == Kind.FOLIO]
     number = page_number(folios[0]) if len(folios) == 1 else None
     if number is None:
@@ -43,7 +44,7 @@ def _printed(page: Page) -> str | None:
 
 
 def _nearest(values: list[int | None]) -> list[int | None]:
-    """At each place the value there, else the last one before."""
+    """Return at each place the value there, else the last one before."""
     last: int | None = None
     found = []
     for value in values:
@@ -55,12 +56,12 @@ def _nearest(values: list[int | None]) -> list[int | None]:
 def find_spots(
     paragraphs: Iterable[Paragraph], firsts: Mapping[Line, Section], labels: Mapping[int, str]
 ) -> list[Spot]:
-    """Where each paragraph begins.
+    """Return where each paragraph begins.
 
     Args:
-        paragraphs: of the whole text, in order.
-        firsts: the section that each line begins, if any.
-        labels: of the pages, by their numbers, as the lines now have them.
+        paragraphs: those of the whole text, in order.
+        firsts: sections by the line that begins them.
+        labels: printed numbers of the pages by their numbers, as the lines have them.
     """
     spots = []
     chapter: str | None = None
