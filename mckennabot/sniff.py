@@ -13,6 +13,8 @@ _CONTROLS = 0.01
 """Share of control characters that no text has; two more are forgiven."""
 _ZEROS = 0.2
 """Share of zeros in UTF-16 without a byte-order mark; in Latin text it is a half."""
+_LEAST = 4
+"""Bytes of two characters of UTF-16; fewer say nothing."""
 _TAGS, _TAG_SHARE = 3, 0.04
 """Tags to exceed, and the share of the text that they exceed, in HTML without <html> or <body>."""
 
@@ -69,7 +71,9 @@ def sniff(head: bytes) -> str:
         return "docx" if b"[Content_Types].xml" in head or b"word/" in head else "zip"
     if head.startswith(_BINARY):
         return "binary"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or _wide(head):
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or utf16_without_mark(
+        head
+    ):
         return "utf-16"
     if is_binary(head.decode("latin-1")):
         return "binary"
@@ -81,10 +85,15 @@ def is_binary(text: str) -> bool:
     return sum(c < " " and c not in "\t\n\v\f\r\a\x1b" for c in text) > _CONTROLS * len(text) + 2
 
 
-def _wide(head: bytes) -> bool:
-    """Return whether bytes are UTF-16, since every second one is zero in text of mostly Latin letters."""
+def utf16_without_mark(head: bytes) -> str:
+    """Return the codec of UTF-16 without a byte-order mark, "" for anything else.
+
+    In text of mostly Latin letters every second byte is zero.
+    """
     even, odd = head[::2].count(0), head[1::2].count(0)
-    return len(head) > 3 and max(even, odd) > _ZEROS * len(head) and not min(even, odd)
+    if len(head) < _LEAST or max(even, odd) <= _ZEROS * len(head) or min(even, odd):
+        return ""
+    return "utf-16-le" if odd else "utf-16-be"
 
 
 def _markup(head: bytes) -> str:

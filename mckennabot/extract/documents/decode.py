@@ -6,6 +6,7 @@ import codecs
 import re
 
 from mckennabot.errors import InputError
+from mckennabot.sniff import utf16_without_mark
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,13 +20,11 @@ _DECLARED = re.compile(
     rb"""(?:encoding\s*=|charset\s*=|character set encoding:)\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE
 )
 _HEAD = 4096
-"""Bytes in which an encoding is declared."""
+"""Bytes in which an encoding is declared, or shows."""
 _SAMPLE = 1 << 16
 """Bytes by which an undeclared encoding is guessed."""
 _CONTROLS = 0.01
 """Share of control characters that no text has; two more are forgiven."""
-_ZEROS = 0.4
-"""Share of zeros among every second byte of UTF-16; Latin letters have one each."""
 _WESTERN_LETTERS, _WESTERN_FAMILIAR = 0.5, 0.9
 """Share of non-ASCII characters among the letters that western European languages do not reach, and share of
 them that must be familiar ones; text in another encoding read as Windows-1252 fails one or the other."""
@@ -74,7 +73,7 @@ def _decode(data: bytes) -> str:
     for bom, name in _BOMS:
         if data.startswith(bom):
             return data.decode(name, errors="replace")
-    if (name := _without_bom(data)) and (text := _try(data, name)) is not None:
+    if (name := utf16_without_mark(data[:_HEAD])) and (text := _try(data, name)) is not None:
         return text
     declared = _declared(data)
     if declared.startswith(("iso2022", "hz")) and (text := _try(data, declared)) is not None:
@@ -107,22 +106,6 @@ def _declared(data: bytes) -> str:
         return ""
     # Nobody means these in a text file, and browsers refuse UTF-7 for good reason.
     return "" if name in ("utf-7", "idna", "punycode", "unicode_escape") else _MEANT.get(name, name)
-
-
-def _without_bom(data: bytes) -> str:
-    """Return the codec of UTF-16 without a byte-order mark, "" for other text, by its zero bytes.
-
-    In text of mostly Latin letters every second byte is zero.
-    """
-    head = data[:_HEAD]
-    if len(head) < 4 or b"\0" not in head:
-        return ""
-    even, odd = head[::2].count(0), head[1::2].count(0)
-    if odd > _ZEROS * len(head) / 2 and not even:
-        return "utf-16-le"
-    if even > _ZEROS * len(head) / 2 and not odd:
-        return "utf-16-be"
-    return ""
 
 
 def _likely(data: bytes) -> str:
