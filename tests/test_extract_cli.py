@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLE_PDF, Cli
+from tests.conftest import SAMPLE_PDF, Cli, QuickCli
 from tests.pdfs import book, line
 
 WORDS = "The keeper of the lighthouse counted forty gulls before his supper."
@@ -22,6 +22,12 @@ OTHER = "A copper kettle sang on the stove while the fog filled the bay."
 
 def page(*lines: str) -> str:
     return "".join(line(text, 50, 500 - 14 * i) for i, text in enumerate(lines))
+
+
+@pytest.fixture
+def cli(quick_cli: QuickCli) -> Cli:
+    """Nothing here depends on how a process begins."""
+    return quick_cli
 
 
 @pytest.fixture
@@ -232,7 +238,8 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize(
     ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
-def test_no_process_outlives_the_command(cli: Cli, pdf: Path, how: signal.Signals, code: int) -> None:
+def test_no_process_outlives_the_command(tmp_path: Path, pdf: Path, how: signal.Signals, code: int) -> None:
+    cli = Cli(tmp_path)  # its processes are found below its own
     slow = "BT /F1 1 Tf " + "(x) Tj " * 90_000 + "ET"
     pdf.write_bytes(book([slow] * 60))
     process = cli.start("extract", pdf, "--jobs", "2")

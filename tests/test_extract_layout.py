@@ -362,10 +362,10 @@ def test_a_page_that_says_what_another_says_loses_nothing(typeset: Typeset) -> N
 # The account
 
 
-def test_the_report_says_what_was_found_and_removed(typeset: Typeset, tmp_path: Path, cli: Cli) -> None:
+def test_the_report_says_what_was_found_and_removed(typeset: Typeset, tmp_path: Path, quick_cli: Cli) -> None:
     markup, segments = novel(NOVEL + HEADS, The_Harbour=1, The_Winter=2)
     pdf = typeset(markup)
-    done = cli("extract", pdf, "-o", "book.txt", "--report", "report.json")
+    done = quick_cli("extract", pdf, "-o", "book.txt", "--report", "report.json")
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert [chapter["title"] for chapter in report["chapters"]] == ["The Harbour", "The Winter"]
     assert report["chapters"][1]["last_page"] == report["pages"]
@@ -379,16 +379,16 @@ def test_the_report_says_what_was_found_and_removed(typeset: Typeset, tmp_path: 
         assert said in table
 
 
-def test_inspect_shows_what_each_line_was_taken_for(typeset: Typeset, tmp_path: Path, cli: Cli) -> None:
+def test_inspect_shows_what_each_line_was_taken_for(typeset: Typeset, tmp_path: Path, quick_cli: Cli) -> None:
     pdf = typeset(novel(NOVEL + HEADS, The_Harbour=1, The_Winter=2)[0])
-    cli("extract", pdf, "--inspect", "2-3", "-o", "look.html")
+    quick_cli("extract", pdf, "--inspect", "2-3", "-o", "look.html")
     html = (tmp_path / "look.html").read_text(encoding="utf-8")
     assert html.count("<svg") == 2
     assert "The Lantern and the Tide" in html
     assert "<title>running-head, " in html
     assert "<title>body, 10 pt " in html
     assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
-    assert "no page 999" in cli("extract", pdf, "--inspect", "999", code=2).stderr
+    assert "no page 999" in quick_cli("extract", pdf, "--inspect", "999", code=2).stderr
 
 
 def test_the_same_book_gives_the_same_bytes_with_any_number_of_processes(typeset: Typeset) -> None:

@@ -21,7 +21,7 @@ from mckennabot.errors import InputError, ResourceError
 from mckennabot.extract import scheduler
 from mckennabot.extract.scheduler import Local, Outcome, read_all
 from mckennabot.extract.worker import Extracted, Task
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, QuickCli
 from tests.pdfs import book, line
 
 GOOD, BAD = 8, 2
@@ -57,49 +57,49 @@ def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-def test_what_is_done_is_not_done_again(cli: Cli, books: Path) -> None:
-    done = cli("extract", books, "-o", "corpus/", code=3)
+def test_what_is_done_is_not_done_again(quick_cli: QuickCli, books: Path) -> None:
+    done = quick_cli("extract", books, "-o", "corpus/", code=3)
     assert f"{BAD} of {BAD + GOOD} sources failed" in done.stderr
     assert all(f"bad{i}.pdf" in done.stderr for i in range(BAD))
-    first = texts(cli.cwd / "corpus")
+    first = texts(quick_cli.cwd / "corpus")
     assert len(first) == GOOD
     for path in books.glob("bad*"):
         path.unlink()
 
     # A text of its own mind, a source that only looks new, one that is new, and a text that is gone.
-    (cli.cwd / "corpus" / "book00.txt").write_text("edited", encoding="utf-8")
+    (quick_cli.cwd / "corpus" / "book00.txt").write_text("edited", encoding="utf-8")
     os.utime(books / "1" / "book01.pdf")
     (books / "0" / "book02.pdf").write_bytes((books / "1" / "book03.pdf").read_bytes())
-    (cli.cwd / "corpus" / "book04.txt").unlink()
-    again = cli("extract", books, "-o", "corpus/")
+    (quick_cli.cwd / "corpus" / "book04.txt").unlink()
+    again = quick_cli("extract", books, "-o", "corpus/")
     assert f"{GOOD - 2} were done already" in again.stderr
-    second = texts(cli.cwd / "corpus")
+    second = texts(quick_cli.cwd / "corpus")
     assert second.pop("book00.txt") == b"edited"
     assert second.pop("book02.txt") == first["book03.txt"]
     assert second == {name: text for name, text in first.items() if name not in ("book00.txt", "book02.txt")}
 
-    forced = cli("extract", books, "-o", "corpus/", "--force", "--report", "report.json")
+    forced = quick_cli("extract", books, "-o", "corpus/", "--force", "--report", "report.json")
     assert "were done already" not in forced.stderr
-    assert texts(cli.cwd / "corpus") == {**first, "book02.txt": first["book03.txt"]}
-    reports = json.loads((cli.cwd / "report.json").read_text(encoding="utf-8"))
+    assert texts(quick_cli.cwd / "corpus") == {**first, "book02.txt": first["book03.txt"]}
+    reports = json.loads((quick_cli.cwd / "report.json").read_text(encoding="utf-8"))
     assert len({report["source"] for report in reports}) == GOOD
 
 
-def test_other_settings_make_other_texts(cli: Cli, books: Path) -> None:
-    cli("extract", books / "0", "-o", "corpus/")
-    done = cli("extract", books / "0", "-o", "corpus/", "--pages", "1")
+def test_other_settings_make_other_texts(quick_cli: QuickCli, books: Path) -> None:
+    quick_cli("extract", books / "0", "-o", "corpus/")
+    done = quick_cli("extract", books / "0", "-o", "corpus/", "--pages", "1")
     assert "were done already" not in done.stderr
-    assert not any(b"leaf 1" in text for text in texts(cli.cwd / "corpus").values())
-    (cli.cwd / "corpus" / "book00.txt").write_text("edited", encoding="utf-8")
-    assert "--force" in cli("extract", books / "0", "-o", "corpus/", code=3).stderr
+    assert not any(b"leaf 1" in text for text in texts(quick_cli.cwd / "corpus").values())
+    (quick_cli.cwd / "corpus" / "book00.txt").write_text("edited", encoding="utf-8")
+    assert "--force" in quick_cli("extract", books / "0", "-o", "corpus/", code=3).stderr
 
 
-def test_a_ledger_that_a_kill_cut_off_still_counts(cli: Cli, books: Path) -> None:
-    cli("extract", books / "0", "-o", "corpus/")
-    ledger = cli.cwd / "corpus" / ".extracted.jsonl"
+def test_a_ledger_that_a_kill_cut_off_still_counts(quick_cli: QuickCli, books: Path) -> None:
+    quick_cli("extract", books / "0", "-o", "corpus/")
+    ledger = quick_cli.cwd / "corpus" / ".extracted.jsonl"
     ledger.write_bytes(ledger.read_bytes()[:-20])
     for _ in range(2):
-        done = cli("extract", books / "0", "-o", "corpus/")
+        done = quick_cli("extract", books / "0", "-o", "corpus/")
     assert f"{GOOD // 2} were done already" in done.stderr
 
 
@@ -309,14 +309,16 @@ def test_a_book_whose_process_is_killed_is_read_elsewhere(cli: Cli, books: Path,
     assert len(texts(cli.cwd / "corpus")) == GOOD // 2
 
 
-def test_a_cluster_that_is_not_there_is_told(cli: Cli, books: Path) -> None:
+def test_a_cluster_that_is_not_there_is_told(quick_cli: QuickCli, books: Path) -> None:
     pytest.importorskip("distributed", reason="needs the extra dask")
-    assert "no address" in cli("extract", books, "-o", "c/", "--scheduler", "nonsense://x", code=2).stderr
+    assert (
+        "no address" in quick_cli("extract", books, "-o", "c/", "--scheduler", "nonsense://x", code=2).stderr
+    )
     assert (
         "End -o with a /"
-        in cli("extract", books, "-o", "-", "--scheduler", "tcp://127.0.0.1:9", code=2).stderr
+        in quick_cli("extract", books, "-o", "-", "--scheduler", "tcp://127.0.0.1:9", code=2).stderr
     )
-    done = cli("extract", books, "-o", "c/", "--scheduler", "tcp://127.0.0.1:9", code=5)
+    done = quick_cli("extract", books, "-o", "c/", "--scheduler", "tcp://127.0.0.1:9", code=5)
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 3
 

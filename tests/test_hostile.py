@@ -317,17 +317,17 @@ def locked(path: Path, user: str, owner: str, revision: int) -> Path:
 
 @pytest.mark.filterwarnings("ignore:.*R=:UserWarning")
 @pytest.mark.parametrize("revision", [2, 3, 4, 6])
-def test_a_password_opens_what_it_locks(tmp_path: Path, cli: Cli, revision: int) -> None:
+def test_a_password_opens_what_it_locks(tmp_path: Path, quick_cli: Cli, revision: int) -> None:
     source = locked(tmp_path, "user-word", "owner-word", revision)
     for password in ("user-word", "owner-word"):
-        assert cli("extract", source, "--password", password, "-o", "-").stdout == WORDS + "\n"
-    assert "needs a password" in cli("extract", source, code=3).stderr
-    assert "password is wrong" in cli("extract", source, "--password", "nope", code=3).stderr
-    assert not (cli.cwd / "data").exists()
+        assert quick_cli("extract", source, "--password", password, "-o", "-").stdout == WORDS + "\n"
+    assert "needs a password" in quick_cli("extract", source, code=3).stderr
+    assert "password is wrong" in quick_cli("extract", source, "--password", "nope", code=3).stderr
+    assert not (quick_cli.cwd / "data").exists()
 
 
-def test_an_owners_password_hinders_nobody_from_reading(tmp_path: Path, cli: Cli) -> None:
-    assert cli("extract", locked(tmp_path, "", "owner-word", 6), "-o", "-").stdout == WORDS + "\n"
+def test_an_owners_password_hinders_nobody_from_reading(tmp_path: Path, quick_cli: Cli) -> None:
+    assert quick_cli("extract", locked(tmp_path, "", "owner-word", 6), "-o", "-").stdout == WORDS + "\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a pseudo-terminal")

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, WarmCli
+from tests.conftest import Cli, QuickCli, WarmCli
 from tests.pdfs import book, line
 
 TEXT = "The lamp was out that night, and nobody in the street had thought of it.\n\nNobody ever had.\n"
 
 
 @pytest.fixture
-def cli(warm_cli: WarmCli) -> Cli:
+def cli(quick_cli: QuickCli) -> Cli:
     """Nothing here depends on how a process begins."""
-    return warm_cli
+    return quick_cli
 
 
 @pytest.fixture

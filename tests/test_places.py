@@ -23,9 +23,9 @@ PARAGRAPHS = st.text(alphabet="ab*", min_size=1, max_size=2)
 
 
 @pytest.fixture
-def cli(warm_cli: WarmCli) -> Cli:
+def cli(quick_cli: QuickCli) -> Cli:
     """Nothing here depends on how a process begins."""
-    return warm_cli
+    return quick_cli
 
 
 def lines_of(path: Path) -> list[dict[str, object]]:

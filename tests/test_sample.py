@@ -84,8 +84,8 @@ def test_the_pdf_is_made_as_real_books_are(book: Book) -> None:
     assert titles == [chapter.heading for chapter in book.chapters]
 
 
-def test_the_corpus_of_the_pdf_is_the_source_word_for_word(book: Book, cli: Cli) -> None:
-    assert corpus.parse(cli("extract", SAMPLE_PDF, "-o", "-").stdout) == book.segments()
+def test_the_corpus_of_the_pdf_is_the_source_word_for_word(book: Book, quick_cli: Cli) -> None:
+    assert corpus.parse(quick_cli("extract", SAMPLE_PDF, "-o", "-").stdout) == book.segments()
 
 
 def test_the_report_on_the_pdf_counts_its_chapters_and_notes(book: Book) -> None:

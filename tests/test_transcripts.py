@@ -299,13 +299,15 @@ def test_a_table_of_texts_gives_a_text_to_a_row(tmp_path: Path) -> None:
         extract(tmp_path / "ids.csv", "id,count\n17,2\n18,4\n")
 
 
-def test_the_command_takes_a_speaker_and_a_column(cli: Cli) -> None:
-    (cli.cwd / "talk.txt").write_text(FORMS["talk.txt"], encoding="utf-8")
-    (cli.cwd / "t.csv").write_text("a,b\nThe keys were there.,Nobody had them today.\n" * 2, encoding="utf-8")
-    assert "Audience" not in cli("extract", "talk.txt", "--speaker", "Mira", "-o", "-").stdout
-    assert "--column" in cli("extract", "t.csv", "-o", "-", code=3).stderr
-    assert "The keys" in cli("extract", "t.csv", "--column", "a", "-o", "-").stdout
-    assert "Mira Vale" in cli("extract", "talk.txt", "--speaker", "Tom", "-o", "-", code=2).stderr
+def test_the_command_takes_a_speaker_and_a_column(quick_cli: Cli) -> None:
+    (quick_cli.cwd / "talk.txt").write_text(FORMS["talk.txt"], encoding="utf-8")
+    (quick_cli.cwd / "t.csv").write_text(
+        "a,b\nThe keys were there.,Nobody had them today.\n" * 2, encoding="utf-8"
+    )
+    assert "Audience" not in quick_cli("extract", "talk.txt", "--speaker", "Mira", "-o", "-").stdout
+    assert "--column" in quick_cli("extract", "t.csv", "-o", "-", code=3).stderr
+    assert "The keys" in quick_cli("extract", "t.csv", "--column", "a", "-o", "-").stdout
+    assert "Mira Vale" in quick_cli("extract", "talk.txt", "--speaker", "Tom", "-o", "-", code=2).stderr
 
 
 # Word documents
