@@ -201,15 +201,16 @@ def test_what_a_directory_holds_beside_books_is_named_and_in_natural_order(cli: 
     assert sum(line.startswith("library/") for line in log.splitlines()) == 3
 
 
-def test_a_closed_directory_is_named(cli: Cli) -> None:
-    closed = cli.cwd / "library" / "closed"
+def test_a_closed_directory_is_named(warm_cli: WarmCli) -> None:
+    """Root reads everything; a warm process has given that up."""
+    closed = warm_cli.cwd / "library" / "closed"
     closed.mkdir(parents=True)
-    (cli.cwd / "library" / "a.txt").write_text("The lamp.\n", encoding="utf-8")
+    (warm_cli.cwd / "library" / "a.txt").write_text("The lamp.\n", encoding="utf-8")
     closed.chmod(0)
     try:
-        assert "closed" in cli("extract", "-q", "library", "-o", "-").stderr
-        assert "ermission denied" in cli("extract", closed, code=3).stderr
-        assert "ermission denied" in cli("extract", closed / "a.txt", code=3).stderr
+        assert "closed" in warm_cli("extract", "-q", "library", "-o", "-").stderr
+        assert "ermission denied" in warm_cli("extract", closed, code=3).stderr
+        assert "ermission denied" in warm_cli("extract", closed / "a.txt", code=3).stderr
     finally:
         closed.chmod(0o700)
 

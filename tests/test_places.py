@@ -16,7 +16,7 @@ from mckennabot.config import ExtractSettings
 from mckennabot.extract import extract_book
 from mckennabot.originality import Index
 from mckennabot.places import Spot
-from tests.conftest import SAMPLE_PDF, Cli, WarmCli
+from tests.conftest import SAMPLE_PDF, Cli, QuickCli
 from tests.test_extract_sources import LONG, make_epub
 
 PARAGRAPHS = st.text(alphabet="ab*", min_size=1, max_size=2)

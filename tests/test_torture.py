@@ -21,11 +21,20 @@ FOUND = [11, 163]
 """Seeds of inputs that a reader did not stand: a matrix of zeros in a PDF."""
 
 
-@pytest.mark.parametrize("number", [*FOUND, *range(100, 130)])
+def input_of(number: int) -> tuple[str, bytes]:
+    return hostile(random.Random(f"0 input {number}"))
+
+
+BOOKS = [
+    number
+    for number in (*FOUND, *range(100, 130))
+    if input_of(number)[0] not in (".npz", ".toml")  # which the whole script gives to finetune
+]
+
+
+@pytest.mark.parametrize("number", BOOKS)
 def test_a_hostile_input_is_a_book_or_an_error_in_words(number: int, tmp_path: Path) -> None:
-    suffix, content = hostile(random.Random(f"0 input {number}"))
-    if suffix in (".npz", ".toml"):
-        pytest.skip("no book; the whole script gives these to finetune")
+    suffix, content = input_of(number)
     source = tmp_path / f"book{suffix}"
     source.write_bytes(content)
     said = ""
