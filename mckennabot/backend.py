@@ -1,4 +1,4 @@
-"""The one place where TensorFlow and Keras start, without what TensorFlow's C++ side prints as it does."""
+"""Imports TensorFlow and Keras, without what TensorFlow's C++ side prints as it starts; nothing else does."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mckennabot.errors import MckennabotError, UsageError
 from mckennabot.system.processes import TOO_LARGE, Call, Died
 
 JAX_HINT = "Install it: pip install 'mckennabot[jax]', and set KERAS_BACKEND=jax."
-"""What to do where only JAX will do."""
+"""What an error suggests if only JAX will do."""
 
 
 def import_tensorflow() -> Any:
-    """The `tensorflow` module; the first call takes seconds."""
+    """Import `tensorflow`; the first call takes seconds."""
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,12 +28,12 @@ def import_tensorflow() -> Any:
 
 
 def import_keras() -> Any:
-    """The `keras` module, on the backend that KERAS_BACKEND names; TensorFlow by default.
+    """Import `keras`, on the backend that KERAS_BACKEND names; TensorFlow by default.
 
-    On JAX it comes without TensorFlow too, as on a machine that only trains and writes no checkpoint.
+    On JAX this works without TensorFlow too, as on a machine that only trains and writes no checkpoint.
 
     Raises:
-        UsageError: that backend is JAX, which is not installed.
+        UsageError: the backend is JAX, which is not installed.
     """
     tensorflow = None
     if os.environ.get("KERAS_BACKEND") != "jax" or importlib.util.find_spec("tensorflow"):
@@ -51,8 +51,8 @@ def import_keras() -> Any:
     return keras
 
 
-class _WhenUsed:
-    """A module that is imported when the first of its names is asked for."""
+class _Lazy:
+    """A module that is imported when one of its names is first used."""
 
     def __init__(self, load: Callable[[], Any]) -> None:
         self._load = load
@@ -61,20 +61,20 @@ class _WhenUsed:
         return getattr(self._load(), name)
 
 
-keras: Any = _WhenUsed(import_keras)
-ops: Any = _WhenUsed(lambda: import_keras().ops)
-"""Keras for modules that are written in it, so that importing them starts nothing."""
+keras: Any = _Lazy(import_keras)
+ops: Any = _Lazy(lambda: import_keras().ops)
+"""Keras and its ops, for modules that use them throughout: importing those modules imports nothing heavy."""
 
 
 def with_tensorflow(
     function: Callable[[], None], passing: tuple[type[Exception], ...] = (MckennabotError,)
 ) -> None:
-    """Call what reads or writes checkpoints, in a child that takes TensorFlow's memory with it when it ends.
+    """Call a function that uses TensorFlow in a child process, whose end frees TensorFlow's memory.
 
-    Where TensorFlow is loaded already, as after training, a child would only load it once more, in seconds.
+    If TensorFlow is loaded already, as after training, call it here: a child would take seconds to load it.
 
     Args:
-        function: a `functools.partial` of a module's function.
+        function: a `functools.partial` of a module's function, which can be pickled.
         passing: kinds of errors that are the caller's, as in `Call`.
 
     Raises:

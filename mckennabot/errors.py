@@ -1,4 +1,4 @@
-"""What can go wrong, one class per exit code.
+"""Defines what can go wrong, one class per exit code.
 
 Each error is at most three lines to the user: what happened, to which file, what to do next.
 """
@@ -12,7 +12,7 @@ from mckennabot.system.terminal import shown
 
 
 class ExitCode(enum.IntEnum):
-    """What the command line leaves its process with."""
+    """The exit codes of the command line."""
 
     DONE = 0
     BUG = 1
@@ -46,10 +46,10 @@ class MckennabotError(Exception):
 
     def __str__(self) -> str:
         where = f": {shown(self.path)}" if self.path is not None else ""
-        return f"{shown(self.what)}{where}"  # what names a model, a column or a speaker by its own words
+        return f"{shown(self.what)}{where}"  # `what` may quote a file: a model, a column, a speaker
 
     def lines(self) -> list[str]:
-        """The message as it is printed: one or two lines."""
+        """Return the message as it is printed, line by line."""
         return [f"Error: {self}", *([f"  {self.hint}"] if self.hint else [])]
 
 
@@ -82,7 +82,7 @@ class ModelError(MckennabotError):
 
 
 class Gone(ModelError):  # noqa: N818 - it is what they are
-    """Weights that were there a moment ago, or a file of them; training drops steps as it goes on."""
+    """Weights, or a file of them, were there a moment ago; training drops older steps."""
 
 
 class ResourceError(MckennabotError):

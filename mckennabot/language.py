@@ -1,4 +1,4 @@
-"""Is a text English? Told from its most frequent words, which no other language shares.
+"""Recognises English by its most frequent words, which no other language shares.
 
 >>> is_english("It was the best of times, it was the worst of times")
 True
@@ -23,10 +23,10 @@ SHARE = 0.15
 """Of running English words a good third is in `COMMON`; of other languages' words a few per cent."""
 
 LOOKED_AT = 200_000
-"""Characters that are looked at; more say the same."""
+"""Characters that are looked at; more would not change the answer."""
 
 
 def is_english(text: str) -> bool:
-    """Whether most of a text is English; a text without words is not."""
+    """Return whether most of a text is English; a text without words is not."""
     words = re.findall(r"[^\W\d_]+", text[:LOOKED_AT].lower())
     return sum(word in COMMON for word in words) > SHARE * len(words)

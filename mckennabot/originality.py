@@ -1,9 +1,9 @@
-"""What of a text is copied from the corpus, and which of its words the corpus does not have.
+"""Finds what a text has copied from the corpus, and which of its words the corpus does not have.
 
-The corpus is kept as an index: the words as numbers, and its suffix array, the positions of all
-words in the order of what follows them. A text's longest match at a word is found by bisection. Both
-arrays are linear in the corpus, and 1 M words take a second or two. (Suffix array libraries sort
-bytes, of which a word has several.)
+The corpus is kept as an index: its words as numbers, and a suffix array, the positions of all words sorted
+by the words that follow. A bisection finds the longest match at each word of a text. Both arrays are linear
+in the corpus, and 1 M words take a second or two. (Libraries for suffix arrays sort bytes, and a word has
+several.)
 
 Case and punctuation do not count: ``Don't`` and ``dont`` are one word, so are ``Self-Made`` and
 ``selfmade``.
@@ -43,7 +43,7 @@ _PLACES = {"spots": ("iu", 2), "names": ("u", 1)}
 MOST_BYTES = 1 << 30
 _HINT = "The next `finetune` of the run makes a new one."
 COPIED_FROM = 8
-"""Words in a row from which a match counts as copied; shorter ones are how the language goes."""
+"""Words in a row from which a match counts as copied; shorter ones are common phrases."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Place:
     part: str | None = None
 
     def __str__(self) -> str:
-        """In words, as a reader of the book would look it up.
+        """Say the place as a reader of the book would look it up.
 
         >>> str(Place("book.txt", 2, 16)), str(Place("book.txt", 2, 16, 53, "47", "The Fern"))
         ('book.txt, segment 2, paragraph 16', 'book.txt, p. 47, The Fern')
@@ -89,7 +89,7 @@ class Run:
         start: first character in the text.
         end: after the last character.
         words: how many.
-        place: the first word's, where the corpus has the run.
+        place: where the corpus has the first word.
     """
 
     start: int
@@ -245,7 +245,7 @@ class Index:
         return {word: int(found[number]) for word, number in self._number.items()}
 
     def _check(self) -> None:
-        """Refuse arrays that point nowhere: an index may come from anyone, in a bundle.
+        """Refuse arrays that point outside each other: an index may come from anyone, in a bundle.
 
         Raises:
             ValueError: they do.
@@ -295,10 +295,10 @@ class Index:
         )
 
     def _longest_match(self, pattern: Ints) -> tuple[int, int]:
-        """How many words of `pattern`'s start stand in the corpus in a row, and one position of them."""
+        """Return how many words from the start of `pattern` [n] the corpus has in a row, and where."""
         low, high = 0, len(self._order)
         best = (0, 0)
-        # The suffix that shares most with the pattern is a neighbour of the place where it would stand.
+        # The suffix that shares most with the pattern is next to where the pattern would be sorted in.
         while low < high:
             middle = (low + high) // 2
             position = int(self._order[middle])
@@ -341,7 +341,10 @@ def _compared(word: str) -> str:
 
 @functools.cache
 def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A word, and what inside one does not count. Python's own class of letters lacks combining marks."""
+    """Compile patterns of a word, and of the marks in it that do not count.
+
+    Python's own class of letters lacks combining marks.
+    """
     marks = "".join(map(chr, (c for c in range(0x300, 0x20000) if unicodedata.category(chr(c))[0] == "M")))
     inner = "'’ʼ\u00ad‐‑-"
     letter = f"(?:[^\\W_]|[{marks}])"
@@ -364,7 +367,7 @@ def _shared(one: Ints, other: Ints) -> int:
 
 
 def _suffix_array(ids: Ints) -> Ints:
-    """Positions in the order of the numbers from there on, by prefix doubling.
+    """Sort the positions of an array [n] by the numbers from there on, by prefix doubling (O(n log² n)).
 
     >>> import numpy as np
     >>> _suffix_array(np.array([2, 1, 2, 1]))
@@ -388,7 +391,7 @@ def _suffix_array(ids: Ints) -> Ints:
 
 
 def _packed_spots(spots: Iterable[Spot | None]) -> tuple[Ints, list[str]]:
-    """Spots as numbers, and the names that they number."""
+    """Return spots as numbers [paragraphs, 4], and the names that they number."""
     import numpy as np
 
     number: dict[str, int] = {}

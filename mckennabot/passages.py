@@ -1,4 +1,4 @@
-"""The passage of a book that a text copies, in its context."""
+"""Finds the passage of a book that a text copies, with its context."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mckennabot.originality import Place, words
 CONTEXT = 400
 """Characters shown before a copied passage and after it."""
 REACH = 20
-"""Paragraphs into which a long copy may go on."""
+"""Paragraphs that a long copy may extend over."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Where copied words stand in the book.
+    """Copied words in their place in the book.
 
     Attributes:
         before, text, after: the book's own words.
@@ -32,15 +32,15 @@ class Passage:
 
 
 def find_passage(run: ModelDir, copied: str, place: Place) -> Passage | None:
-    """The part of a run's corpus that was copied; None where its file is gone or has changed.
+    """Find the part of a run's corpus that was copied; None if its file is gone or has changed.
 
     Args:
-        run: whose run.json names the corpus files.
-        copied: the words in the text that copies.
-        place: where the index has them.
+        run: its run.json names the corpus files.
+        copied: the copied words, as the copying text spells them.
+        place: where the index found them.
     """
     wanted = [word for word, _, _ in words(copied)]
-    # Those around the place, and those on into which a long copy may reach.
+    # The paragraphs around the place, and those that a long copy may reach into.
     first = max(0, place.paragraph - 2)
     text = "\n\n".join(segment_of(run, place)[first : first + REACH])
     found = words(text)
@@ -57,7 +57,7 @@ def find_passage(run: ModelDir, copied: str, place: Place) -> Passage | None:
 
 
 def segment_of(run: ModelDir, place: Place) -> list[str]:
-    """The paragraphs of the segment that a place is in; none where the corpus is gone or has changed."""
+    """Return the paragraphs of the segment that a place is in; none if the corpus is gone or has changed."""
     corpus: Any = run.run_info().get("corpus")
     files = corpus.get("files") if isinstance(corpus, dict) else None
     for file in files if isinstance(files, list) else []:

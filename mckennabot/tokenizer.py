@@ -1,7 +1,7 @@
-"""GPT-2's byte-level BPE over ``encoder.json`` and ``vocab.bpe``, by Hugging Face's `tokenizers`.
+"""Encodes text by GPT-2's byte-level BPE (``encoder.json``, ``vocab.bpe``), with Hugging Face's `tokenizers`.
 
-Unlike the encoder in gpt-2-simple, ``<|endoftext|>`` is the one id that GPT-2 was trained with,
-never seven ordinary tokens.
+Unlike in gpt-2-simple's encoder, ``<|endoftext|>`` is the one id that GPT-2 was trained with, never seven
+ordinary tokens.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VOCABULARY_FILES = ("encoder.json", "vocab.bpe")
 
 
 class Tokenizer:
-    """Text to token ids and back.
+    """Turns text into token ids and back.
 
     Attributes:
         eot: the id of ``<|endoftext|>``.
@@ -86,7 +86,7 @@ class Tokenizer:
         merges.write_text("\n".join(lines), encoding="utf-8")
 
     def to_json(self) -> str:
-        """The whole tokenizer as one document: Hugging Face's ``tokenizer.json``."""
+        """Return the whole tokenizer as one document: Hugging Face's ``tokenizer.json``."""
         return str(self._backend.to_str())
 
     @property
@@ -95,30 +95,30 @@ class Tokenizer:
         return int(self._backend.get_vocab_size())
 
     def encode(self, text: str) -> list[int]:
-        """Token ids; ``<|endoftext|>`` in the text gives the one real id."""
+        """Encode a text; ``<|endoftext|>`` in it becomes its one id."""
         return list(self._backend.encode(text).ids)
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
-        """`encode` for many texts, on all cores."""
+        """Encode many texts, on all cores."""
         return [encoding.ids for encoding in self._backend.encode_batch_fast(list(texts))]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text; bytes that are not UTF-8 become U+FFFD."""
+        """Decode token ids; bytes that are not UTF-8 become U+FFFD."""
         return str(self._backend.decode(list(ids), skip_special_tokens=False))
 
     def token(self, token_id: int) -> str:
-        """The vocabulary's own spelling of a token, such as ``Ġthe``."""
+        """Return the vocabulary's own spelling of a token, such as ``Ġthe``."""
         return str(self._backend.id_to_token(token_id))
 
     def token_bytes(self, token_id: int) -> bytes:
-        """The bytes that a token stands for, such as ``b" the"``; often not whole UTF-8 characters."""
+        """Return the bytes of a token, such as ``b" the"``; often not whole UTF-8 characters."""
         return bytes(map(_BYTE_OF.__getitem__, self.token(token_id)))
 
 
 def _require_whole(
     vocabulary: dict[str, Any], pairs: list[tuple[str, str]], encoder: Path, merges: Path
 ) -> None:
-    """Refuse a vocabulary that would spell the text in other tokens than those it was made for.
+    """Refuse a damaged vocabulary, which would encode text in other tokens than the model was trained on.
 
     Raises:
         ModelError: ids are not 0 to n - 1, or there are tokens that no merge makes.
@@ -133,7 +133,7 @@ def _require_whole(
 
 
 def _byte_spellings() -> dict[str, int]:
-    """GPT-2's printable character for each byte: itself where it is one, else the next from U+0100 on."""
+    """Map GPT-2's printable characters to bytes: a printable byte's own, else the next from U+0100 on."""
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(b): b for b in printable} | {chr(0x100 + i): b for i, b in enumerate(others)}

@@ -1,4 +1,4 @@
-"""A run to a file or directory that other programs read, or that moves to another machine.
+"""Exports a model to a file or directory that other programs read, or that moves to another machine.
 
 snapshot      a model at one step, and what is known of it
 huggingface   a directory for transformers              card    its README
@@ -42,11 +42,11 @@ class Format:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """An export that was written.
 
     Attributes:
-        name: the model's.
-        step: of its weights; None for a base model.
+        name: the model's name.
+        step: the step of its weights; None for a base model.
         voice: their place on the dial.
         path: the file or directory.
     """
@@ -67,16 +67,16 @@ def export(
     """Write a model in another form; it appears whole or not at all.
 
     Args:
-        settings: which model, and which form.
+        settings: which model, and which format.
         output: a file or directory; what ends in / gets a file in it; None is one of the model's name, here.
         force: overwrite an export that is there.
-        reporter: is warned if the run's best voice is not to be had.
+        reporter: warned if the run's best voice is not available.
 
     Raises:
         ModelError: the model is missing or damaged.
         ResourceError: the disk is full.
-        UsageError: something is in the output's place, the format does not know the precision, or a
-            package is missing that writes it.
+        UsageError: the output exists, the format lacks the precision, or the package that writes it is not
+            installed.
     """
     form = _format(settings)
     precision = form.precisions[0] if settings.precision == "auto" else settings.precision
@@ -129,7 +129,7 @@ def _format(settings: ExportSettings) -> Format:
 
 
 def _target(given: str | Path | None, name: str, form: Format, force: bool) -> Path:
-    """Where the export goes.
+    """Return where the export goes.
 
     Raises:
         UsageError: what is there must not be overwritten.

@@ -1,4 +1,4 @@
-"""One file that takes a voice along, to be opened by any mckennabot: see `mckennabot.models.bundle`."""
+"""Writes a voice into one file, which `mckennabot.models.bundle` opens anywhere."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write(snapshot: Snapshot, path: Path, precision: str, index: bool) -> None:
         snapshot: the model.
         path: the file.
         precision: float16 or float32.
-        index: take the index of the corpus along, where the run has one. It holds the corpus's words.
+        index: include the index of the corpus, if the run has one; it holds the corpus's words.
 
     Raises:
         ModelError: the weights, the vocabulary or the index are damaged.
@@ -87,9 +87,9 @@ def _weights(snapshot: Snapshot, precision: str) -> bytes:
 
 
 def _run_info(snapshot: Snapshot) -> dict[str, Any]:
-    """What run.json says, without what it says of the machine, of files, of other steps, and of the dial.
+    """Return run.json without what it says of this machine, of files, of other steps, and of the dial.
 
-    A bundle's weights have their place on the dial, and no base to be mixed with.
+    A bundle's weights are fixed at one place on the dial: it has no base to mix them with.
     """
     left_out = ("base", "voice", "voice_curve", "files")
     info = {key: value for key, value in snapshot.info.items() if key not in left_out}

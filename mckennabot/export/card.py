@@ -1,4 +1,4 @@
-"""The model card: what a stranger needs to know of a model, from what its run has noted."""
+"""Writes the model card: what a stranger needs to know of a model, from the files of its run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ None is given here. Whoever shares this model chooses one, and has to hold the r
 
 
 def card(snapshot: Snapshot) -> str:
-    """The model card, in Markdown with the front matter that Hugging Face's hub reads."""
+    """Return the model card, in Markdown with the front matter that Hugging Face's hub reads."""
     from mckennabot.models.weights import parameters
 
     origin = Path(str(snapshot.info.get("model") or snapshot.name)).name
@@ -69,7 +69,7 @@ def card(snapshot: Snapshot) -> str:
 
 
 def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
-    """What the run's files tell, as far as they do: someone may have edited them."""
+    """List what the run's files say; someone may have edited them, so each value is checked."""
     facts = [("base model", _cell("a random start" if origin == "tiny" else origin))]
     corpus = snapshot.info.get("corpus")
     if isinstance(corpus, dict):
@@ -97,7 +97,7 @@ def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
 
 
 def _held_out(snapshot: Snapshot, metrics: dict[int, dict[str, Any]]) -> tuple[Any, float]:
-    """The loss on held-out text, and the voice that it was measured at: this one, else the run as trained."""
+    """Return the held-out loss in nats per token, and its voice: the snapshot's, else the run as trained."""
     info, step, voice = snapshot.info, snapshot.source.step, snapshot.source.voice
     is_best = step is not None and step == info.get("best_step")
     curve = info.get("voice_curve")
@@ -122,5 +122,5 @@ def _metrics(snapshot: Snapshot) -> dict[int, dict[str, Any]]:
 
 
 def _cell(text: str) -> str:
-    """Text that stays in its cell of a table."""
+    """Escape text so that it stays in its cell of a table."""
     return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|")

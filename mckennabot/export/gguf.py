@@ -1,4 +1,4 @@
-"""A file for llama.cpp and what is built on it: LM Studio, Ollama, koboldcpp and others.
+"""Writes a file for llama.cpp and what is built on it: LM Studio, Ollama, koboldcpp and others.
 
 llama.cpp multiplies from the other side, so GPT-2's matrices [in, out] are transposed, which is the one
 difference from Hugging Face's layout. Norms, biases and the positions stay float32, as its own converter
@@ -76,7 +76,7 @@ def _library() -> Any:
 
 
 def tensor_name(variable: str) -> str:
-    """What llama.cpp calls a variable of OpenAI's.
+    """Return llama.cpp's name of a variable of OpenAI's.
 
     >>> tensor_name("model/h3/attn/c_attn/w")
     'blk.3.attn_qkv.weight'
@@ -102,7 +102,7 @@ def _add_sizes(writer: Any, snapshot: Snapshot, precision: str) -> None:
     writer.add_feed_forward_length(4 * hparams.n_embd)
     writer.add_head_count(hparams.n_head)
     writer.add_layer_norm_eps(1e-5)
-    # What llama.cpp takes where its user says nothing.
+    # llama.cpp's defaults for this model.
     writer.add_sampling_temp(sampling.temperature)
     writer.add_sampling_top_k(sampling.top_k)
     writer.add_sampling_top_p(sampling.top_p)

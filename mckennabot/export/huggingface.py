@@ -1,4 +1,4 @@
-"""A directory for Hugging Face's `transformers`, and for the many programs that read what it reads.
+"""Writes a directory for Hugging Face's `transformers`, and for the many programs that read its format.
 
     config.json model.safetensors          sizes and weights
     tokenizer.json vocab.json merges.txt   the vocabulary, in its newer and its older form
@@ -84,7 +84,7 @@ def write(snapshot: Snapshot, directory: Path, precision: str) -> None:
 
 
 def tensor_name(variable: str) -> str:
-    """What `transformers` calls a variable of OpenAI's.
+    """Return the name in `transformers` of a variable of OpenAI's.
 
     >>> tensor_name("model/h3/attn/c_attn/w")
     'transformer.h.3.attn.c_attn.weight'

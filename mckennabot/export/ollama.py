@@ -1,4 +1,4 @@
-"""A directory for ``ollama create``: the model as GGUF, and the Modelfile that tells Ollama how to use it."""
+"""Writes a directory for ``ollama create``: the model as GGUF, and a Modelfile that says how to use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every format writes: a model at one step and one place on the dial, and what is known of it."""
+"""Takes a snapshot for export: a model at one step and one place on the dial, and what is known of it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Snapshot:
         source: its weights, and the directory they are in.
         hparams: its sizes.
         tokenizer: its vocabulary, of at most `hparams.n_vocab` tokens.
-        info: what run.json says; empty for a base model.
-        sampling: how texts are sampled where nobody says otherwise.
+        info: the content of run.json; empty for a base model.
+        sampling: the default way of sampling.
     """
 
     source: Source
@@ -43,7 +43,7 @@ class Snapshot:
         return self.source.model.path.resolve().name
 
     def weights(self) -> Iterator[tuple[str, Array]]:
-        """Each variable's name and float32 values, as `mckennabot.models.weights.read_weights` gives them.
+        """Yield each variable's name and float32 values, as `models.weights.read_weights` does.
 
         Raises:
             ModelError: a tensor is missing or damaged.
@@ -56,10 +56,10 @@ class Snapshot:
 
 
 def take(settings: ExportSettings, reporter: Reporter) -> Snapshot:
-    """The model that the settings mean; where they name no voice, the one that `generate` takes.
+    """Take the model that the settings name; if they name no voice, at the voice that `generate` takes.
 
     Raises:
-        ModelError: it is not there, or its vocabulary does not fit its sizes.
+        ModelError: it is missing, or its vocabulary does not fit its sizes.
         UsageError: there is no such place on the dial.
     """
     sampling = GenerateSettings(
@@ -79,7 +79,7 @@ def take(settings: ExportSettings, reporter: Reporter) -> Snapshot:
 
 
 def in_half(values: Array) -> Any:
-    """Values as float16; as they are where one lies outside its range, which would become infinite.
+    """Return values as float16; unchanged if one is outside its range, and would become infinite.
 
     Args:
         values: float32, any shape.
@@ -92,11 +92,11 @@ def in_half(values: Array) -> Any:
 
 
 def corpus_names(corpus: dict[str, Any]) -> list[str]:
-    """The names of a run's corpus files, without the directories that they were in."""
+    """Return the names of a run's corpus files, without their directories."""
     files = corpus.get("files")
     return [Path(str(name)).name for name in files] if isinstance(files, list) else []
 
 
 def perplexity(loss: float) -> float:
-    """Of a loss in nats per token; infinite where it is beyond numbers."""
+    """Return the perplexity of a loss in nats per token; infinite if it is too large for a float."""
     return math.exp(loss) if loss < 700 else math.inf

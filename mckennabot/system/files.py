@@ -1,4 +1,4 @@
-"""Writing files so that a kill at any instant leaves the old content or the new, never a part."""
+"""Writes files so that a kill at any instant leaves the old content or the new, never a part."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def refuse_over(output: Path, read: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name when the block ends without an error.
+    """Yield a temporary path next to `path` that takes its name when the block ends without an error.
 
     Raises:
         ResourceError, UsageError: as `write_atomic`.
@@ -95,12 +95,12 @@ def _claimed(path: Path) -> Iterator[None]:
 
 
 def temporary_name(path: Path, ending: str) -> Path:
-    """A name beside `path` that nothing has, and by which `leftovers` knows it: ``.NAME.TOKEN.ENDING``."""
+    """Return a free name next to `path` that `leftovers` recognises: ``.NAME.TOKEN.ENDING``."""
     return path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}.{ending}")
 
 
 def leftovers(paths: Iterable[Path], ending: str) -> Iterator[tuple[Path, Path]]:
-    """What killed processes have left under temporary names beside `paths`.
+    """Find what killed processes have left under temporary names next to `paths`.
 
     Args:
         paths: what the processes were to write.
@@ -195,7 +195,7 @@ def sync(path: Path) -> None:
 
 
 def write_error(error: OSError, path: Path) -> MckennabotError:
-    """What a failed write means to the user."""
+    """Return the error that tells the user what a failed write means."""
     if error.errno in _NO_ROOM:
         return ResourceError(
             f"no room to write ({error.strerror})",
@@ -212,7 +212,7 @@ _MAGIC = frozenset("[]*?\\")
 
 @contextlib.contextmanager
 def plain_path(path: Path) -> Iterator[Path]:
-    """Another name for a file or prefix, for libraries that take brackets in a name for a pattern.
+    """Yield another name for a file or prefix, for libraries that take brackets in a name for a pattern.
 
     Args:
         path: of which the directory exists; the last part may be the beginning of several files' names.

@@ -1,4 +1,4 @@
-"""Files that the user names, and which ones of a directory are meant: the same for extract and finetune."""
+"""Finds the files that a user means by files and directories: the same for extract and finetune."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAMED = 3
 
 @dataclass
 class Found:
-    """What a walk came upon.
+    """The result of a walk through a directory.
 
     Attributes:
         files: the ones to read, as a reader would number them: 2 before 10.
@@ -82,7 +82,7 @@ def walk(directory: Path, suffixes: Collection[str]) -> Found:
     """Find the files below a directory that have one of these suffixes.
 
     Hidden names, what speaks of a project rather than belongs to it (README, LICENSE), links to
-    directories, empty files and what is no regular file are left out, and told of.
+    directories, empty files and everything but regular files are left out, and counted.
 
     Args:
         directory: where to look.

@@ -1,4 +1,4 @@
-"""Locks between processes: held through a file, and let go by the system when their process ends, however."""
+"""Locks between processes, each held through a file; the system releases it however the process ends."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def claim(descriptor: int) -> None:
 
 
 def claimed(path: Path) -> bool:
-    """Whether a process is, or may be, at work on a file or directory; one that was killed is not.
+    """Return whether a process is, or may be, at work on a file or directory; a killed one is not.
 
     Raises:
         OSError: it cannot be opened.

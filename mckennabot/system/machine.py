@@ -1,4 +1,4 @@
-"""What this machine has: cores, free memory, instructions, and the place for files that can be made again."""
+"""Finds out what this machine has: cores, free memory, instructions, and the user's cache directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def cores() -> int:
-    """How many cores this process may use: by its affinity, and by the limit of a container."""
+    """Count the cores that this process may use: by its affinity, and by the limit of a container."""
     import psutil
 
     process: Any = psutil.Process()
@@ -22,7 +22,7 @@ def cores() -> int:
 
 
 def free_memory() -> int | None:
-    """Bytes that this process may still take: the machine's, or what a container has left."""
+    """Return the bytes that this process may still take: the machine's, or what a container has left."""
     import psutil
 
     try:
@@ -33,7 +33,7 @@ def free_memory() -> int | None:
 
 
 def free_gpu_memory() -> int | None:
-    """Bytes free on the first GPU that CUDA shows to this process; None where nothing tells."""
+    """Return the bytes free on the first GPU that CUDA shows to this process; None if nobody knows."""
     query = ["nvidia-smi", "--query-gpu=index,uuid,memory.free", "--format=csv,noheader,nounits"]
     try:
         said = subprocess.run(query, capture_output=True, text=True, check=True, timeout=20).stdout
@@ -60,7 +60,7 @@ def _first_visible(table: str, visible: str | None) -> int | None:
 
 
 def cpu_flags() -> set[str]:
-    """The processor's extensions, such as ``avx512_bf16``; none where only Linux would tell."""
+    """Return the processor's extensions, such as ``avx512_bf16``; none on systems other than Linux."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -70,14 +70,14 @@ def cpu_flags() -> set[str]:
 
 
 def cache_directory() -> Path:
-    """Where the user's system wants files that can be made again."""
+    """Return the directory in which the user's system keeps files that can be made again."""
     import platformdirs
 
     return platformdirs.user_cache_path("mckennabot", appauthor=False)
 
 
 def memory_disk() -> Path | None:
-    """A directory whose files lie in memory; None where the system has none, or not for this user."""
+    """Return a directory whose files lie in memory; None if there is none that this user may write to."""
     disk = Path("/dev/shm")
     return disk if disk.is_dir() and os.access(disk, os.W_OK) else None
 

@@ -1,12 +1,11 @@
-"""Work in a child process: with bounds on memory and time, and an end when its parent ends.
+"""Runs work in a child process, with bounds on memory and time, which ends when its parent ends.
 
-There is one kind of child for everything that must not harm the command that asks for it: files that nobody
+There is one kind of child for everything that must not harm the command that needs it: files that nobody
 can trust, and libraries that take gigabytes or hours. On Linux the kernel keeps the bounds: a timer that
 nothing catches ends a process that has used up its time, wherever it hangs; a limit on its address space;
-and a signal when its parent dies. Where the kernel does not (macOS, Windows), a thread in the child looks
-after memory and parent several times a second, and the parent after the time. Time is the processor's,
-so that a busy machine, or one that was asleep, costs nobody a page; the parent also ends what waits
-without working.
+and a signal when its parent dies. Elsewhere (macOS, Windows) a thread in the child checks memory and parent
+several times a second, and the parent checks the time. Time is the processor's, so that no page is lost
+because the machine is busy or was asleep; the parent also ends a child that waits without working.
 
 A child is forked where that is possible: it inherits what is loaded, and starts in a millisecond. It is a
 fresh interpreter where it is not, or where the work asks for one; then the work travels by pickle.
@@ -30,13 +29,14 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn
 
 from mckennabot.errors import MckennabotError
+from mckennabot.system.signals import ENDING
 
 try:
     import resource
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-MEMORY = 800 << 20  # bytes, beside what the parent has
+MEMORY = 800 << 20  # bytes, besides what the parent has
 TOO_LONG = "it takes too long"
 TOO_LARGE = "it takes too much memory"
 PATIENCE = 2  # times its own time that a child may wait without working
@@ -45,7 +45,6 @@ _FULL = 76  # of one that has used up its memory, where it looks after that itse
 _LOOK = 0.25  # seconds between looks at parent and memory, where the kernel does not look
 
 _PR_SET_PDEATHSIG = 1
-_HELD = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _FORKS = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
 _signal: Any = signal  # of which not every system has every name
 _TIMERS = hasattr(signal, "setitimer")
@@ -54,7 +53,7 @@ _starting = threading.Lock()
 
 
 class Child:
-    """A process with a pipe to it.
+    """A child process with a pipe to it.
 
     Args:
         serve: what runs in it, given its end of the pipe; where processes do not fork it must pickle.
@@ -74,12 +73,12 @@ class Child:
         self._process = context.Process(
             target=_run, args=(serve, theirs, memory, os.getpid()), daemon=not fresh
         )
-        with _signals_held(), _as_if_alone(not fork):
+        with _signals_blocked(), _as_if_alone(not fork):
             self._process.start()
         theirs.close()
 
     def end(self) -> str | None:
-        """Wait for a process that has closed its pipe; what it died of, None if it wanted to end."""
+        """Wait for a process that has closed its pipe; return what it died of, None if it ended by itself."""
         self._process.join()
         self.pipe.close()
         # Another thread that starts a child may have been the one to learn of this one's end.
@@ -96,18 +95,18 @@ class Child:
         return f"it crashes the reader ({code})"
 
     def stop(self) -> None:
-        """Have it die at once, as if its time were used up; `end` then says so."""
+        """Kill it as if its time were used up; `end` then says so."""
         self._late = True
         self._process.kill()
 
     def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """Kill it, and wait for its end."""
         with suppress(OSError):
             self._process.kill()
         self.end()
 
     def seconds(self) -> float:
-        """Of the processor's time that it has taken so far."""
+        """Return the seconds of processor time that it has taken so far."""
         import psutil
 
         try:
@@ -117,21 +116,21 @@ class Child:
         return float(times.user + times.system)
 
     def idle(self) -> float:
-        """Seconds by the clock on the wall for which it has done nothing, as far as this was called."""
+        """Return the seconds, by the wall clock, since a call of this last saw it at work."""
         worked = self.seconds()
         if worked > self._worked:
             self.wake(worked)
         return time.monotonic() - self._since
 
     def wake(self, worked: float | None = None) -> None:
-        """Count its idleness from now on."""
+        """Count idle time from now on."""
         self._worked = self.seconds() if worked is None else worked
         self._since = time.monotonic()
 
 
 @contextmanager
 def deadline(seconds: float | None) -> Iterator[None]:
-    """Let this process die if the block takes more of the processor's time; only for children."""
+    """Let this process die if the block takes more processor time; only for children."""
     if seconds is None or not _TIMERS:
         yield
         return
@@ -143,11 +142,11 @@ def deadline(seconds: float | None) -> Iterator[None]:
 
 
 class Died(Exception):  # noqa: N818 - it happened to the child
-    """A contained call ended without a result; the message says of what."""
+    """A contained call ended without a result; the message says why."""
 
 
 class Call:
-    """A function that runs in a child while this process goes on.
+    """A function that runs in a child while this process continues.
 
     Args:
         function: its result comes back through a pipe, and so do the errors that `passing` names. Where
@@ -171,10 +170,10 @@ class Call:
         self._seconds = seconds
 
     def result(self) -> Any:
-        """Wait for it.
+        """Wait for the result.
 
         Raises:
-            Died: it ended without a result.
+            Died: the child ended without a result.
             MckennabotError: what it raised, or another error of the kinds that pass.
         """
         try:
@@ -204,7 +203,7 @@ class Call:
 
 
 class _Once:
-    """What a `Call` does in its child; an object, and no closure, so that it can be pickled."""
+    """Runs a `Call` in its child; an object rather than a closure, so that it can be pickled."""
 
     def __init__(
         self, function: Callable[[], Any], seconds: float | None, passing: tuple[type[Exception], ...]
@@ -225,12 +224,12 @@ class _Once:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
-    """A signal that comes while Python forks would be swallowed here, or be answered by both."""
+def _signals_blocked() -> Iterator[None]:
+    """Block signals while Python forks: one that came then would be lost, or handled in both processes."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _HELD)
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:
@@ -259,13 +258,13 @@ def _as_if_alone(fresh: bool) -> Iterator[None]:
 
 
 def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int | None, parent: int) -> NoReturn:
-    """What a child does: bind itself, serve, and leave without its parent's farewells."""
+    """Run a child: bind it, serve, and leave without the exit handlers that its parent registered."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent sees to it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if _TIMERS:
         signal.signal(_signal.SIGPROF, signal.SIG_DFL)
     if hasattr(signal, "pthread_sigmask"):
-        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _HELD)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, ENDING)
     _bind(memory, parent)
     faulthandler.disable()
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -283,7 +282,7 @@ def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int | No
 
 
 def _bind(memory: int | None, parent: int) -> None:
-    """Have this process end with its parent, and at the bound of its memory."""
+    """Bind this process to its parent's life and to its memory limit."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, 9)
         if os.getppid() != parent:
@@ -299,7 +298,7 @@ def _bind(memory: int | None, parent: int) -> None:
 
 
 def _address_space() -> int:
-    """Bytes of it that this process has; a parent with TensorFlow in it hands down gigabytes."""
+    """Return this process's address space in bytes; a parent with TensorFlow hands down gigabytes."""
     import psutil
 
     return int(psutil.Process().memory_info().vms)

@@ -1,4 +1,4 @@
-"""The signals that ask a command to end; what is worth keeping is saved first."""
+"""Handles the signals that ask a command to end; what is worth keeping is saved first."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import sys
 import threading
 import time
 
+ENDING: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+"""Ctrl-C, SIGTERM, the closing of the terminal, and Ctrl-Break on Windows; those that this system has."""
+
 
 def ending() -> list[signal.Signals]:
-    """Ctrl-C, SIGTERM, and where they exist the closing of the terminal (unless by nohup) and Ctrl-Break."""
-    known = [getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")]
-    there = [number for number in known if number is not None]
-    return [n for n in there if n.name != "SIGHUP" or signal.getsignal(n) is not signal.SIG_IGN]
+    """Return the signals that end this command: `ENDING`, without SIGHUP if it is ignored (nohup)."""
+    return [n for n in ENDING if n.name != "SIGHUP" or signal.getsignal(n) is not signal.SIG_IGN]
 
 
 def received(number: int) -> None:
-    """To be called in a handler first: after a hang-up, writing to the terminal would be an error."""
+    """Detach from the terminal after a hang-up, since writing to it would fail; a handler's first call."""
     if number != getattr(signal, "SIGHUP", None):
         return
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -33,7 +36,7 @@ def received(number: int) -> None:
 
 
 def keep_interrupts() -> None:
-    """Raise `KeyboardInterrupt` again where it came while a ``__del__`` ran: Python prints and drops it."""
+    """Raise `KeyboardInterrupt` again if it came during a ``__del__``, where Python prints and drops it."""
     usual = sys.unraisablehook
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:

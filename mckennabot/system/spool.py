@@ -1,4 +1,4 @@
-"""Input that comes through a pipe, as a file that can be read twice and from any place."""
+"""Copies input from a pipe into a file, which can be read twice and from any position."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DESCRIPTOR = re.compile(r"/dev/stdin|/dev/fd/\d+|/proc/self/fd/\d+")
 
 @contextlib.contextmanager
 def spooled(paths: Sequence[Path]) -> Iterator[list[Path]]:
-    """The same paths, with a temporary file for ``-`` and for each pipe that the shell opened.
+    """Yield the same paths, with a temporary file for ``-`` and for each pipe that the shell opened.
 
     A named pipe in the file system stays as it is: nobody knows whether anyone ever writes to it.
 

@@ -1,7 +1,7 @@
-"""Files that programs wrote and anyone may have damaged, read with bounds and checked before they are used.
+"""Reads files that programs wrote and anyone may have damaged: with bounds, and checked before use.
 
-Whatever stands in them, reading ends in a value of the kind that was asked for, or in a `ModelError` that
-names the file: never in a hang (a pipe in a file's place), in gigabytes, or in another kind of error.
+Whatever is in them, reading ends in a value of the kind that was asked for, or in a `ModelError` that names
+the file: never in a hang (a pipe in a file's place), in gigabytes, or in another kind of error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MOST = 64 << 20
 SEAL = "sha256"
 """In a JSON object of our own: the digest of the rest."""
 Check = Callable[[Any], bool]
-"""Whether a value is of the kind that is expected."""
+"""Returns whether a value is of the expected kind."""
 
 
 @contextlib.contextmanager

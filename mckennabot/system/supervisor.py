@@ -1,4 +1,4 @@
-"""A process that only watches over the one that works, where that may be aborted by what it loads.
+"""Lets work continue in a child, watched over by its parent, if libraries may abort the process.
 
 The work goes on in a child. Signals are passed on to it, the end of what is written there below Python is
 remembered in case it is aborted, and each of the two ends when the other has.
@@ -32,7 +32,7 @@ _in_child = False
 
 
 class Ended(Exception):  # noqa: N818 - it happened to the child
-    """The child ended in a way that it could not explain itself.
+    """The child ended without being able to say why.
 
     Attributes:
         code: its exit code; a signal's number is negative.
@@ -46,19 +46,19 @@ class Ended(Exception):  # noqa: N818 - it happened to the child
 
 
 def supported() -> bool:
-    """Whether this system can go on in a child."""
+    """Return whether this system can fork."""
     return hasattr(os, "fork")
 
 
 def in_child() -> bool:
-    """Whether this process is such a child."""
+    """Return whether this process is such a child."""
     return _in_child
 
 
 def work_in_child(signals: Iterable[signal.Signals]) -> None:
-    """Go on in a child process; the parent ends as that does.
+    """Continue in a child process; the parent ends as the child does.
 
-    To be called while there is one thread, and before anything large is loaded.
+    Must be called while there is one thread, and before anything large is loaded.
 
     Args:
         signals: to pass on.

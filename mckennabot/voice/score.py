@@ -1,9 +1,9 @@
-"""What a run knows better about a text than its base does: the author's share of it.
+"""Measures how much better a run predicts a text than its base does: the author's share of it.
 
 The measure is nats per token that the run saves against the base (authorial language models: arXiv
-2401.12005). A text copied from the book would save most, so copied words do not count; and a few names of
-the book's would too, so no token counts for more than `MOST`. The number means something only beside others
-of its kind: `mckennabot.voice.calibration` places it between the base's own samples and the author's pages.
+2401.12005). A text copied from the book would save most, so copied words do not count; nor may a few of the
+book's names decide, so no token counts for more than `MOST`. The number only means something compared with
+others: `mckennabot.voice.calibration` places it between the base's own samples and the author's pages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 MOST = 2.0
-"""Nats that a token may save or cost at most: style is in many small differences, not in a few names."""
+"""Nats that a token may save or cost at most: style is many small differences, not a few names."""
 
 
 @dataclass(frozen=True)

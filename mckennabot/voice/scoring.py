@@ -1,4 +1,4 @@
-"""Scores of texts by a run, and the calibration that a run gets when it ends."""
+"""Scores texts by a run, and calibrates a run when it ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mckennabot.voice.judge import Judge, open_judge
 from mckennabot.voice.score import Measured, measure
 
 SAMPLES, SAMPLE_TOKENS = 8, 256
-"""Texts of the base's own, and their length, that stand for 0."""
+"""The base's own texts that stand for 0: how many, and their length in tokens."""
 
 NO_BASE = "no base model is known to compare with"
 UNCALIBRATED = "the run is not calibrated: too little of its corpus was held out, or learnt"
@@ -34,7 +34,7 @@ OPTIMISTIC = "The run judges by itself: what it wrote scores higher than what an
 
 @dataclass(frozen=True)
 class Score:
-    """What can be said about a text; None where nothing can, with the reason by the field's name.
+    """All that can be said about a text. A field is None if it cannot be known; `reasons` says why.
 
     Attributes:
         bits_per_byte: under the run as trained.
@@ -59,7 +59,7 @@ class Score:
     saved: float
 
     def as_json(self) -> dict[str, Any]:
-        """For a JSON line."""
+        """Return the fields of a JSON line."""
         entry = asdict(self)
         del entry["saved"]
         rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in entry.items() if k != "reasons"}
@@ -81,7 +81,7 @@ class Scorer:
         self._calibration = calibration
 
     def score(self, text: str) -> Score:
-        """Say what can be said about a text."""
+        """Return all that can be said about a text."""
         measured = measure(text, self._judge, self._index)
         report, reasons = measured.report, {}
         if measured.base_bits_per_byte is None:
@@ -112,7 +112,7 @@ class Scorer:
         )
 
     def voice(self, text: str) -> tuple[float | None, str]:
-        """The voice score alone; None where there is none, with the reason."""
+        """Return the voice score alone, and the reason if it is None."""
         return self._voice(measure(text, self._judge, self._index))
 
     def _voice(self, measured: Measured) -> tuple[float | None, str]:
@@ -146,7 +146,7 @@ class Scorer:
 
 
 def entries(scorer: Scorer, sample: Sample) -> dict[str, Any]:
-    """What a JSON line of a sample says about its score; the text judged is what is new."""
+    """Return what a sample's JSON line says about its score; only the new text is judged."""
     found = scorer.score(sample.text)
     known = {"voice_score": None if found.voice_score is None else round(found.voice_score, 1)}
     return known | ({"voice_score_reason": found.reasons["voice_score"]} if found.voice_score is None else {})
@@ -154,10 +154,10 @@ def entries(scorer: Scorer, sample: Sample) -> dict[str, Any]:
 
 @contextmanager
 def open_scorer(source: Source, reporter: Reporter) -> Iterator[Scorer]:
-    """Load what scores texts by a run or base model.
+    """Load a run or base model to score texts by.
 
     Raises:
-        ModelError: it is damaged, or the run's base is gone or another.
+        ModelError: it is damaged, or the run's base is gone or has changed.
         ResourceError: memory or disk space ran out.
     """
     index = Index.load(source.model.path) if (source.model.path / INDEX).exists() else None
@@ -166,13 +166,13 @@ def open_scorer(source: Source, reporter: Reporter) -> Iterator[Scorer]:
 
 
 def calibration_of(source: Source) -> Calibration | None:
-    """What the score means with these weights, if that was measured with them."""
+    """Return the calibration of these weights; None if it was measured with others, or not at all."""
     info = source.model.run_info()
     return Calibration.read(info) if source.step == info.get("best_step") else None
 
 
 def calibrate(run: ModelDir, reporter: Reporter) -> None:
-    """Find out what the voice score means for a run that has ended, and keep it in run.json.
+    """Calibrate the voice score of a run that has ended, and keep the result in run.json.
 
     A run without a base, or with too little held out, is left alone.
 
@@ -221,10 +221,10 @@ def calibrate(run: ModelDir, reporter: Reporter) -> None:
 
 
 def samples(base: Source, reporter: Reporter, length: int = SAMPLE_TOKENS, seed: int = 0) -> list[str]:
-    """Texts that a base model writes when nothing is asked of it, and nothing that it could say is cut off.
+    """Return texts that a base model writes without a prefix, sampled from its whole distribution.
 
-    On what is drawn from all that the base knows, a run loses about as much as on any text that is not its
-    author's; likely words alone would tell less.
+    On such texts a run loses about as much as on any text that is not its author's; samples of likely words
+    alone would differ less.
     """
     settings = GenerateSettings(
         length=length,

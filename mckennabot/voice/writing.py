@@ -1,7 +1,7 @@
-"""Texts to a file, a terminal or a pipe, as `mckennabot generate` writes them.
+"""Writes texts to a file, a terminal or a pipe, as `mckennabot generate` does.
 
 `write_texts` is the whole command but for its options: it finds the weights, samples, samples again what
-copies too much, takes the best of several drafts, and says of each text what was asked for.
+copies too much, takes the best of several drafts, and reports on each text what was asked for.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mckennabot.voice.best import best_of
 
 @dataclass(frozen=True)
 class Writing:
-    """What is written of each text, and which of its drafts.
+    """What to write of each text, and which of its drafts.
 
     Attributes:
         output: the file; None for stdout.
@@ -91,7 +91,7 @@ def write_texts(
 def _scored(
     events: Any, source: Source, writing: Writing, reporter: Reporter
 ) -> Iterator[tuple[Any, Scores | None]]:
-    """The best of the drafts, and what says how each text scores, if that is wanted."""
+    """Yield the best of the drafts, and the function that scores a text; None if no scores are wanted."""
     with scoring.open_scorer(source, reporter) as scorer:
         if writing.best_of > 1 and not scorer.ranks:
             raise ModelError(
