@@ -14,8 +14,9 @@ from mckennabot.extract import pipeline
 from mckennabot.extract.books.hyphens import Hyphens
 from mckennabot.extract.kinds import KEEP, Kind, kept_kinds
 from mckennabot.extract.lines.columns import set_columns
+from mckennabot.extract.lines.directions import as_placed
 from mckennabot.extract.model import Line, Page
-from mckennabot.extract.page import OutlineEntry
+from mckennabot.extract.page import Glyph, OutlineEntry
 from mckennabot.extract.steps.breaks import BETWEEN_RUNS, INSIDE_A_RUN
 from mckennabot.extract.steps.captions import mark_captions
 from mckennabot.extract.steps.chapters import find_sections
@@ -32,6 +33,7 @@ from mckennabot.extract.steps.listings import mark_listings
 from mckennabot.extract.steps.matter import mark_matter
 from mckennabot.extract.steps.measure import Measure, take_measure
 from mckennabot.extract.steps.openings import find_openings
+from mckennabot.extract.steps.outline import sections_of_outline
 from mckennabot.extract.steps.paragraphs import make_paragraphs
 from mckennabot.extract.steps.runs import find_runs
 from mckennabot.extract.steps.scans import steady_sizes
@@ -171,6 +173,7 @@ def test_the_documentation_has_the_list_as_it_is() -> None:
     assert rows == [
         (step.name, _listed(step.needs), _listed(step.sets), step.why) for step in pipeline.STEPS
     ], "run: python -m scripts.steps_table"
+    assert "| step | needs | sets | why it stands here |\n| --- | --- | --- | --- |\n" in text
 
 
 def _listed(facts: tuple[str, ...]) -> str:
@@ -851,3 +854,69 @@ def test_kept_notes_wait_until_the_sentence_around_them_ends() -> None:
     made = make_paragraphs([*text[:2], note, text[2]], set(), LETTERS, Hyphens([WORDS]))
     assert [len(paragraph.lines) for paragraph in made] == [3, 1]
     assert made[1].kind == Kind.FOOTNOTE
+
+
+# Edges, bookmarks, directions
+
+
+def test_the_edges_of_a_column_are_where_its_text_begins_and_ends() -> None:
+    """Left and right pages have their own; quotations, and a line that hangs out, move neither."""
+    left = sheet(2, [*prose(60, 20), *(line(WORDS[:40], 320 + LEADING * n, 80) for n in range(5))])
+    right = sheet(3, [line(one.text, one.y, 70, 370) for one in prose(60, 20)])
+    right.lines[7].x1 = 374
+    for pages in ([left, right], [right, left]):
+        set_columns(pages)
+        assert set_edges(pages)
+    assert {(one.left, one.right) for one in left.lines} == {(LEFT, RIGHT)}
+    assert {(one.left, one.right) for one in right.lines} == {(70, 370)}
+
+
+def test_the_edges_of_a_crooked_scan_move_with_its_page() -> None:
+    pages = [sheet(2 * n, prose(60, 20)) for n in range(1, 8)]
+    for one in pages[3].lines:
+        one.x0, one.x1 = one.x0 + 9, one.x1 + 9
+    set_columns(pages)
+    set_edges(pages)
+    assert [page.lines[0].left for page in pages] == [LEFT] * 3 + [LEFT + 9] + [LEFT] * 3
+
+
+def test_ragged_text_is_not_justified() -> None:
+    lines = [line(WORDS, 60 + LEADING * n, x1=RIGHT - 7 * (n * n % 11)) for n in range(30)]
+    pages = [sheet(1, lines)]
+    set_columns(pages)
+    assert not set_edges(pages)
+
+
+@pytest.mark.parametrize(
+    ("titles", "found"),
+    [
+        (["Chapter 1", "Chapter 2", "Chapter 3", "Chapter 4"], [1, 3, 5, 7]),
+        (["Chapter 1: The Lamp", "2", "3", "4"], []),
+        (["Chapter 1", "A Map", "Chapter 3"], [1, 3, 5]),
+    ],
+    ids=["as printed", "of another edition", "with a picture"],
+)
+def test_bookmarks_count_if_the_text_bears_them_out(titles: list[str], found: list[int]) -> None:
+    pages = chapters()
+    measure = measured(pages)
+    flow = body(pages)
+    outline = [OutlineEntry(1, title, 2 * n + 1, None) for n, title in enumerate(titles)]
+    by_place = sections_of_outline(flow, find_headings(flow, measure), outline)
+    assert [flow[place].page for place in by_place] == found
+
+
+@pytest.mark.parametrize("down", [True, False])
+@pytest.mark.parametrize("angle", [0, 90])
+def test_chinese_runs_as_its_glyphs_are_placed(angle: int, down: bool) -> None:
+    glyphs = [
+        Glyph(letter, x, y, x + 10, y + 10, y + 9, 10, "Song", angle)
+        for n, letter in enumerate("燈火通宵照牆壁")
+        for x, y in [(100.0, 60.0 + 10 * n) if down else (60.0 + 10 * n, 100.0)]
+    ]
+    placed = as_placed(glyphs, "燈火通宵照牆壁")
+    assert {glyph.angle for glyph in placed} == {90 if down else 0}
+
+
+def test_letters_stay_as_their_font_runs() -> None:
+    glyphs = [Glyph("a", 100, 60.0 + 10 * n, 106, 70.0 + 10 * n, 69, 10, "Serif") for n in range(9)]
+    assert as_placed(glyphs, "a" * 9) is glyphs

@@ -38,6 +38,8 @@ _KNOWN = 3
 """Rows of furniture at one height that tell of the others there."""
 _GAP_KEPT = 0.8
 """Share of their usual space to the text that a row must have, too; a page's first line has less."""
+_TITLE_LETTERS = 3
+"""Letters that a repeated heading has more than: "A" and "II" are in many titles."""
 _NOT_FULL = 0.9
 """Share of the widest row that furniture fills at most; more is a line of text."""
 _NEAR = 2
@@ -187,7 +189,7 @@ def _complete(level: list[_Row]) -> None:
         known = [row for row in members if row.found]
         if len(known) < _KNOWN:
             continue
-        gaps = sorted(row.gap for row in known)
+        gaps = sorted(row.gap for row in known)  # the lower quartile: a page may begin with a picture
         for near in (height - 1, height, height + 1):
             for row in slots.get((bottom, near), ()):
                 if (
@@ -216,7 +218,7 @@ def _find_titles(level: list[_Row], pages: list[Page]) -> None:
         if (
             not row.found
             and not row.bottom
-            and len(words) > 3
+            and len(words) > _TITLE_LETTERS
             and max(line.size for line in row.lines) <= LARGER * size
             and sum(heights[round(row.y) + shift] for shift in (-1, 0, 1)) > 2
             and any(words in titles.get(page, "") for page in range(row.page - _CHAPTER, row.page))

@@ -38,6 +38,8 @@ _SHORT = 0.1
 """Share of the column that a short line leaves free at its end."""
 _NAME_WORDS = 15
 """Words of a line of which its first words make a heading: "Chapter 3"; longer ones are sentences."""
+_CAPITALS = 2
+"""Letters that a line in capitals has more than; "I" and "OK" are words of the text."""
 _SAME_START, _SAME_BLOCK = 0.05, 1.6
 """Type sizes between the starts, and between the baselines, of lines of one block."""
 
@@ -161,8 +163,9 @@ def _could_end(flow: Sequence[Line], start: int, end: int, measure: Measure) -> 
 def _prominence(flow: Sequence[Line], at: int, measure: Measure) -> int:
     """Count what sets a line off from the text, in points.
 
-    Size can do it alone. Weight, capitals, place and words each need another sign with them, since books
-    have bold words, centred lines and sentences like "Part of it was true" in their text, too.
+    Size can do it alone, for two points make a candidate. Weight, capitals, place and words each need another
+    sign with them, since books have bold words, centred lines and sentences like "Part of it was true" in
+    their text, too.
     """
     line = flow[at]
     above = flow[at - 1] if at else None
@@ -180,18 +183,22 @@ def _prominence(flow: Sequence[Line], at: int, measure: Measure) -> int:
     elif line.size > LARGER * measure.size:
         points += 2
     elif line.size < SMALL_PRINT * measure.size:
-        points -= 2
+        points -= 2  # an epigraph or a caption may be bold, centred and on top
+    # Many paragraphs begin with bold words; a bold line that stands free is as good as a larger one.
     if bold and not is_bold(measure.font):
         points += 1 + (another_font and free)
     letters = [c for c in line.text if c.isalpha()]
-    if len(letters) > 2 and all(c.isupper() for c in letters) and short and free:
+    if len(letters) > _CAPITALS and all(c.isupper() for c in letters) and short and free:
         points += 1
+    # A short centred line in small capitals or italics needs no size: many old books have such titles.
     if centred and free:
         points += 1 + (another_font and not bold and short)
+    # "Chapter 3", "IV", "Preface": words make a title only of a line that is one.
     kind, counted = describe(line.text) if short and free else ("", None)
     named = bool(kind) and (counted is not None or kind == "named")
     if named and len(line.text.split()) < _NAME_WORDS:
         points += 1
+    # Every page has a line on its top, so the place counts only with what a title looks like.
     if on_top and (centred or (named and kind != "named")):
         points += 1
     return points

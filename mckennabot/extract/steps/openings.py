@@ -21,6 +21,8 @@ _HEADING_LINES = 8
 """Lines within which a heading that was found above such a place is its own."""
 _PICTURE = 0.15
 """Share of the page's height that a picture has over a chapter; less is an ornament."""
+_FEW_PAGES = 4
+"""Pages from which on one can see where pages usually begin: a quarter of them begin higher."""
 _CHANGES = 0.4
 """Share of the pages that a running head stands on at most, if it changes with the chapters."""
 
@@ -58,7 +60,7 @@ def find_openings(
 def _low(flow: Sequence[Line], pages: dict[int, Page]) -> list[int]:
     """Return lines that begin a page well below where pages begin, after a page that ends a paragraph."""
     firsts = [n for n in range(len(flow)) if not n or flow[n - 1].page != flow[n].page]
-    if len(firsts) < 4:
+    if len(firsts) < _FEW_PAGES:
         return []
     usual = sorted(flow[n].y for n in firsts)[len(firsts) // 4]
     return [

@@ -15,6 +15,10 @@ _COVERED = 0.7
 """Share of a page that a scan covers."""
 _WOBBLE = 0.3
 """Share by which sizes on one page may differ from its usual one, and mean nothing."""
+_MIDDLE = 0.5
+"""Share of a type size by which baselines differ at least, or the lines are pieces of one row."""
+_USUAL_STEP = 0.1
+"""Share by which the distance of two lines differs at most from the page's usual one."""
 _UNSTEADY = 0.06
 """Share of the lines next to each other, at the usual distance, that differ in size on a scan."""
 
@@ -39,9 +43,9 @@ def _pairs(page: Page) -> list[tuple[Line, Line]]:
     """Return lines right below each other at the page's usual distance, set in one font."""
     lines = _level(page)
     below = list(pairwise(lines))
-    steps = [b.y - a.y for a, b in below if b.y - a.y > 0.5 * a.size]
+    steps = [b.y - a.y for a, b in below if b.y - a.y > _MIDDLE * a.size]
     usual = median(steps) if steps else 0.0
-    return [(a, b) for a, b in below if abs(b.y - a.y - usual) < 0.1 * usual and a.font == b.font]
+    return [(a, b) for a, b in below if abs(b.y - a.y - usual) < _USUAL_STEP * usual and a.font == b.font]
 
 
 def _level(page: Page) -> list[Line]:
@@ -52,13 +56,13 @@ def _steady(page: Page) -> None:
     lines = _level(page)
     usual = median(line.size for line in lines)
     ys = [line.y for line in lines]
-    steps = [b - a for a, b in pairwise(ys) if b - a > 0.5 * usual]
+    steps = [b - a for a, b in pairwise(ys) if b - a > _MIDDLE * usual]
     leading = median(steps) if steps else 0.0
     for at, line in enumerate(lines):
         if abs(line.size - usual) > _WOBBLE * usual:
             continue
         near = [abs(ys[n] - line.y) for n in (at - 1, at + 1) if 0 <= n < len(ys)]
-        close = min((step for step in near if step > 0.5 * usual), default=leading)
+        close = min((step for step in near if step > _MIDDLE * usual), default=leading)
         # Notes and quotations in small print are set closer by as much as they are smaller.
         small = leading and close < SMALL_PRINT * leading
         line.size = round(usual * max(close / leading, 1 - _WOBBLE), 2) if small else usual
