@@ -1,7 +1,7 @@
 """Tells who says what in talks and interviews, by the labels that stand before the speeches.
 
 ``Name: speech``, ``[00:10:25] Name: speech``, ``Name  10:25`` or a name alone, with the speech below it.
-A label is a name that comes again; a colon in the midst of prose is none.
+A label is a name that comes again, so a colon in the midst of prose does not make one.
 """
 
 from __future__ import annotations
@@ -45,8 +45,17 @@ _NO_NAME = re.compile(r"[!?;\"“”«»/=<>]|\.{2}")
 _BEGINNING = 120
 """Characters that a label takes at most, with what stands before it."""
 _NAME_WORDS = 5
+"""Words of a name at most, as "Dr. Anna van der Moor"."""
+_BARE_WORDS, _BARE_LENGTH = 3, 40
+"""Words and characters at most of a name alone above its speech; longer lines are headings."""
 _LABELS = 3
 """Labels that make a transcript."""
+_PARAGRAPHS_EACH = 5
+"""Paragraphs for each label at most: a speech may have several, but a book with a few colons has hundreds."""
+_SPEAKERS = 12
+"""Names that a transcript may have however few labels it has; a list of terms has a name for each."""
+_AFTER_ENDS = 0.8
+"""Share of the labels in typed text that stand below the end of a sentence."""
 _DOMINATES, _TURNS = 0.8, 8
 """Share of the words, of so many turns, that makes a text one speaker's."""
 
@@ -72,7 +81,7 @@ class Voices:
     Attributes:
         texts: each paragraph's text, without its label where it goes.
         kinds: the kind of each that is left out; None for the others.
-        said: what to tell the user.
+        said: what to report to the user.
         stamps: time stamps that were taken out.
     """
 
@@ -108,9 +117,9 @@ def label_of(text: str) -> Label | None:
 
 
 def labels_in(paragraphs: Sequence[str], wanted: str | None = None) -> dict[int, Label]:
-    """Return the labels of a text, by paragraph; none where it is no talk between people.
+    """Return the labels of a text, by paragraph; none unless it is a talk between people.
 
-    A name that occurs but once counts beside names that come again, if it is a role, a full name or in
+    A name that occurs but once counts among names that come again if it is a role, a full name or in
     capitals.
 
     Args:
@@ -124,8 +133,8 @@ def labels_in(paragraphs: Sequence[str], wanted: str | None = None) -> dict[int,
     again = _again(found)
     if wanted is None:
         names = {label.name.casefold() for label in found.values()}
-        few = len(found) < _LABELS or 5 * len(found) < len(paragraphs)
-        if few or not again or len(names) > max(12, len(found) // 2):
+        few = len(found) < _LABELS or _PARAGRAPHS_EACH * len(found) < len(paragraphs)
+        if few or not again or len(names) > max(_SPEAKERS, len(found) // 2):
             return {}
     return {
         n: label
@@ -147,13 +156,13 @@ def _again(labels: dict[int, Label]) -> set[str]:
 def label_lines(lines: Sequence[str]) -> frozenset[int]:
     """Return the places of typed lines that begin a speech, whether or not an empty line stands above.
 
-    The line above a speech ends a sentence: ``London: …`` in the midst of a bibliography's entry is no label.
+    The line above a speech ends a sentence: ``London: …`` inside an entry of a bibliography follows none.
     """
     found = {n: label for n, line in enumerate(lines) if line and (label := label_of(line))}
     names = Counter(label.name.casefold() for label in found.values())
     again = [n for n, label in found.items() if names[label.name.casefold()] > 1]
     ended = sum(n == 0 or not lines[n - 1] or bool(_ENDED.search(lines[n - 1])) for n in again)
-    return frozenset(again if len(again) >= _LABELS and ended >= 0.8 * len(again) else ())
+    return frozenset(again if len(again) >= _LABELS and ended >= _AFTER_ENDS * len(again) else ())
 
 
 def part_voices(paragraphs: Sequence[str], headings: Sequence[bool], speaker: str | None) -> Voices:
@@ -243,7 +252,7 @@ def _bare_names(paragraphs: Sequence[str], known: set[str]) -> dict[int, Label]:
     for n, text in enumerate(paragraphs):
         first, _, below = text.partition("\n")
         name = first.strip(" .:*_[]")
-        if len(name) > 40 or not _is_name(name) or len(name.split()) > 3:
+        if len(name) > _BARE_LENGTH or not _is_name(name) or len(name.split()) > _BARE_WORDS:
             continue
         follows = below or (n + 1 < len(paragraphs) and len(paragraphs[n + 1]) > len(name))
         if follows and (name.isupper() or name.casefold() in known or below or _ROLES.fullmatch(name)):

@@ -17,14 +17,14 @@ from mckennabot.extract.model import Line
 LARGER = 1.08
 """Type this many times the text's is set larger on purpose; 10.5 on 10 points is a scan that wobbles."""
 SMALL_PRINT = 0.93
-"""Type below this share of the text's is a note, a caption or a quotation; 9.5 on 10 points is none yet."""
+"""Type below this share of the text's is a note, a caption or a quotation; 9.5 on 10 points is not yet."""
 SAME_SIZE = 0.05
 """Sizes that differ by less than this share are one to the eye: a font scaled by its substitute."""
 SLACK = 0.3
 """Ems by which edges of lines may differ and still be one: hanging quotation marks, sidebearings."""
 SHORT_DOCUMENT = 3
-"""Pages of what is no book, but a letter, a talk or an article: its title is part of it, and so are the
-words beside a picture."""
+"""Pages at most of a letter, a talk or an article, rather than a book: its title is part of it, and so are
+words next to a picture."""
 CHAPTER_WORDS = 60
 """Words that a chapter has at least; fewer stand under the title of a part, or an entry of a list."""
 FULL = 0.2
@@ -39,9 +39,11 @@ LEADER = re.compile(r"(?:\.\s?|\u2026\s?|\u00b7\s?|_){3,}")
 """The dots that lead to a page number in a table of contents."""
 
 _CENTRED = 0.05
-"""Share of the column by which a centred line may stand off its middle, beside an em."""
+"""Share of the column by which a centred line may stand off its middle, besides an em."""
 _OFF_EDGE = 0.08
 """Share of the column by which a centred heading stands in, lest a full line be taken for one."""
+_OFF_EDGE_BELOW = 0.5
+"""Ems by which a centred caption stands in: more than a justified line that is a little short."""
 _WIDE = 0.75
 """Share of the column that a line of running text fills; one cannot see any more whether it is centred."""
 _SENTENCE_END = re.compile(
@@ -95,7 +97,7 @@ def is_centred(line: Line) -> bool:
 def is_centred_below(line: Line) -> bool:
     """Return whether a line is centred as captions are, which may be nearly as wide as the column."""
     inset, outset = line.x0 - line.left, line.right - line.x1
-    return abs(inset - outset) < line.size and inset > 0.5 * line.size
+    return abs(inset - outset) < line.size and inset > _OFF_EDGE_BELOW * line.size
 
 
 def is_wide(line: Line) -> bool:

@@ -7,11 +7,16 @@ from collections.abc import Iterable
 from itertools import groupby, pairwise
 from statistics import median
 
-from mckennabot.extract.kinds import Kind
 from mckennabot.extract.model import Line, Page
 
 _SAME_EDGE = 2.0
 """Points by which the left edges of a column's lines may differ."""
+_BEFORE_EDGE = 0.5
+"""Points from a gutter to the lines of its column, lest one that begins there should seem to cross it."""
+_IN_GUTTER = 0.95
+"""Share of a column's lines that end before its gutter; a line or two may stick out."""
+_AT_EDGE = 0.25
+"""Share of the lines behind a gutter that begin at its column's left edge; indents and quotations do not."""
 _LINES_EACH = 4
 """Lines that must stand on either side of a gutter."""
 _LONG = 8
@@ -63,7 +68,7 @@ def _parts_text(page: Page, x: float) -> bool:
 
     The lines on either side fill their measure and have the words of sentences; cells of a table do not.
     """
-    lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
+    lines = page.body()
     right = [line for line in lines if abs(line.x0 - x) < _SAME_EDGE]
     if not right:
         return False
@@ -95,7 +100,7 @@ def _usual(found: dict[int, list[tuple[float, int]]]) -> list[float]:
 
 def _is_free(page: Page, x: float) -> bool:
     """Return whether nearly nothing crosses a gutter that other pages have, and lines stand on both sides."""
-    lines = [line for line in page.lines if line.kind == Kind.BODY and not line.angle]
+    lines = page.body()
     left = sum(line.x1 <= x for line in lines)
     right = sum(x - 1 <= line.x0 < x + _SAME_EDGE for line in lines)
     across = sum(line.x0 < x - 1 and line.x1 > x for line in lines)
@@ -109,7 +114,7 @@ def _gutters(page: Page) -> list[tuple[float, int]]:
         return []
     edges = Counter(round(line.x0 / _SAME_EDGE) for line in lines)
     starts = [
-        min(line.x0 for line in lines if abs(round(line.x0 / _SAME_EDGE) - edge) <= 1) - 0.5
+        min(line.x0 for line in lines if abs(round(line.x0 / _SAME_EDGE) - edge) <= 1) - _BEFORE_EDGE
         for edge, count in sorted(edges.items())
         if count + edges[edge + 1] >= _LINES_EACH and edges[edge - 1] <= count
     ]
@@ -138,11 +143,11 @@ def _parted_among_others(lines: list[Line], x: float, starts: list[float]) -> in
 def _at_edge(lines: list[Line], x: float) -> float:
     """Return where the column begins whose quotations begin at x: to the left, if lines do that cross x."""
     left = sorted(line.x1 for line in lines if line.x1 <= x)
-    near = left[int(0.95 * (len(left) - 1))]  # a line or two of the left column may stick out
+    near = left[int(_IN_GUTTER * (len(left) - 1))]
     starts = sorted(line.x0 for line in lines if near < line.x0 < x and line.x1 > x)
     for edge, beside in pairwise(starts):
-        if beside - edge < _SAME_EDGE and 2 * _crossing(lines, edge - 0.5) < _crossing(lines, x):
-            return edge - 0.5
+        if beside - edge < _SAME_EDGE and 2 * _crossing(lines, edge - _BEFORE_EDGE) < _crossing(lines, x):
+            return edge - _BEFORE_EDGE
     return x
 
 
@@ -172,7 +177,7 @@ def _parted(lines: list[Line], x: float) -> int:
         )
         overlap = min(left[-1].y, right[-1].y) - max(left[0].y, right[0].y)
         starts = sum(line.x0 - x < _SAME_EDGE for line in right)
-        if fills and overlap > _OVERLAP * left[0].size and 4 * starts >= len(right):
+        if fills and overlap > _OVERLAP * left[0].size and starts >= _AT_EDGE * len(right):
             best = max(best, min(len(left), len(right)))
     return best
 

@@ -30,6 +30,12 @@ _DROP_CAP = 1.7
 """A drop cap is at least this many times as large as the text, and as the glyphs beside it."""
 _CAP_STANDS_OFF = 1.5
 """Space before a drop cap in a row, in ems of the text: less, and it is a large word's letter."""
+_CAP_TOP, _CAP_MIDDLE = 0.95, 0.55
+"""Shares of a drop cap's size from its baseline to its top, above which no line stands next to it, and to the
+middle, below which a line may begin over it by mistake."""
+_CAP_OVER, _CAP_OVERHANG = 0.1, 0.5
+"""How far from the cap's left edge such a line begins at most, and how far a line next to the cap may reach
+into it: an L or an A leaves room."""
 _CAP_RISES = 0.3
 """A line beside a drop cap stands at least this far above the cap's baseline."""
 
@@ -219,7 +225,11 @@ def _beside_lines(cap: Ink, rows_above: list[Row], body: float) -> bool:
 
 def is_beside(cap: Ink, x: float, y: float, size: float) -> bool:
     """Return whether a line that begins at (x, y) stands next to a drop cap, or over it by mistake."""
-    if not cap.y - 0.95 * cap.size < y < cap.y + size:  # above the cap's top, or more than a line below it
+    if (
+        not cap.y - _CAP_TOP * cap.size < y < cap.y + size
+    ):  # above the cap's top, or more than a line below it
         return False
-    over = cap.y - 0.55 * cap.size < y < cap.y - _CAP_RISES * size and abs(x - cap.x0) < 0.1 * size
-    return over or -0.5 * size < x - cap.x1 < _CAP_STANDS_OFF * size
+    over = cap.y - _CAP_MIDDLE * cap.size < y < cap.y - _CAP_RISES * size
+    return (over and abs(x - cap.x0) < _CAP_OVER * size) or (
+        -_CAP_OVERHANG * size < x - cap.x1 < _CAP_STANDS_OFF * size
+    )

@@ -48,6 +48,10 @@ _WIDEST_CUT = 0.3
 """Type sizes from which on a gap parts words however wide the drawn spaces of a justified line are."""
 _TIGHT_SHARE, _TIGHT_GAP = 0.4, 1.5
 """Of a row set tight: the share of its gaps that may be spaces, and their width at most, in `WORD_GAP`."""
+_TIGHT_GAPS = 15
+"""Gaps from which on one can tell that a row is set tight."""
+_FEW_GAPS = 4
+"""Gaps from which on one can tell that a row is letter-spaced: of four, one may part words."""
 _SAME_ACCENT = 0.2
 """Share by which an accent's size may differ from its letter's."""
 
@@ -118,7 +122,7 @@ def fragments(row: Row, right_to_left: bool = False) -> list[Fragment]:
 
 def _tracking(gaps: list[float], size: float) -> float:
     """Return the space between letters of a row that is letter-spaced, else 0."""
-    if len(gaps) < 4:
+    if len(gaps) < _FEW_GAPS:
         return 0.0
     in_turn = sorted(gaps)
     # A line of code may have more gaps between words than inside them: then the narrow ones decide.
@@ -245,7 +249,7 @@ def _tight_gap(gaps: list[float], size: float) -> float:
     """Return the gap above which a space stands in a row set too tight for the usual one; else 0."""
     narrow = [gap for gap in gaps if gap <= TIGHT * size]
     wide = [gap for gap in gaps if gap > TIGHT * size]
-    if not 2 <= len(wide) <= _TIGHT_SHARE * len(gaps) or len(gaps) < 1.5 * _LETTERS:
+    if not 2 <= len(wide) <= _TIGHT_SHARE * len(gaps) or len(gaps) < _TIGHT_GAPS:
         return 0.0
     if max(wide) > _TIGHT_GAP * WORD_GAP * size:
         return 0.0

@@ -23,7 +23,7 @@ from mckennabot.extract.typography import (
 )
 
 _CAPTION_LINES = 6
-"""Lines that a caption in the type of the text has at most; a longer one cannot be told from the text."""
+"""Lines that a caption in the type of the text has at most; a longer one may be the text."""
 _PICTURE = 3
 """Type sizes that a picture with a caption is wide and high, at least; less is an ornament or an initial."""
 _BELOW, _ABOVE = 3, 1.5

@@ -15,7 +15,7 @@ from mckennabot.extract.typography import FLUSH, same_size
 _FEW_LINES = 10
 """Lines of a column below which the other side of the sheet is asked, too."""
 _ONE_PAGE = 8
-"""Lines from which on one page can tell that it lies askew."""
+"""Lines from which on a page shows whether it was scanned askew."""
 _SKEW = 0.25
 """Ems by which both edges of a page are off where others have them, on a crooked scan."""
 _NEAR = 2.0

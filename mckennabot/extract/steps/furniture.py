@@ -25,7 +25,7 @@ _SAME_HEIGHT = 3.0
 _CHAPTER = 60
 """Pages for which a heading may be repeated at their head."""
 _COUNTED = 12
-"""Pages around one on which three numbers must count alike to tell its number."""
+"""Pages around one on which three numbers must count alike to show its number."""
 _AROUND = ".,|"
 """Signs that stand at a page number, next to the title."""
 _LETTERS = 200
@@ -35,7 +35,7 @@ _ALIKE = 0.85
 _MISREAD = 6
 """Letters from which on a few wrong ones leave a likeness."""
 _KNOWN = 3
-"""Rows of furniture at one height that tell of the others there."""
+"""Rows of furniture at one height that show what the others there are."""
 _GAP_KEPT = 0.8
 """Share of their usual space to the text that a row must have, too; a page's first line has less."""
 _TITLE_LETTERS = 3

@@ -47,7 +47,7 @@ def restore_letters(pages: list[Page]) -> None:
 
 
 def _letters(texts: list[str], words: Counter[str]) -> dict[str, str]:
-    """Return what each character of private use stands for, as far as words tell."""
+    """Return what each character of private use stands for, as far as words show it."""
     listed = known_words(language_of(words, likely=True))
     broken = {word for text in texts for word in _WORD.findall(text)}
     letters: dict[str, str] = {}

@@ -14,6 +14,8 @@ _LEAST = 6
 """Numbers in one margin of a document, fewer of which prove nothing."""
 _AGREE = 0.75
 """Share of the steps from number to number that must count the rows between: the rest are ends of poems."""
+_BESIDE = 0.5
+"""Share of the numbers that stand next to a line of text; a column of figures is alone everywhere."""
 _COVER = 0.5
 """Share of a page's rows that its numbers count: an enumeration is shorter."""
 _PAGES = 0.4
@@ -74,8 +76,8 @@ def _margins(margins: dict[int, list[_Mark]]) -> list[list[_Mark]]:
 
 def _counts_lines(marks: list[_Mark], rows: dict[int, int]) -> bool:
     """Return whether the numbers of a page count the rows between them."""
-    # At the end of a text the margin may go on alone; a column of figures is alone everywhere.
-    if sum(mark.beside for mark in marks) < max(_LEAST, 0.5 * len(marks)):
+    # The margin may continue alone below the end of a text.
+    if sum(mark.beside for mark in marks) < max(_LEAST, _BESIDE * len(marks)):
         return False
     pairs = [(a, b) for a, b in pairwise(marks) if a.page == b.page]
     agree = [b.value - a.value == b.place - a.place > 0 for a, b in pairs]

@@ -34,7 +34,9 @@ def mark_listings(pages: list[Page]) -> None:
         lines = page.body()
         if place and any(line.kind == Kind.CONTENTS for line in pages[place - 1].lines):
             # A list that ends above other text.
-            take_all_for(takewhile(_is_entry, lines), Kind.CONTENTS, "listings: goes on from the page before")
+            take_all_for(
+                takewhile(_is_entry, lines), Kind.CONTENTS, "listings: continues from the page before"
+            )
         if len(lines) < _ENTRIES:
             continue
         if _is_contents(lines):

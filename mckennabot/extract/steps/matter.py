@@ -128,7 +128,7 @@ def _mark_front(before: Sequence[Line], short: bool) -> None:
 
     Args:
         before: lines above the first section.
-        short: whether this is no book, and only what lawyers wrote goes.
+        short: whether this is a letter or an article, of which only legal boilerplate goes.
     """
     unended = False  # whether a page that stays breaks off in a sentence, which ends on the next
     for _, lines in groupby(before, lambda line: line.page):

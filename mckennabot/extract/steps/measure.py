@@ -19,7 +19,7 @@ from mckennabot.extract.typography import (
 )
 
 _LEADING = 1.2
-"""Leading in units of the type size where a book has too little text to tell: what most are set with."""
+"""Leading in units of the type size of a book with too little text to measure it: what most are set with."""
 _LEADINGS = (0.8, 3.0)
 """Distances of baselines that may be leading: below are exponents, above are paragraphs and headings."""
 _FEW_STEPS = 3
@@ -42,7 +42,7 @@ _HANGING_LINES, _HANGING_SHARE = 3, 0.1
 _HANGING_AGREE = 0.8
 """Share of such moves of the left edge that follow full lines on the way in, short ones on the way out."""
 _VERSE_LINES = 8
-"""Lines that end no sentence, from which on one can tell a book of verse."""
+"""Lines that end no sentence, that show whether it is a book of verse; fewer show nothing."""
 _VERSE_CAPITALS = 0.8
 """Share of the lines after such that begin with a capital in verse; in German prose it is a third."""
 _VERSE_SHORT = 0.6
