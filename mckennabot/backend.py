@@ -21,7 +21,7 @@ def import_tensorflow() -> Any:
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _silent_stderr():
+    with _silent_stderr(), _keras_by_itself():
         import tensorflow
     tensorflow.get_logger().setLevel("ERROR")
     return tensorflow
@@ -39,7 +39,8 @@ def import_keras() -> Any:
     if os.environ.get("KERAS_BACKEND") != "jax" or importlib.util.find_spec("tensorflow"):
         tensorflow = import_tensorflow()
     try:
-        import keras
+        with _keras_by_itself():
+            import keras
     except ModuleNotFoundError as error:
         if error.name != "jax":
             raise
@@ -87,6 +88,25 @@ def with_tensorflow(
         function()
     except MemoryError:
         raise Died(TOO_LARGE) from None
+
+
+@contextlib.contextmanager
+def _keras_by_itself() -> Iterator[None]:
+    """Import Keras without what it does beside that: settings in the home directory, and matplotlib.
+
+    It would write ~/.keras/keras.json, or take its numbers' type from there; in a home that is closed, from
+    /tmp/.keras, which is anybody's. For figures that we never draw it would load matplotlib, which takes
+    half a second, lists all fonts, and reads a matplotlibrc from the current directory.
+    """
+    os.environ.setdefault("KERAS_HOME", os.devnull)  # in which there is nothing, and nothing can be written
+    absent = "matplotlib" not in sys.modules
+    if absent:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules["matplotlib"]
 
 
 @contextlib.contextmanager

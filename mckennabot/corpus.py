@@ -9,7 +9,9 @@ segments. The lines of a stanza are consecutive lines, and stay one paragraph wi
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
@@ -18,10 +20,13 @@ from pathlib import Path
 from mckennabot.errors import InputError
 from mckennabot.sniff import HEAD, NAMES, sniff
 from mckennabot.system.inputs import Found, check_file, is_directory, walk
+from mckennabot.system.spool import STDIN
 from mckennabot.system.terminal import quoted
 
 SEPARATOR = "<|endoftext|>"
 SUFFIXES = (".txt",)
+MAX_TEXT = 256 << 20
+"""Bytes of a text that is held in memory whole: fifty times the Bible; /dev/zero has more."""
 
 Segment = Sequence[str]
 """Paragraphs in order, a chapter's heading first. A paragraph of verse has newlines in it."""
@@ -122,17 +127,33 @@ def extract_first(path: Path) -> str:
 
 
 def read_text(path: Path) -> str:
-    """Return a corpus file's text, with line feeds for all newlines and without a byte-order mark.
+    """Return a file's text, newlines made line feeds, a byte-order mark dropped; ``-`` is stdin.
 
     Raises:
-        InputError: the file cannot be read, or is not UTF-8 (the error names the first bad byte).
+        InputError: the file cannot be read, has more than `MAX_TEXT` bytes, or is not UTF-8 (the offset of
+            the first bad byte is named).
     """
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        with contextlib.nullcontext(sys.stdin.buffer) if path == STDIN else path.open("rb") as file:
+            content = file.read(MAX_TEXT + 1)
     except OSError as error:
         raise InputError(f"cannot read the text ({error.strerror})", path=path) from error
+    if len(content) > MAX_TEXT:
+        raise InputError(f"more than {MAX_TEXT >> 20} MB: that is no text to be read at once", path=path)
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise undecodable(path, error) from error
+
+
+def read_corpus(path: Path) -> str:
+    """Return the text of a corpus file that a run names, and which somebody else may have put there.
+
+    Raises:
+        InputError: as `read_text`; or it is no regular file, which might be waited for.
+    """
+    check_file(path)
+    return read_text(path)
 
 
 def undecodable(path: Path, error: UnicodeDecodeError, offset: int = 0) -> InputError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mckennabot.corpus import parse, read_text
+from mckennabot.corpus import parse, read_corpus
 from mckennabot.errors import InputError
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.originality import Place, words
@@ -63,7 +63,7 @@ def segment_of(run: ModelDir, place: Place) -> list[str]:
     for file in files if isinstance(files, list) else []:
         if isinstance(file, str) and Path(file).name == place.file:
             with contextlib.suppress(InputError):
-                segments = parse(read_text(Path(file)))
+                segments = parse(read_corpus(Path(file)))
                 if place.segment <= len(segments):
                     return segments[place.segment - 1]
     return []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import re
 import sys
 import types
@@ -178,6 +179,8 @@ def _converted(kind: Any, value: Any) -> Any:
         if not math.isfinite(value):
             raise _RefusedError("it must be a finite number")
     elif kind is Path:
+        if not os.fspath(value):
+            raise _RefusedError("it must not be empty")
         value = Path(value).expanduser()
     elif kind == tuple[int, int]:
         value = page_span(value) if isinstance(value, str) else _pair(value)
@@ -185,6 +188,8 @@ def _converted(kind: Any, value: Any) -> Any:
         value = _texts(value, split=kind == frozenset[str])
     elif not isinstance(value, str):
         raise TypeError
+    elif not value:  # such as a script's variable that is not set
+        raise _RefusedError("it must not be empty")
     return value
 
 

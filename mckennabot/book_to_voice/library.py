@@ -22,7 +22,8 @@ from mckennabot.extract.book import Book
 from mckennabot.extract.worker import fingerprint
 from mckennabot.places import Spot
 from mckennabot.reporter import Bar, Reporter
-from mckennabot.system.files import write_atomic, write_error
+from mckennabot.system.files import make_directories, write_atomic, write_error
+from mckennabot.system.stored import write_json
 from mckennabot.system.terminal import shown
 
 MANIFEST = ".voice.json"
@@ -195,7 +196,7 @@ def write(library: Library, directory: Path, key: dict[str, Any], *, per_book: b
         sizes = {name: len(body) for name, body in bodies.items()}
         held_out = sum(sizes[name] for name in tails) / sum(sizes.values())
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directories(directory)
         _refuse_edited(directory, bodies)
     except OSError as error:
         raise write_error(error, directory) from error
@@ -203,7 +204,7 @@ def write(library: Library, directory: Path, key: dict[str, Any], *, per_book: b
         write_atomic(directory / name, body)
         places.save(directory / name, spots[name])
     for name, content in told.items():
-        write_atomic(directory / name, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        write_atomic(directory / name, write_json(content, indent=2) + "\n")
     manifest = {
         "key": key,
         "files": {name: _digest(body) for name, body in bodies.items()},

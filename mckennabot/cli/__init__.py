@@ -5,9 +5,11 @@ stdout carries only the product; progress, tables, warnings and errors go to std
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -25,8 +27,9 @@ from mckennabot.cli.report import report
 from mckennabot.cli.score import score
 from mckennabot.cli.serve import serve
 from mckennabot.cli.voice import voice
-from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError
+from mckennabot.errors import ExitCode, Interrupted, MckennabotError, ResourceError, UsageError
 from mckennabot.system import signals
+from mckennabot.system.files import NO_ROOM, write_error
 
 EPILOG = """
 \b
@@ -125,9 +128,27 @@ def _explain(error: BaseException, session: Session) -> int:
     if isinstance(error, MemoryError):
         full = ResourceError("out of memory", hint="Use a smaller model, --batch-size or --block-size.")
         return _report(full, error, session)
+    if isinstance(error, OSError) and (known := _outside(error)):
+        return _report(known, error, session)
     if isinstance(error, Exception):
         return _report_bug(error, session)
     raise error
+
+
+def _outside(error: OSError) -> MckennabotError | None:
+    """Say what an error means that lies with the machine or a name, wherever it was met; None if neither."""
+    name = None if error.filename is None else os.fsdecode(error.filename)
+    if error.errno in NO_ROOM:
+        return write_error(error, Path(name or "stdout"))
+    if error.errno in (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM):
+        return ResourceError(
+            f"the system gives no more ({error.strerror})", path=name, hint="Raise the limit: see ulimit -a."
+        )
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError("cannot use the name (File name too long)", path=name)
+    if isinstance(error, FileNotFoundError) and name is None:
+        return UsageError("the current directory is gone", hint="Change to one that is there.")
+    return None
 
 
 def _flush(code: int) -> int:
@@ -189,8 +210,8 @@ def _have_streams() -> None:
 
 
 def _tolerate_any_terminal() -> None:
-    """A terminal that cannot show a character gets a replacement, not a crash; files and pipes get UTF-8."""
-    for stream in (sys.stdout, sys.stderr):
+    """Replace what a terminal cannot show or nobody can read, instead of failing; pipes are UTF-8."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         settings: dict[str, Any] = {"errors": "replace"}
         if not stream.isatty():
             settings["encoding"] = "utf-8"

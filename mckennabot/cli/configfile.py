@@ -12,7 +12,11 @@ from typing import Any
 
 import click
 
+from mckennabot.system.terminal import shown
+
 DEFAULT = Path("mckennabot.toml")
+MOST = 1 << 20
+"""Bytes of a settings file; all options with their help take ten thousand."""
 
 ONLY_WHEN_NAMED = frozenset(
     {"output", "report", "force", "fresh", "scheduler", "base_url", "host", "origin", "api_key"}
@@ -43,12 +47,19 @@ def read_config(source: Path, group: click.Group, named: bool) -> dict[str, Any]
         import tomllib
     else:
         import tomli as tomllib
+    where = shown(source)
     try:
-        tables = tomllib.loads(source.read_text(encoding="utf-8"))
+        if not named and not source.is_file():  # of a pipe or a device there might be no end
+            raise click.UsageError(f"the settings are no regular file: {where}")
+        with source.open("rb") as file:
+            content = file.read(MOST + 1)
+        if len(content) > MOST:
+            raise click.UsageError(f"the settings have more than {MOST >> 20} MB: {where}")
+        tables = tomllib.loads(content.decode("utf-8-sig"))  # as an editor on Windows may have begun it
     except OSError as error:
-        raise click.UsageError(f"cannot read the settings ({error.strerror}): {source}") from error
+        raise click.UsageError(f"cannot read the settings ({error.strerror}): {where}") from error
     except (ValueError, RecursionError) as error:
-        raise click.UsageError(f"{source} is not TOML: {error}") from error
+        raise click.UsageError(f"{where} is not TOML: {shown(str(error))}") from error
     general = {p.name: p for p in group.params if isinstance(p, click.Option) and p.name != "config"}
     return {
         name: _value(general[name], value, f"{source}: {name!r}")
@@ -103,6 +114,8 @@ def _value(option: click.Option, value: Any, where: str) -> Any:
         wanted, words = (str,), "a text"
         if option.name in ("pages", "inspect", "checkpoint") and type(value) is int:
             value = str(value)
+    if isinstance(value, int) and value.bit_length() > 63:  # of which Python may refuse to write the digits
+        raise click.UsageError(f"{where} takes no number of more than 63 bits")
     # A truth value is a whole number to Python, but not to people.
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
         raise click.UsageError(f"{where} takes {words}, not {value!r}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from mckennabot.cli.options import from_settings, reporting
+from mckennabot.cli.options import Output, from_settings, reporting
 from mckennabot.config import ExportSettings
 from mckennabot.reporter import Reporter
 from mckennabot.system.terminal import shown
@@ -28,6 +28,7 @@ EPILOG = """
 @click.option(
     "-o",
     "--output",
+    type=Output(),
     metavar="PATH",
     help="Write this file; or this directory, for hf and ollama.  [default: the run's name, here]",
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from mckennabot.cli.options import PATH, from_settings, reporting
+from mckennabot.cli.options import PATH, Output, OutputFile, from_settings, reporting
 from mckennabot.config import CORPUS_DIR, ExtractSettings
 from mckennabot.errors import UsageError
 from mckennabot.reporter import Reporter
@@ -28,11 +28,17 @@ EPILOG = """
 @click.option(
     "-o",
     "--output",
+    type=Output(),
     metavar="PATH",
     help=f"Write to a file, a directory (ending in /) or stdout (-).  [default: {CORPUS_DIR}/<name>.txt]",
 )
 @from_settings(ExtractSettings)
-@click.option("--report", type=PATH, help="Write what was found and removed to this JSON file.")
+@click.option(
+    "--report",
+    type=OutputFile(),
+    metavar="PATH",
+    help="Write what was found and removed to this JSON file.",
+)
 @click.option(
     "--inspect",
     metavar="FIRST-LAST",
@@ -50,7 +56,7 @@ EPILOG = """
 def extract(
     sources: tuple[Path, ...],
     output: str | None,
-    report: Path | None,
+    report: str | None,
     inspect: str | None,
     scheduler: str,
     force: bool,
@@ -82,7 +88,7 @@ def extract(
             found,
             output=output,
             suffix=".html" if inspect else ".txt",
-            report=None if inspect else report,
+            report=Path(report) if report and not inspect else None,
             force=force,
             ledger=not alone,
         )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from mckennabot.cli.options import PATH, from_settings, reporting
+from mckennabot.cli.options import PATH, OutputFile, from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import InputError, UsageError
 from mckennabot.reporter import Reporter
@@ -30,7 +30,11 @@ EPILOG = """
 @click.option("--no-prefix", is_flag=True, help="Print only what is new.")
 @from_settings(GenerateSettings)
 @click.option(
-    "-o", "--output", type=PATH, metavar="PATH", help="Write to this file.  [default: -, which is stdout]"
+    "-o",
+    "--output",
+    type=OutputFile(),
+    metavar="PATH",
+    help="Write to this file.  [default: -, which is stdout]",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output file.")
 @click.option(
@@ -66,7 +70,7 @@ def generate(
     prefix: str | None,
     prefix_file: Path | None,
     no_prefix: bool,
-    output: Path | None,
+    output: str | None,
     force: bool,
     form: Literal["text", "jsonl"],
     originality: bool,
@@ -81,20 +85,22 @@ def generate(
     from mckennabot.generate.interactive import converse
     from mckennabot.voice.writing import Writing, write_texts
 
+    options["stop"] = [_unicode("stop", text) for text in options["stop"]]
     settings = GenerateSettings(**options)
-    writing = Writing(output, form, no_prefix, originality, max_copied, best_of, scores)
+    place = None if output is None else Path(output)
+    writing = Writing(place, form, no_prefix, originality, max_copied, best_of, scores)
     if interactive:
         if prefix_file or replace(writing, no_prefix=False) != Writing():
             raise UsageError(
                 "--interactive answers at once: no --prefix-file, --output, --format, --originality, "
                 "--max-copied, --best-of or --scores"
             )
-        converse(settings, _unicode(prefix or ""), reporter)
+        converse(settings, _unicode("prefix", prefix or ""), reporter)
         return
-    if output is not None and output.is_file() and not force:
-        raise UsageError("the output exists", path=output, hint="Overwrite it with --force.")
-    if output is not None and prefix_file is not None:
-        refuse_over(output, [prefix_file])
+    if place is not None and place.is_file() and not force:
+        raise UsageError("the output exists", path=place, hint="Overwrite it with --force.")
+    if place is not None and prefix_file is not None:
+        refuse_over(place, [prefix_file])
     prefixes = [text for text in _prefixes(prefix, prefix_file) for _ in range(settings.nsamples)]
     write_texts(prefixes, settings, writing, reporter)
 
@@ -109,20 +115,20 @@ def _prefixes(prefix: str | None, path: Path | None) -> list[str]:
     from mckennabot.corpus import read_text
 
     if path is None:
-        return [_unicode(prefix or "")]
+        return [_unicode("prefix", prefix or "")]
     if prefix is not None:
         raise UsageError("--prefix and --prefix-file exclude each other")
-    text = read_text(Path("/dev/stdin") if str(path) == "-" else path)
+    text = read_text(path)
     if not (lines := [line for line in text.split("\n") if line]):
         raise InputError("no prefix in the file", path=path)
     return lines
 
 
-def _unicode(argument: str) -> str:
+def _unicode(name: str, argument: str) -> str:
     """Return an argument as text; a terminal in a lesser locale hands UTF-8 over as bytes in disguise."""
     if not any("\udc80" <= character <= "\udcff" for character in argument):
         return argument
     try:
         return os.fsencode(argument).decode("utf-8")
     except UnicodeError as error:
-        raise UsageError("the prefix is neither UTF-8 nor in the terminal's encoding") from error
+        raise UsageError(f"--{name} is neither UTF-8 nor in the terminal's encoding") from error

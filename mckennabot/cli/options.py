@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import platform
 import time
 import typing
@@ -17,6 +18,7 @@ import click
 from mckennabot import __version__
 from mckennabot.reporter import Console
 from mckennabot.settings import Option, Settings, flag, option_of, types_of, without_none
+from mckennabot.system.files import refuse_over
 from mckennabot.system.terminal import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,10 +32,42 @@ class _Path(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Expand ``~``, which the shell leaves alone after ``=`` and in a file."""
+        if not os.fspath(value):  # a script's variable that is not set; Python takes it for this directory
+            self.fail("it is empty.", param, ctx)
         return super().convert(Path(value).expanduser(), param, ctx)
 
 
 PATH = _Path()
+
+
+class Output(click.ParamType[str]):
+    """A place to write to: a file, a directory (ending in ``/``), or ``-`` for stdout.
+
+    It is never the settings file, which has been read by then.
+    """
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Expand ``~``; a `Path` would lose the slash at the end."""
+        place: str = os.path.expanduser(value)  # noqa: PTH111
+        if not place:
+            self.fail("it is empty.", param, ctx)
+        config = ctx.ensure_object(Session).config if ctx is not None else None
+        if config is not None:
+            refuse_over(Path(place), [config])
+        return place
+
+
+class OutputFile(Output):
+    """The same where only a file will do."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse the name of a directory."""
+        place = super().convert(value, param, ctx)
+        if place.endswith("/"):
+            self.fail(f"{shown(place)} is a directory's name, and a file is wanted.", param, ctx)
+        return place
 
 
 class FiniteRange(click.FloatRange):

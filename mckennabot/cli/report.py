@@ -29,7 +29,7 @@ def report(run: str | None, checkpoints: Path, reporter: Reporter) -> None:
     from mckennabot.report.page import verdict
     from mckennabot.voice.scoring import calibrate
 
-    model = find_model(checkpoints, run) if run else latest_run(checkpoints)
+    model = find_model(checkpoints, run) if run is not None else latest_run(checkpoints)
     calibrate(model, reporter)
     made, path = write_report(model, reporter)
     reporter.say(verdict(made))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from mckennabot.cli.options import PATH, from_settings, reporting
 from mckennabot.config import GenerateSettings
 from mckennabot.errors import InputError
 from mckennabot.reporter import Reporter
+from mckennabot.system.stored import write_json
 from mckennabot.system.terminal import aligned, shown
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def score(
     scores, between = while_it_trains(score_all)
     if form == "jsonl":
         for name, found in scores:
-            click.echo(json.dumps({"file": name, **found.as_json()}, ensure_ascii=False))
+            click.echo(write_json({"file": name, **found.as_json()}))
         return
     scores.sort(
         key=lambda pair: (pair[1].voice_score is not None, pair[1].voice_score or pair[1].saved), reverse=True
@@ -94,10 +93,7 @@ def _text(path: Path) -> str:
     """
     from mckennabot.corpus import read_text
 
-    if path == STDIN:
-        text = sys.stdin.buffer.read().decode("utf-8", "replace").replace("\r\n", "\n")
-    else:
-        text = read_text(path)
+    text = read_text(path)
     if not text.strip():
         raise InputError("no text to score", path=path)
     return text.strip()

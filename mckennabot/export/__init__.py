@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 from mckennabot.config import ExportSettings
 from mckennabot.errors import UsageError
 from mckennabot.reporter import Reporter, Silent
-from mckennabot.system.files import clear_leftovers, refuse_over, replacing, replacing_directory, write_error
+from mckennabot.system.files import (
+    clear_leftovers,
+    make_directories,
+    refuse_over,
+    replacing,
+    replacing_directory,
+    write_error,
+)
 
 if TYPE_CHECKING:
     from mckennabot.export.snapshot import Snapshot
@@ -103,7 +110,7 @@ def _export(
     if form.files is None:
         refuse_over(target, [Path(settings.run or ""), *snapshot.source.files()])
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_directories(target.parent)
     except OSError as error:
         raise write_error(error, target.parent) from error
     clear_leftovers(target)
@@ -135,6 +142,8 @@ def _target(given: str | Path | None, name: str, form: Format, force: bool) -> P
         UsageError: what is there must not be overwritten.
     """
     own = f"{name}{form.ending}"
+    if str(given) == "-":
+        raise UsageError("an export is a file or a directory, and goes to no pipe", hint="Choose another -o.")
     output = Path(own if given is None else given).expanduser()
     if form.files is None and (str(given).endswith(os.sep) or output.is_dir()):
         output /= own

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from mckennabot.errors import ModelError
 from mckennabot.export.snapshot import Snapshot, corpus_names, perplexity
+from mckennabot.finetune.runs import metrics
 from mckennabot.models.dial import AS_TRAINED
 
 HUB_NAMES = {
@@ -81,12 +82,12 @@ def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
     if snapshot.source.step is not None:
         facts.append(("step", f"{snapshot.source.step:,}"))
         facts.append(("voice", f"{snapshot.source.voice:g} (0 is the base model, 1 the run as trained)"))
-    metrics = _metrics(snapshot)
-    loss, voice = _held_out(snapshot, metrics)
+    logged = _metrics(snapshot)
+    loss, voice = _held_out(snapshot, logged)
     if isinstance(loss, float | int):
         value = f"{loss:.3f} nats per token (perplexity {perplexity(loss):.1f})"
         facts.append((f"loss on held-out text, at voice {voice:g}", value))
-    copied = [line for line in metrics.values() if isinstance(line.get("copied_share"), float | int)]
+    copied = [line for line in logged.values() if isinstance(line.get("copied_share"), float | int)]
     if copied:
         longest, share = copied[-1].get("copied_longest_run"), copied[-1]["copied_share"]
         value = f"longest run {longest} words, {share:.0%} of its words in runs of eight or more"
@@ -96,7 +97,7 @@ def _facts(snapshot: Snapshot, origin: str) -> list[tuple[str, str]]:
     return [*facts, ("sampling", value)]
 
 
-def _held_out(snapshot: Snapshot, metrics: dict[int, dict[str, Any]]) -> tuple[Any, float]:
+def _held_out(snapshot: Snapshot, logged: dict[int, dict[str, Any]]) -> tuple[Any, float]:
     """Return the held-out loss in nats per token, and its voice: the snapshot's, else the run as trained."""
     info, step, voice = snapshot.info, snapshot.source.step, snapshot.source.voice
     is_best = step is not None and step == info.get("best_step")
@@ -104,21 +105,17 @@ def _held_out(snapshot: Snapshot, metrics: dict[int, dict[str, Any]]) -> tuple[A
     for place in curve if is_best and isinstance(curve, list) else ():
         if isinstance(place, list) and len(place) == 2 and place[0] == voice:
             return place[1], voice
-    line = metrics.get(step, {}) if step is not None else {}
+    line = logged.get(step, {}) if step is not None else {}
     return line.get("val_loss", info.get("best_loss") if is_best else None), AS_TRAINED
 
 
 def _metrics(snapshot: Snapshot) -> dict[int, dict[str, Any]]:
     """The run's metrics by step, up to the snapshot's own; none where there are none."""
-    found: dict[int, dict[str, Any]] = {}
     try:
-        lines = (snapshot.source.model.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        for line in map(json.loads, lines):
-            if line["step"] <= (snapshot.source.step or 0):
-                found[line["step"]] = line
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # whole up to here: a run that is being trained ends in half a line
-    return found
+        lines = metrics.read(snapshot.source.model.path / "metrics.jsonl")
+    except ModelError:
+        return {}
+    return {line["step"]: line for line in lines if line["step"] <= (snapshot.source.step or 0)}
 
 
 def _cell(text: str) -> str:

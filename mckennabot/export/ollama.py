@@ -7,6 +7,7 @@ from pathlib import Path
 from mckennabot.corpus import SEPARATOR
 from mckennabot.export import gguf
 from mckennabot.export.snapshot import Snapshot
+from mckennabot.system.terminal import quoted
 
 MODEL, MODELFILE = "model.gguf", "Modelfile"
 FILES = frozenset({MODEL, MODELFILE})
@@ -39,7 +40,7 @@ def write(snapshot: Snapshot, directory: Path, precision: str) -> None:
     sampling = snapshot.sampling
     (directory / MODELFILE).write_text(
         TEXT.format(
-            name=snapshot.name,
+            name=quoted(snapshot.name),
             model=MODEL,
             n_ctx=snapshot.hparams.n_ctx,
             length=min(sampling.length, snapshot.hparams.n_ctx),

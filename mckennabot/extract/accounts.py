@@ -13,7 +13,7 @@ from typing import Any
 from mckennabot.errors import Interrupted, MckennabotError
 from mckennabot.extract.outputs import STDOUT
 from mckennabot.extract.report import Report
-from mckennabot.system.files import replacing, write_atomic, write_error
+from mckennabot.system.files import make_directories, replacing, write_atomic, write_error
 from mckennabot.system.terminal import write_stdout
 
 Account = dict[str, Any]
@@ -94,7 +94,7 @@ def _accounts(path: Path) -> list[Account]:
 
 def _make_room(path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directories(path.parent)
     except OSError as error:
         raise write_error(error, path) from error
 

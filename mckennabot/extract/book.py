@@ -10,7 +10,7 @@ from mckennabot.errors import UsageError
 from mckennabot.extract.model import Page
 from mckennabot.extract.report import Chapter, Report
 from mckennabot.places import Spot
-from mckennabot.system.files import write_atomic, write_error
+from mckennabot.system.files import make_directories, write_atomic, write_error
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Book:
         try:
             if self.source is not None and path.exists() and path.samefile(self.source):
                 raise UsageError("the output is the source", path=path, hint="Save under another name.")
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_directories(path.parent)
         except OSError as error:
             raise write_error(error, path) from error
         write_atomic(path, self.text)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mckennabot.errors import Interrupted, MckennabotError, PasswordNeeded, UsageError
 from mckennabot.extract.extraction import Extraction, Request
-from mckennabot.system.files import write_error
+from mckennabot.system.files import make_directories, write_error
 from mckennabot.system.terminal import shown
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class LibraryExtraction(Extraction):
         from mckennabot.extract.scheduler import read_all
 
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            make_directories(self._directory)
         except OSError as error:
             raise write_error(error, self._directory) from error
         ledger = Ledger(self._directory, self._request.settings)

@@ -10,7 +10,7 @@ from mckennabot.config import CORPUS_DIR, LEDGER
 from mckennabot.errors import UsageError
 from mckennabot.places import save as save_places
 from mckennabot.places import sidecar
-from mckennabot.system.files import clear_leftovers, write_atomic, write_error
+from mckennabot.system.files import clear_leftovers, make_directories, write_atomic, write_error
 from mckennabot.system.inputs import Found
 from mckennabot.system.terminal import shown
 
@@ -91,7 +91,7 @@ class Outputs:
             places = None
         try:
             there = target.read_bytes() if self.directory and target.exists() else None
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_directories(target.parent)
         except OSError as error:
             raise write_error(error, target) from error
         if there == text.encode("utf-8"):

@@ -29,7 +29,7 @@ from mckennabot.models import dial
 from mckennabot.models.checkpoint import CACHE_RECORD, DATA_SUFFIX, INDEX_SUFFIX, ModelDir
 from mckennabot.reporter import Reporter
 from mckennabot.system import machine
-from mckennabot.system.files import sync, write_error
+from mckennabot.system.files import sync, sync_all, write_error
 from mckennabot.system.locks import held
 from mckennabot.system.processes import Died
 from mckennabot.system.stored import digest, mapping, read_json, text
@@ -118,7 +118,7 @@ def _fingerprint(what: Conversion) -> str:
 
 
 def _user_cache(model: ModelDir) -> Path:
-    return machine.cache_directory() / hashlib.sha256(str(model.path.resolve()).encode()).hexdigest()[:16]
+    return machine.cache_directory() / hashlib.sha256(os.fsencode(model.path.resolve())).hexdigest()[:16]
 
 
 def _intact(directory: Path, source: str) -> bool:
@@ -167,13 +167,12 @@ def _build(what: Conversion, directory: Path, source: str) -> None:
             _convert(pinned, temporary)
         record: dict[str, Any] = {"format": FORMAT, "source": source, "files": {}}
         for name in MODEL_FILES:
-            sync(temporary / name)
             record["files"][name] = {
                 "digest": digest(temporary / name),
                 "stamp": _stamp(temporary / name),
             }
         (temporary / CACHE_RECORD).write_text(json.dumps(record), encoding="utf-8")
-        sync(temporary / CACHE_RECORD)
+        sync_all(temporary)
         if directory.exists():
             shutil.rmtree(directory)
         temporary.rename(directory)
@@ -201,7 +200,7 @@ def _pinned(what: Conversion, folder: Path) -> Iterator[Conversion]:
         pinned = what
     try:
         yield pinned
-    except ModelError as error:
+    except MckennabotError as error:
         error.path = what.weights if error.path == pinned.weights else error.path
         raise
     finally:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from mckennabot.errors import ResourceError, UsageError
 from mckennabot.generate.engine import OnToken, Sampling
+from mckennabot.system.files import plain_path
 from mckennabot.system.machine import cores
 
 T = TypeVar("T")
@@ -89,12 +90,13 @@ class CTranslate2Engine:
         ctranslate2 = _ctranslate2()
         ctranslate2.set_random_seed(seed)
         try:
-            self._generator = ctranslate2.Generator(
-                str(self._directory),
-                device=device(),
-                compute_type=self._precision,
-                intra_threads=self._threads,
-            )
+            with plain_path(self._directory / "model.bin") as plain:
+                self._generator = ctranslate2.Generator(
+                    str(plain.parent),
+                    device=device(),
+                    compute_type=self._precision,
+                    intra_threads=self._threads,
+                )
         except (RuntimeError, MemoryError) as error:
             if _is_out_of_memory(error):
                 raise _out_of_memory(error) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from mckennabot.generate.destination import Destination, Stream
 from mckennabot.generate.sampler import Piece, Sample
 from mckennabot.originality import Report, Run
 from mckennabot.reporter import Reporter
+from mckennabot.system.stored import write_json
 from mckennabot.system.terminal import printable
 
 Judge = Callable[[Sample], Report]
@@ -117,7 +117,7 @@ def write_jsonl(
             line["originality"] = _as_json(judge(sample), hidden)
         if scores:
             line |= scores(sample)
-        to.write(json.dumps(line, ensure_ascii=False) + "\n")
+        to.write(write_json(line) + "\n")
         to.end()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from mckennabot.errors import ModelError
 from mckennabot.models.checkpoint import BASE_WEIGHTS, ModelDir
-from mckennabot.system.files import sync, write_error
+from mckennabot.system.files import sync, sync_all, write_error
 from mckennabot.tokenizer import VOCABULARY_FILES
 
 NAME = "small"
@@ -44,7 +44,7 @@ def unpack(checkpoints: Path) -> ModelDir:
     try:
         part.path.mkdir(parents=True)
         _write(part)
-        sync(part.path)
+        sync_all(part.path)
         _take_name(part.path, model.path)
         sync(checkpoints)
     except OSError as error:

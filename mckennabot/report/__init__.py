@@ -12,7 +12,6 @@ page        the whole as one page of HTML
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -31,6 +30,7 @@ from mckennabot.report.samples import sample
 from mckennabot.report.settings import explain
 from mckennabot.reporter import Reporter, Silent
 from mckennabot.system.files import write_atomic
+from mckennabot.system.stored import write_json
 from mckennabot.system.terminal import quoted, shown
 
 HTML, JSON = "report.html", "report.json"
@@ -51,7 +51,7 @@ def write_report(run: ModelDir, reporter: Reporter | None = None) -> tuple[Repor
         ResourceError, UsageError: memory or disk space ran out, or the run's directory cannot be written to.
     """
     report = make_report(run, reporter or Silent())
-    write_atomic(run.path / JSON, json.dumps(dataclasses.asdict(report), ensure_ascii=False, indent=2) + "\n")
+    write_atomic(run.path / JSON, write_json(dataclasses.asdict(report), indent=2) + "\n")
     write_atomic(run.path / HTML, render(report))
     return report, run.path / HTML
 

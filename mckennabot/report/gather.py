@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mckennabot.corpus import parse, read_text
+from mckennabot.corpus import parse, read_corpus
 from mckennabot.errors import InputError, MckennabotError, ModelError
 from mckennabot.finetune.data import Tokens, encode_corpus, split
 from mckennabot.finetune.runs import metrics
@@ -17,6 +16,8 @@ from mckennabot.finetune.runs.run import fingerprint
 from mckennabot.finetune.texts import Corpus
 from mckennabot.models.checkpoint import HELD_OUT, ModelDir
 from mckennabot.report.account import Course, LeftOut, Source
+from mckennabot.system.stored import read_json, read_text
+from mckennabot.system.stored import text as is_text
 from mckennabot.tokenizer import Tokenizer
 
 ACCOUNT_SUFFIX = ".json"
@@ -45,9 +46,9 @@ class HeldOut:
 def read_held_out(run: ModelDir) -> HeldOut | None:
     """Return the run's held-out text; None where it held none out."""
     try:
-        text = (run.path / HELD_OUT).read_text(encoding="utf-8")
+        text = read_text(run.path / HELD_OUT)
         tokens = len(Tokenizer.load(run.path).encode(text))
-    except (OSError, UnicodeDecodeError, ModelError):
+    except (FileNotFoundError, ModelError):
         return None
     if not text.strip():
         return None
@@ -97,7 +98,7 @@ def _source(corpus: Path) -> Source:
     words = 0
     chapters: int | None = None
     with contextlib.suppress(InputError):
-        segments = parse(read_text(corpus))
+        segments = parse(read_corpus(corpus))
         words = sum(len(paragraph.split()) for segment in segments for paragraph in segment)
         chapters = len(segments)
     account = _account(corpus)
@@ -119,10 +120,9 @@ def _source(corpus: Path) -> Source:
 def _account(corpus: Path) -> dict[str, Any] | None:
     """Return what extraction said of a corpus file, where that was written beside it."""
     try:
-        account = json.loads(corpus.with_suffix(ACCOUNT_SUFFIX).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(corpus.with_suffix(ACCOUNT_SUFFIX), {"source": is_text})
+    except (FileNotFoundError, ModelError, ValueError):  # a corpus without a name has no suffix
         return None
-    return account if isinstance(account, dict) and isinstance(account.get("source"), str) else None
 
 
 def _left_out(account: dict[str, Any]) -> list[LeftOut]:

@@ -18,7 +18,7 @@ from mckennabot.system.locks import claim, claimed
 
 _SHOWN = 100
 """Characters of a name that its temporary one begins with; file systems allow 255 bytes in all."""
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -151,9 +151,7 @@ def replacing_directory(path: Path) -> Iterator[Path]:
         temporary.mkdir()
         with _claimed(temporary):
             yield temporary
-            for file in temporary.iterdir():
-                sync(file)
-            sync(temporary)
+            sync_all(temporary)
             with _claimed(path) if path.exists() else contextlib.nullcontext():
                 if path.exists():
                     path.rename(old)
@@ -172,7 +170,7 @@ def _is_of_writing(error: OSError, temporary: Path) -> bool:
     """Whether an error is that of a file under its temporary name; a write that fails names no file."""
     if error.filename is not None:
         return Path(os.fsdecode(error.filename)).name.startswith(temporary.name)
-    return error.errno in _NO_ROOM or error.errno in (errno.EIO, errno.EROFS)
+    return error.errno in NO_ROOM or error.errno in (errno.EIO, errno.EROFS)
 
 
 def sync(path: Path) -> None:
@@ -194,9 +192,28 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_all(directory: Path) -> None:
+    """Force a directory's files, and then the list of them, to the disk."""
+    for file in directory.iterdir():
+        sync(file)
+    sync(directory)
+
+
+def make_directories(path: Path) -> None:
+    """Make a directory and those above it, each of which is on the disk then, with its name.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in new:
+        sync(folder.parent)
+
+
 def write_error(error: OSError, path: Path) -> MckennabotError:
     """Return the error that tells the user what a failed write means."""
-    if error.errno in _NO_ROOM:
+    if error.errno in NO_ROOM:
         return ResourceError(
             f"no room to write ({error.strerror})",
             path=path,
@@ -212,7 +229,7 @@ _MAGIC = frozenset("[]*?\\")
 
 @contextlib.contextmanager
 def plain_path(path: Path) -> Iterator[Path]:
-    """Yield another name for a file or prefix, for libraries that take brackets in a name for a pattern.
+    """Yield another name for a file or prefix, for libraries that misread brackets or what is not UTF-8.
 
     Args:
         path: of which the directory exists; the last part may be the beginning of several files' names.
@@ -220,7 +237,8 @@ def plain_path(path: Path) -> Iterator[Path]:
     Yields:
         `path` itself, or the same within a link to its directory, or within copies.
     """
-    if not _MAGIC.intersection(str(path.absolute())):
+    name = str(path.absolute())
+    if not _MAGIC.intersection(name) and name.isprintable():
         yield path
         return
     with tempfile.TemporaryDirectory(prefix="mckennabot-") as folder:

@@ -44,6 +44,9 @@ RENEW = 75  # exit code of a child that wants to be replaced by a fresh one
 _FULL = 76  # of one that has used up its memory, where it looks after that itself
 _LOOK = 0.25  # seconds between looks at parent and memory, where the kernel does not look
 
+SAFE_PATH = "PYTHONSAFEPATH"
+"""Set, Python imports nothing from the current directory; from version 3.11 on."""
+
 _PR_SET_PDEATHSIG = 1
 _FORKS = "fork" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
 _signal: Any = signal  # of which not every system has every name
@@ -238,10 +241,11 @@ def _signals_blocked() -> Iterator[None]:
 
 @contextmanager
 def _as_if_alone(fresh: bool) -> Iterator[None]:
-    """Keep multiprocessing from two things that it does to whoever starts a process.
+    """Keep multiprocessing from three things that it does to whoever starts a process.
 
-    A fresh interpreter would run the user's script again, which may have no guard against that. And a
-    worker of Dask is a daemon, which would not be allowed to start one.
+    A fresh interpreter would run the user's script again, which may have no guard against that; and until
+    it is told its path, it would take the current directory's ``struct.py`` for Python's own. And a worker
+    of Dask is a daemon, which would not be allowed to start one.
     """
     with _starting:
         main, me = sys.modules["__main__"], multiprocessing.current_process()
@@ -249,12 +253,18 @@ def _as_if_alone(fresh: bool) -> Iterator[None]:
         if fresh:
             sys.modules["__main__"] = types.ModuleType("__main__")
             me.daemon = False
+            safe = os.environ.get(SAFE_PATH)
+            os.environ[SAFE_PATH] = "1"
         try:
             yield
         finally:
             sys.modules["__main__"] = main
             if fresh:
                 me.daemon = daemon
+                if safe is None:
+                    del os.environ[SAFE_PATH]
+                else:
+                    os.environ[SAFE_PATH] = safe
 
 
 def _run(serve: Callable[[Connection], None], pipe: Connection, memory: int | None, parent: int) -> NoReturn:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from mckennabot.errors import InputError, UsageError
+from mckennabot.errors import InputError, MckennabotError, UsageError
 
 STDIN = Path("-")
 MAX_BYTES = 2 << 30
@@ -31,15 +31,21 @@ def spooled(paths: Sequence[Path]) -> Iterator[list[Path]]:
     """
     with contextlib.ExitStack() as stack:
         ready: list[Path] = []
+        named: dict[Path, Path] = {}
         for path in paths:
             if not _is_pipe(path):
                 ready.append(path)
                 continue
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mckennabot-")))
             ready.append(folder / ("stdin" if path == STDIN else path.name))
+            named[ready[-1]] = path
             with ready[-1].open("wb") as file, _opened(path) as pipe:
                 _copy(pipe, file, path)
-        yield ready
+        try:
+            yield ready
+        except MckennabotError as error:
+            error.path = named.get(Path(error.path), error.path) if error.path is not None else None
+            raise
 
 
 def _is_pipe(path: Path) -> bool:

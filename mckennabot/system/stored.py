@@ -133,6 +133,12 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError(str(error)) from error
 
 
+def write_json(value: Any, indent: int | None = None) -> str:
+    """Return JSON that is valid UTF-8: of a name that is none, the stray bytes are escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON object with a digest of the rest of it, by which `read_json` knows that no value has changed."""
     content = json.loads(json.dumps(content))
@@ -232,8 +238,11 @@ def number(least: float = -sys.float_info.max, most: float = sys.float_info.max)
 
 
 def text(value: Any) -> bool:
-    """A string."""
-    return isinstance(value, str)
+    """A string, of which a name could be made: without a NUL, and without what no name decodes to."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeError:
+        return False
 
 
 def optional(check: Check) -> Check:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mckennabot.finetune.runs.metrics import read
 from mckennabot.system.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 POINTS = 400
 """Points of the training curve; more steps than that are averaged."""
@@ -25,9 +29,18 @@ def plot(metrics: Path, target: Path) -> None:
     Raises:
         ResourceError, UsageError: it cannot be written.
     """
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a matplotlibrc that lies in the current directory may be anyone's
+        figure = _figure(read(metrics))
+        with replacing(target) as temporary:
+            figure.savefig(temporary, format="png", dpi=110)
+
+
+def _figure(lines: list[dict[str, Any]]) -> Figure:
     from matplotlib.figure import Figure
 
-    lines = read(metrics)
     steps = np.array([line["step"] for line in lines])
     losses = np.array([line["loss"] for line in lines])
     validated = [(line["step"], line["val_loss"]) for line in lines if "val_loss" in line]
@@ -46,5 +59,4 @@ def plot(metrics: Path, target: Path) -> None:
     axes.grid(alpha=0.3)
     if axes.has_data():
         axes.legend()
-    with replacing(target) as temporary:
-        figure.savefig(temporary, format="png", dpi=110)
+    return figure

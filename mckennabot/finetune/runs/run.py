@@ -34,7 +34,7 @@ from mckennabot.models.checkpoint import (
 from mckennabot.models.download.model import KNOWN
 from mckennabot.models.weights import read_tensors, write_tensors, write_weights
 from mckennabot.originality import FILE as INDEX
-from mckennabot.system.files import sync, write_atomic, write_error
+from mckennabot.system.files import make_directories, sync, sync_all, write_atomic, write_error
 from mckennabot.system.stored import damaged, digest, integer, number, optional, read_json, sealed
 from mckennabot.tokenizer import VOCABULARY_FILES
 
@@ -112,6 +112,7 @@ class Run(ModelDir):
             new.write_info(info | {"best_step": None, "best_loss": None})
             write_atomic(new.path / "counter", "0\n")
             new.point_to("model-0")
+            sync_all(new.path)
             if (self.path / "hparams.json").exists():
                 return new
             return new.take_place(self.path)
@@ -286,7 +287,7 @@ def open_run(checkpoints: Path, name: str) -> Iterator[Run]:
         raise UsageError(f"{name} is a base model's name", hint="Use another for the run: --run run2")
     run = Run(checkpoints / name)
     try:
-        checkpoints.mkdir(parents=True, exist_ok=True)
+        make_directories(checkpoints)
     except OSError as error:
         raise write_error(error, checkpoints) from error
     with run.lock():
@@ -309,4 +310,3 @@ def _copy_model(base: ModelDir, new: ModelDir) -> None:
             os.link(source, target)
         except OSError:  # another disk, or one without links
             shutil.copyfile(source, target)
-            sync(target)

@@ -21,7 +21,7 @@ from mckennabot.models.download.progress import Progress
 from mckennabot.models.download.transfer import Transfer
 from mckennabot.models.weights import parameters, read_weights
 from mckennabot.reporter import Reporter, Silent
-from mckennabot.system.files import sync, write_atomic, write_error
+from mckennabot.system.files import make_directories, sync, write_atomic, write_error
 from mckennabot.system.locks import held
 from mckennabot.tokenizer import VOCABULARY_FILES, Tokenizer
 
@@ -72,7 +72,7 @@ def fetch(
     connection = Connection(base_url)
     part = ModelDir(checkpoints / f".{name}.part")
     try:
-        checkpoints.mkdir(parents=True, exist_ok=True)
+        make_directories(checkpoints)
         waiting = functools.partial(reporter.say, f"Waiting for another process that is fetching {name}")
         with contextlib.closing(connection), held(checkpoints / f".{name}.lock", waiting):
             if not _is_there(model):
