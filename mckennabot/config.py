@@ -37,7 +37,7 @@ MOST_VOICE = 2.0
 
 
 def _column() -> Any:
-    """The field of whoever reads tables of texts."""
+    """Return the field for commands that read tables of texts."""
     return setting(
         None,
         "Read the texts of a CSV or JSONL file from this column (its name, or its number from 1).",
@@ -61,7 +61,7 @@ class ExtractSettings(Settings):
     )
     keep: frozenset[str] = setting(
         frozenset(),
-        "Keep what is left out otherwise: front-matter, footnotes, index, … (separated by commas)",
+        "Keep what is left out otherwise: front-matter, footnotes, index, … (separated by commas).",
         metavar="KINDS",
     )
     jobs: int | None = setting(
@@ -81,7 +81,7 @@ class FinetuneSettings(Settings):
     steps: int = setting(1000, "Train until the run has this many steps in all.", low=1)
     minutes: float | None = setting(
         None,
-        "Stop when the run has had this many minutes, if that comes first; the best step is kept.",
+        "Stop after this many minutes of the run, if that comes first; the best step is kept.",
         above=0,
         unset="no limit",
     )
@@ -98,7 +98,7 @@ class FinetuneSettings(Settings):
         BASE_URL, "Fetch base models from this mirror, as URL/models/NAME/FILE.", metavar="URL"
     )
     fresh: bool = setting(False, "Start the run over.")
-    devices: int | None = setting(None, "Use this many GPUs of each machine.", low=1, unset="all")
+    devices: int | None = setting(None, "Train on this many GPUs of each machine.", low=1, unset="all")
     batch_size: int | None = setting(
         None,
         "Train on this many sequences at a time, in each process.",
@@ -140,14 +140,16 @@ class FinetuneSettings(Settings):
 class GenerateSettings(Settings):
     """How text is sampled."""
 
-    length: int = setting(200, "Sample at most this many tokens; any number will do.", low=1)
-    min_length: int = setting(1, "Let nothing end a text before this many tokens.", low=0)
+    length: int = setting(
+        200, "Sample at most this many tokens, even more than the model's window holds.", low=1
+    )
+    min_length: int = setting(1, "Sample at least this many tokens.", low=0)
     finish_sentence: bool = setting(
-        False, "Go on past --length to the end of the sentence, for at most 60 tokens."
+        False, "Continue past --length to the end of the sentence, for at most 60 tokens."
     )
     temperature: float = setting(
         1.0,
-        "Sample more boldly (above 1) or more safely; 0 always takes the likeliest token.",
+        "Sample more boldly (above 1) or more safely (below 1); 0 always takes the likeliest token.",
         low=0,
         high=100,
     )
@@ -166,12 +168,12 @@ class GenerateSettings(Settings):
     stop: tuple[str, ...] = setting(
         (), "End a text before these words; may be given several times.", metavar="TEXT"
     )
-    ignore_eot: bool = setting(False, "Go on past <|endoftext|>.")
+    ignore_eot: bool = setting(False, "Continue past <|endoftext|>.")
     keep_prefix: bool = setting(
-        False, "Keep the start of the prefix in sight where a text is longer than the model's window."
+        False, "Keep the start of the prefix in sight when a text outgrows the model's window."
     )
-    run: str | None = setting(None, "Sample from this run.", metavar="NAME", unset="the latest")
-    model: str | None = setting(None, "Sample from this base model instead.", metavar="NAME")
+    run: str | None = setting(None, "Use this run.", metavar="NAME", unset="the latest")
+    model: str | None = setting(None, "Use this base model instead.", metavar="NAME")
     checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
     checkpoint: str | None = setting(
         None,
@@ -213,7 +215,7 @@ class VoiceSettings(Settings):
         None,
         "Start from this model, as in finetune.",
         metavar="NAME|PATH",
-        unset="124M if it is here or to be had and takes enough steps in the time, else small",
+        unset="124M if it can be used and takes enough steps in the time, else small",
     )
     run: str | None = setting(None, "Name the run.", metavar="NAME", unset="after the first source")
     checkpoints: Path = setting(CHECKPOINTS, "Keep base models and runs in this directory.")
@@ -222,7 +224,7 @@ class VoiceSettings(Settings):
     )
     per_book: bool = setting(False, "Hold out the end of each source, instead of the end of the last.")
     fresh: bool = setting(False, "Start the run over.")
-    dry_run: bool = setting(False, "Read and look, say the plan, and stop there.")
+    dry_run: bool = setting(False, "Only read the books and say the plan.")
 
 
 @dataclass(frozen=True)
@@ -233,14 +235,14 @@ class ServeSettings(Settings):
     port: int = setting(8000, "Listen on this port; 0 takes a free one.", low=0, high=65535)
     api_key: str | None = setting(
         None,
-        "Answer only who sends this key; needed where other machines can ask. It is better kept in "
-        "MCKENNABOT_SERVE_API_KEY.",
+        "Answer only requests that carry this key; required if other machines can reach the server. It is "
+        "better kept in MCKENNABOT_SERVE_API_KEY.",
         metavar="KEY",
         unset="none",
     )
     origin: tuple[str, ...] = setting(
         (),
-        "Let web pages from there ask too, and answer to that name; may be given several times.",
+        "Accept requests from web pages at this address and under its host name; may be given several times.",
         metavar="URL",
     )
     checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
@@ -266,12 +268,12 @@ class ExportSettings(Settings):
         None, "Export this run or base model.", metavar="NAME|PATH", unset="the latest run"
     )
     format: Literal["hf", "gguf", "ollama", "bundle"] = setting(
-        "bundle", "Write for transformers, llama.cpp, Ollama, or in one file for another mckennabot."
+        "bundle", "Write for transformers, llama.cpp or Ollama, or one file for another mckennabot."
     )
     precision: Literal["auto", "float32", "float16", "int8", "f32", "f16", "q8_0"] = setting(
         "auto",
-        "Hold the weights in this precision: auto is float32 for hf, else float16; the last three are what "
-        "GGUF calls the three before.",
+        "Hold the weights in this precision: auto is float32 for hf, else float16; the last three are "
+        "GGUF's names of the three before.",
     )
     checkpoints: Path = setting(CHECKPOINTS, "Look for base models and runs in this directory.")
     checkpoint: str | None = setting(
@@ -288,7 +290,7 @@ class ExportSettings(Settings):
         unset="where the run did best on held-out text",
     )
     no_index: bool = setting(
-        False, "Leave out of a bundle what --originality needs, which has every word of the corpus."
+        False, "Leave out of a bundle the index for --originality, which has every word of the corpus."
     )
 
     def __post_init__(self) -> None:

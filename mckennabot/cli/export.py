@@ -30,12 +30,12 @@ EPILOG = """
     "--output",
     type=Output(),
     metavar="PATH",
-    help="Write this file; or this directory, for hf and ollama.  [default: the run's name, here]",
+    help="Write to this file, or for hf and ollama to this directory.  [default: the run's name, here]",
 )
 @click.option("--force", is_flag=True, help="Overwrite the output.")
 @reporting
 def export(output: str | None, force: bool, reporter: Reporter, **options: Any) -> None:
-    """Write RUN (default: the latest) for other programs, or into one file to take along."""
+    """Write a RUN (default: the latest) for other programs, or into one portable file."""
     from mckennabot import export as stage
 
     done = stage.export(ExportSettings(**options), output, force=force, reporter=reporter)

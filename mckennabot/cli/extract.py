@@ -42,7 +42,7 @@ EPILOG = """
 @click.option(
     "--inspect",
     metavar="FIRST-LAST",
-    help="Write, instead of the text, a page of HTML that shows what each line of these pages was taken for.",
+    help="Write a page of HTML that shows what each line of these pages was taken for, and not the text.",
 )
 @click.option(
     "--scheduler",
@@ -51,7 +51,7 @@ EPILOG = """
     show_default=True,
     help="Read the books on a Dask cluster, such as tcp://host:8786.",
 )
-@click.option("--force", is_flag=True, help="Replace a text that is there and differs.")
+@click.option("--force", is_flag=True, help="Overwrite a text that differs.")
 @reporting
 def extract(
     sources: tuple[Path, ...],

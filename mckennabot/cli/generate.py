@@ -27,7 +27,7 @@ EPILOG = """
 @click.option(
     "--prefix-file", type=PATH, metavar="PATH", help="Continue each line of this file; - reads stdin."
 )
-@click.option("--no-prefix", is_flag=True, help="Print only what is new.")
+@click.option("--no-prefix", is_flag=True, help="Print only the new text.")
 @from_settings(GenerateSettings)
 @click.option(
     "-o",

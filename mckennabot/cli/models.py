@@ -31,7 +31,7 @@ GET_ONE = "Get one with: mckennabot finetune --model tiny (nothing to fetch), or
 @click.option("--check", is_flag=True, help="Read everything in full; exit with 4 if anything is damaged.")
 @reporting
 def models(checkpoints: Path, check: bool, reporter: Reporter) -> None:
-    """List base models and runs: their size, step, validation loss, and what is damaged."""
+    """List base models and runs: size, step, validation loss and damage."""
     from mckennabot.models.inventory import inventory
 
     entries = list(inventory(checkpoints, thorough=check))

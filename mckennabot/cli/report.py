@@ -23,7 +23,7 @@ EPILOG = """
 @from_settings(GenerateSettings, "checkpoints")
 @reporting
 def report(run: str | None, checkpoints: Path, reporter: Reporter) -> None:
-    """Let a RUN (default: the latest) write samples, and report on it: report.html and report.json."""
+    """Report on a RUN (default: the latest) in report.html and report.json, with new samples."""
     from mckennabot.models.find import find_model, latest_run
     from mckennabot.report import write_report
     from mckennabot.report.page import verdict

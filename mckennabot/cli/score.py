@@ -48,7 +48,7 @@ def score(
     form: str,
     reporter: Reporter,
 ) -> None:
-    """Say how much texts from anywhere talk like the author of a run (default: stdin)."""
+    """Measure how much texts (default: stdin) talk like the author of a run."""
     from mckennabot.generate.source import find_source, while_it_trains
     from mckennabot.voice.scoring import OPTIMISTIC, open_scorer
 

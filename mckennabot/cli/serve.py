@@ -22,7 +22,7 @@ EPILOG = """
 @from_settings(ServeSettings)
 @reporting
 def serve(reporter: Reporter, **options: Any) -> None:
-    """Offer all runs and base models to OpenAI's clients, and a page to write in."""
+    """Serve all runs and base models to OpenAI's clients, with a page to write in."""
     settings = ServeSettings(**options)
     try:
         from mckennabot.serve.server import serve as run

@@ -31,7 +31,7 @@ Ctrl-C keeps what is done, and the same command goes on.
 @from_settings(ExtractSettings, *READING)
 @reporting
 def voice(sources: tuple[Path, ...], reporter: Reporter, **options: Any) -> None:
-    """Make a voice of one author's books, all in one: extract, finetune, and a report with proof."""
+    """Turn one author's books into a voice in one go: extract, finetune, and report on it."""
     from mckennabot.book_to_voice import make_voice
     from mckennabot.finetune.jobs import job
     from mckennabot.system.spool import spooled
