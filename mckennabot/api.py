@@ -9,7 +9,6 @@ Keyword arguments are the commands' options, under the same names.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterable
@@ -75,12 +74,13 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """A dictionary for each logged step, with step, loss, learning_rate, tokens, seconds, val_loss …."""
-        try:
-            lines = (self.path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-            return [json.loads(line) for line in lines]
-        except FileNotFoundError:
-            return []
+        """A dictionary for each logged step, with step, loss, learning_rate, tokens, seconds, val_loss ….
+
+        Lines that a kill has cut, or that are damaged, are left out.
+        """
+        from mckennabot.finetune.runs.metrics import read
+
+        return read(self.path / "metrics.jsonl")
 
     def voice(self, **options: Any) -> Voice:
         """Load it; see `load`."""

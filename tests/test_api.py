@@ -197,6 +197,15 @@ def test_a_voice_need_not_be_closed(run: mb.Run) -> None:
     assert (done.returncode, done.stdout.count("The sea"), done.stderr) == (0, 2, "")
 
 
+def test_a_cut_line_of_metrics_costs_nothing_but_itself(run: mb.Run, tmp_path: Path) -> None:
+    copy = mb.Run(tmp_path)
+    assert copy.metrics == []
+    lines = (run.path / "metrics.jsonl").read_text(encoding="utf-8")
+    (tmp_path / "metrics.jsonl").write_text(lines + '{"step": 9, "lo', encoding="utf-8")
+    assert copy.metrics == run.metrics
+    assert copy.loss == run.loss
+
+
 def test_a_closed_voice_says_so(run: mb.Run) -> None:
     voice = mb.load(run.path)
     voice.close()
