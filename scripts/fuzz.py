@@ -181,15 +181,19 @@ def epub(rng: random.Random) -> bytes:
         '<rootfile full-path="p.opf"/></rootfiles></container>'
     )
     entities = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
-    with zipfile.ZipFile(buffer, "w", rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as archive:
-        archive.writestr("mimetype", "application/epub+zip")
-        archive.writestr(
-            "META-INF/container.xml", bent(container.encode(), rng) if rng.random() < 0.2 else container
-        )
-        archive.writestr("p.opf", bent(package.encode(), rng) if rng.random() < 0.3 else package)
+    with zipfile.ZipFile(buffer, "w") as archive:
+        packed = rng.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+
+        def put(name: str, content: str | bytes) -> None:
+            member = zipfile.ZipInfo(name)  # of 1980: the time of the day is nothing that a seed gives
+            member.compress_type = packed
+            archive.writestr(member, content)
+
+        put("mimetype", "application/epub+zip")
+        put("META-INF/container.xml", bent(container.encode(), rng) if rng.random() < 0.2 else container)
+        put("p.opf", bent(package.encode(), rng) if rng.random() < 0.3 else package)
         for name in spine:
-            page = rng.choice(["", entities]).encode() + html(rng)
-            archive.writestr(f"{name}.xhtml", page)
+            put(f"{name}.xhtml", rng.choice(["", entities]).encode() + html(rng))
     return buffer.getvalue()
 
 

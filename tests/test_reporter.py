@@ -190,7 +190,7 @@ def test_the_library_prints_nothing_by_itself() -> None:
     """Everything passes a reporter, or is a product on its way to stdout."""
     package = Path(mckennabot.__file__).parent
     for path in package.rglob("*.py"):
-        if path.name == "reporter.py":
+        if path.parent.name == "reporter":
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):

@@ -84,7 +84,12 @@ class Page:
         return str(self.get("go").text) == "Stop"
 
     def type(self, *keys: str) -> None:
-        self.get("text").send_keys(*keys)
+        text = self.get("text")
+        if max("".join(keys)) <= "\uffff":
+            text.send_keys(*keys)
+        else:  # which some releases of ChromeDriver refuse to type
+            self.driver.execute_script("arguments[0].focus()", text)
+            self.driver.execute_cdp_cmd("Input.insertText", {"text": "".join(keys)})
 
     def go_on(self) -> None:
         self.type(Keys.CONTROL, Keys.ENTER)
