@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union
 
 from mckennabot.config import ExtractSettings, FinetuneSettings, GenerateSettings
-from mckennabot.errors import UsageError
+from mckennabot.errors import InputError, UsageError
 from mckennabot.models.checkpoint import ModelDir
 from mckennabot.reporter import Counted, Reporter, automatic
 from mckennabot.settings import with_options
@@ -157,6 +157,8 @@ def _corpus(source: Source, directory: Path, number: int) -> Path:
     if isinstance(source, Book):
         name = source.source.stem if source.source is not None else "book"
         return source.save(directory / f"{number}" / f"{name}.txt")
+    if source == "":  # as a path it would be the current directory, with all that lies there
+        raise InputError("a text to learn from is empty")
     if isinstance(source, str) and "\n" in source:
         path = directory / f"text-{number}.txt"
         path.write_text(source, encoding="utf-8")

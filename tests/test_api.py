@@ -174,6 +174,8 @@ def test_wrong_options_are_refused_by_name(voice: mb.Voice, run: mb.Run) -> None
         mb.train("a\nb", steps=-1)
     with pytest.raises(mb.InputError, match="no such corpus file"):
         mb.train("missing.txt", checkpoints=run.path.parent, run="other", **SMALL)
+    with pytest.raises(mb.InputError, match="empty"):
+        mb.train([""], checkpoints=run.path.parent, run="other", **SMALL)
     with pytest.raises(mb.ModelError, match="no model"):
         mb.load("missing", checkpoints=run.path.parent)
     with pytest.raises(mb.InputError, match="no such file"):
