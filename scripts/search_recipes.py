@@ -7,10 +7,9 @@
 It needs nothing but PyTorch, NumPy and the arrays, so it runs where the package is not installed. A window
 of 1,024 tokens takes 1.7 seconds on one core that multiplies in bfloat16, 4.3 on one that does not. A line
 of the result is one recipe on one corpus: losses on held-out chapters in nats per token (of the base, after
-every 14 windows, along the dial at the end, and of a running average of the weights), and the share of
-passages of the corpus that are known by heart. Lines that are there already are not done again. At the end,
-and at once when all is done, all lines of the file come as tables: in percent against the base.
-docs/voice.md has the numbers.
+every 14 windows, of what the recipe ends with, and along the dial), and the share of passages of the corpus
+that are known by heart. Lines that are there already are not done again. At the end, and at once when all is
+done, all lines of the file come as tables: in percent against the base. docs/voice.md has the numbers.
 """
 
 from __future__ import annotations
@@ -33,7 +32,9 @@ BLOCK = 1024
 TEST_WINDOWS = 8
 CURVE = 14
 """Windows between two looks at the held-out chapters: half an epoch of 20,000 words."""
-DIAL = (0.5, 0.75, 1.0, 1.25)
+DIAL = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+PATIENCE = 5
+"""Looks at a run's own held-out text without improvement after which it stops, as in `finetune`."""
 PASSAGES, PREFIX, SUFFIX = 96, 50, 50
 KNOWN = math.log(1e-3)
 """A suffix that is at least as likely after its prefix is known by heart (arXiv 2505.12546)."""
@@ -43,16 +44,18 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to fine-tune; the defaults are `finetune`'s, without its validation.
+    """How to fine-tune; the defaults are `finetune`'s, without its validation and its average.
 
     Attributes:
         rate: of Adam at its peak.
         fall: ``root`` of the step after 300, ``line`` to zero, or ``flat``.
         warmup: steps until the rate has risen to its peak.
-        epochs: through the corpus.
+        epochs: through the corpus, at most.
         batch: windows of a step.
         dropout: after the embedding and after both parts of each layer.
-        average: decay of a running average of the weights a step, which is judged beside the last ones.
+        average: decay of a running average of the weights a step, which is what is judged; 0 for the weights.
+        held_out: share of the corpus, its end, on which a run chooses its step and its place on the dial;
+            with 0 it ends with its last step.
         replay: share of the windows that are generic prose.
         muon: rate of the matrices' orthogonalised updates; 0 leaves them to Adam.
         rank: of LoRA on all matrices, nothing else being trained; 0 trains all weights.
@@ -66,7 +69,8 @@ class Recipe:
     epochs: int = 4
     batch: int = 1
     dropout: float = 0.0
-    average: float = 0.97
+    average: float = 0.0
+    held_out: float = 0.0
     replay: float = 0.0
     muon: float = 0.0
     rank: int = 0
@@ -75,9 +79,10 @@ class Recipe:
 
 
 RECIPES = {
-    "finetune": Recipe(),
+    "finetune": Recipe(epochs=10, average=0.97, held_out=0.05),
+    "finetune, no average": Recipe(epochs=10, held_out=0.05),
+    "finetune, MLPs fixed": Recipe(epochs=10, held_out=0.05, fixed="mlp"),
     "1e-4 to zero": Recipe(1e-4, "line", epochs=3),
-    "finetune, MLPs fixed": Recipe(fixed="mlp"),
     "2e-4 to zero": Recipe(2e-4, "line", epochs=3),
     "1e-4 to zero, dropout": Recipe(1e-4, "line", epochs=4, dropout=0.1),
     "2e-4 to zero, dropout": Recipe(2e-4, "line", epochs=3, dropout=0.1),
@@ -168,8 +173,8 @@ class Run:
         self.average = {name: value.clone() for name, value in trained.items()}
 
     def weights(self, trained: Weights | None = None) -> Weights:
-        """Whole weights, LoRA's factors multiplied out."""
-        trained = self.trained if trained is None else trained
+        """Whole weights as they are judged, or those of a step; LoRA's factors multiplied out."""
+        trained = self.average if trained is None else trained
         if not self.recipe.rank:
             return {**self.base, **trained}
         return {
@@ -203,7 +208,7 @@ class Run:
         device = values[0].device
         total = [torch.zeros_like(value) for value in values]
         for row in torch.tensor(rows.astype(np.int64), device=device):
-            scores = logits(self.weights(), row[None, :-1], self.heads, recipe.dropout)[0]
+            scores = logits(self.weights(self.trained), row[None, :-1], self.heads, recipe.dropout)[0]
             loss = functional.cross_entropy(scores, row[1:]) / len(rows)
             for sum_, part in zip(total, torch.autograd.grad(loss, values), strict=True):
                 sum_ += part
@@ -261,30 +266,57 @@ def measure(base: Weights, recipe: Recipe, data: Any, book: str, size: str, head
     """Train, and say how well held-out chapters are predicted."""
     tokens = data[f"{book}/whole"]
     tokens = tokens[: 5 * len(tokens) // 8] if size == "half" else data[f"{book}/{size}"]
-    test = data[f"{book}/test"]
-    starts = np.arange(0, len(test) - 1, BLOCK)
-    kept = starts[np.linspace(0, len(starts) - 1, min(TEST_WINDOWS, len(starts))).round().astype(int)]
-    rows = [test[start : start + BLOCK + 1] for start in kept]
+    end = len(tokens) - round(len(tokens) * recipe.held_out)
+    own, chapters = windows(tokens[end:], TEST_WINDOWS), windows(data[f"{book}/test"], TEST_WINDOWS)
 
-    def held_out(tuned: Weights, voice: float = 1.0) -> float:
+    def loss(tuned: Weights, rows: list[np.ndarray], voice: float = 1.0) -> float:
         with torch.no_grad():
             return mean_loss({k: base[k] + voice * (tuned[k] - base[k]) for k in base}, rows, heads)
 
     run, curve, next_look, began = Run(base, recipe, heads), {}, CURVE, time.perf_counter()
-    for seen in run.train(tokens, data.get("replay")):
+    every = max(5, end // BLOCK // 2)
+    tuned, step, best, stale = base, 0, math.inf, 0
+    for i, seen in enumerate(run.train(tokens[:end], data.get("replay")), 1):
         if seen >= next_look:
-            curve[seen] = held_out(run.weights())
+            curve[seen] = loss(run.weights(), chapters)
             next_look += CURVE
-    with torch.no_grad():
-        tuned = run.weights()
-        return {
-            "seconds": round(time.perf_counter() - began, 1),
-            "base": held_out(base),
-            "curve": curve,
-            "dial": {voice: held_out(tuned, voice) for voice in DIAL},
-            "average": held_out(run.weights(run.average)),
-            "known": known_by_heart(tuned, tokens, heads),
-        }
+        if own and i % every == 0:
+            now = loss(run.weights(), own)
+            stale = 0 if now < best else stale + 1
+            if now < best:
+                best, step, tuned = now, i, {k: v.clone() for k, v in run.weights().items()}
+            if stale == PATIENCE:
+                break
+    if not own:
+        step, tuned = i, run.weights()
+    voice = lowest([(place, loss(tuned, own, place)) for place in DIAL]) if own else 1.0
+    return {
+        "seconds": round(time.perf_counter() - began, 1),
+        "base": loss(base, chapters),
+        "curve": curve,
+        "step": step,
+        "voice": voice,
+        "ends": loss(tuned, chapters, voice),
+        "dial": {place: loss(tuned, chapters, place) for place in DIAL},
+        "known": known_by_heart(tuned, tokens[:end], heads),
+    }
+
+
+def windows(tokens: np.ndarray, count: int) -> list[np.ndarray]:
+    """At most so many windows, spread evenly."""
+    starts = np.arange(0, len(tokens) - 1, BLOCK)
+    if len(starts) > count:
+        starts = starts[np.linspace(0, len(starts) - 1, count).round().astype(int)]
+    return [tokens[start : start + BLOCK + 1] for start in starts]
+
+
+def lowest(curve: list[tuple[float, float]]) -> float:
+    """Where a curve is lowest, by the parabola around its lowest point, as `finetune` finds it."""
+    at = min(range(len(curve)), key=lambda i: curve[i][1])
+    if at in (0, len(curve) - 1):
+        return curve[at][0]
+    (left, a), (middle, b), (right, c) = curve[at - 1 : at + 2]
+    return round(20 * (middle + (right - left) / 4 * (a - c) / (a - 2 * b + c))) / 20
 
 
 def gain(line: dict[str, Any], loss: float) -> float:
@@ -293,21 +325,23 @@ def gain(line: dict[str, Any], loss: float) -> float:
 
 
 def tables(lines: list[dict[str, Any]]) -> str:
-    """A table in Markdown for each size: at the end of training | at the dial's best place."""
+    """A table in Markdown for each size: what a recipe ends with / what the dial's best place would give."""
     rows = []
     for size in dict.fromkeys(line["size"] for line in lines):
         cells = {(line["recipe"], line["book"]): line for line in lines if line["size"] == size}
         books = sorted({book for _, book in cells})
-        rows += ["", " | ".join(["", size, *(book.split("-")[0] for book in books), "mean", "average", ""])]
+        rows += ["", " | ".join(["", size, *(book.split("-")[0] for book in books), "mean", ""])]
         for recipe in dict.fromkeys(recipe for recipe, _ in cells):
-            found = [cells[recipe, book] for book in books if (recipe, book) in cells]
-            ends = [gain(line, line["dial"]["1.0"]) for line in found]
-            bests = [gain(line, min(line["dial"].values())) for line in found]
-            pairs = iter([f"{end:+.2f} / {best:+.2f}" for end, best in zip(ends, bests, strict=True)])
-            row = [next(pairs) if (recipe, book) in cells else "" for book in books]
-            mean = f"{np.mean(ends):+.2f} / {np.mean(bests):+.2f}"
-            average = f"{np.mean([gain(line, line['average']) for line in found]):+.2f}"
-            rows.append(" | ".join(["", recipe, *row, mean, average, ""]))
+            found = {book: cells[recipe, book] for book in books if (recipe, book) in cells}
+            pairs = {
+                book: (gain(line, line["ends"]), gain(line, min(line["dial"].values())))
+                for book, line in found.items()
+            }
+            said = [
+                f"{pairs[book][0]:+.2f} / {pairs[book][1]:+.2f}" if book in pairs else "" for book in books
+            ]
+            end, best = np.mean(list(pairs.values()), axis=0)
+            rows.append(" | ".join(["", recipe, *said, f"{end:+.2f} / {best:+.2f}", ""]))
     return "\n".join(rows).strip()
 
 
@@ -346,7 +380,7 @@ def main() -> None:
                 line = measure(base, RECIPES[recipe], data, book, size, args.heads)
                 with args.target.open("a", encoding="utf-8") as file:
                     file.write(json.dumps({"book": book, "size": size, "recipe": recipe, **line}) + "\n")
-                print(f"{book} {size} {recipe}: {gain(line, line['dial'][1.0]):+.2f} %", flush=True)
+                print(f"{book} {size} {recipe}: {gain(line, line['ends']):+.2f} %", flush=True)
     print(tables([json.loads(line) for line in args.target.read_text(encoding="utf-8").splitlines()]))
 
 

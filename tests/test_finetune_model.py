@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,40 @@ def test_adam_takes_the_step_that_its_authors_describe(
         clear = np.abs(gradient) > 1e-4  # where epsilon does not count
         moved = variable.value.numpy() - values[name]
         np.testing.assert_allclose(moved[clear], -1e-3 * np.sign(gradient[clear]), atol=3e-5, err_msg=name)
+
+
+def test_what_is_kept_and_judged_is_the_weights_running_average(
+    values: dict[str, np.ndarray], windows: np.ndarray
+) -> None:
+    from mckennabot.finetune.engines.adam import kept_share
+    from mckennabot.finetune.engines.model import GPT2
+    from mckennabot.finetune.engines.tensorflow_engine import TensorFlowEngine
+
+    def arrays(pairs: Iterable[tuple[str, Any]]) -> dict[str, np.ndarray]:
+        return {name: value.numpy().copy() for name, value in pairs}
+
+    engine = TensorFlowEngine(GPT2(HPARAMS, values.items()), "float32", micro_batch=2)
+    expected = dict(values)
+    for step in (1, 2, 3):
+        engine.train(windows, 1e-2, step)
+        raw = arrays(engine.model.params.items())
+        expected = {n: kept_share(step) * expected[n] + (1 - kept_share(step)) * raw[n] for n in raw}
+    average = arrays(engine.weights())
+    for name in average:
+        np.testing.assert_allclose(average[name], expected[name], atol=1e-5, err_msg=name)
+    evaluated = engine.evaluate(windows[:, :-1], windows[:, 1:]) / (2 * LENGTH)
+    assert evaluated == pytest.approx(reference_loss(average, windows), abs=1e-4)
+
+    # Weights and moments are all that another engine needs to take the same next step.
+    another = TensorFlowEngine(GPT2(HPARAMS, average.items()), "float32", micro_batch=2)
+    another.restore(arrays(engine.moments()).items())
+    for each in (engine, another):
+        each.train(windows, 1e-2, 4)
+    ours, theirs = (arrays([*each.weights(), *each.moments()]) for each in (engine, another))
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+    another.load(values.items())
+    assert all(np.array_equal(value, values[name]) for name, value in arrays(another.weights()).items())
 
 
 def test_float16s_loss_scale_doubles_after_many_good_steps_and_halves_at_an_overflow(

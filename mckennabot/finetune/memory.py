@@ -49,6 +49,7 @@ def estimate(hparams: Hparams, settings: FinetuneSettings, dtype: str) -> dict[s
         "program": PROGRAM,
         "weights": (4 if half == 4 else 4 + half) * size,
         "Adam's moments": 8 * size,
+        "average of the weights": 4 * size,
         "gradients": (12 if settings.accumulate > 1 else 8) * size,
         "layers": kept,
         "logits": hparams.n_vocab * (2 * half * min(tokens, MATRIX_ROWS) + 2 * 4 * min(tokens, ROWS)),

@@ -25,7 +25,7 @@ from mckennabot.reporter import Reporter
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation reads, spread evenly; more say little and cost much."""
 
-DIAL_PLACES = (0.0, 0.25, 0.5, 0.75, 1.25)
+DIAL_PLACES = (0.0, 0.25, 0.5, 0.75, 1.25, 1.5)
 """Voices besides 1 at which the held-out loss is measured when training is done (see `models.dial`)."""
 
 DIAL_TOKENS = 256

@@ -1,4 +1,4 @@
-"""Holds the constants of the optimizer step, which both engines take: Adam with clipping and loss scaling."""
+"""Holds the constants of a step, which both engines take: Adam, clipping, loss scaling, averaged weights."""
 
 from __future__ import annotations
 
@@ -17,6 +17,19 @@ LOSS_SCALE = 2.0**15
 
 GROW_AFTER = 2000
 """Steps without an overflow after which the loss scale doubles."""
+
+
+AVERAGE = 0.97
+"""Share of the weights' running average that a step keeps, once there is one: some thirty steps count.
+
+With a window or two a step, weights go to and fro about the way that the loss falls; their average does
+not. It predicted unseen chapters better than the last weights on every book tried (docs/voice.md).
+"""
+
+
+def kept_share(step: int) -> np.float32:
+    """Return the share of the average that a step, counted from 1, keeps; the first have little to keep."""
+    return np.float32(min(AVERAGE, step / (step + 2)))
 
 
 def corrected_rate(learning_rate: float, step: int) -> np.float32:

@@ -27,7 +27,7 @@ class OutOfDeviceMemory(Exception):  # noqa: N818
 
 
 class Engine(Protocol):
-    """Trains, evaluates and samples from one model.
+    """Trains one model; evaluates, samples from and yields the running average of its weights.
 
     Attributes:
         model: the model that is trained.
@@ -67,16 +67,23 @@ class Engine(Protocol):
         """Return whether `flag` is set in any process; reading it as a bool waits for all of them."""
 
     def weights(self) -> Iterator[tuple[str, Any]]:
-        """Yield the variables by name, each one whole; in a job, every process has to iterate to the end."""
+        """Yield the average of each variable by name, whole; in a job, every process iterates to the end."""
 
     def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
-        """Replace the model's weights by others; return whether there were any."""
+        """Replace the model's weights, and their average, by others; return whether there were any."""
 
     def moments(self) -> Iterator[tuple[str, Any]]:
-        """Yield, as `weights` does, Adam's moments and the loss scale, by names such as ``model/wte/m``."""
+        """Yield, as `weights` does, what the next step needs besides the average.
+
+        Adam's moments and the weights themselves have names such as ``model/wte/m`` and ``model/wte/raw``;
+        float16 has a loss scale.
+        """
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
-        """Take over what `moments` yielded; names that this precision does not know are ignored."""
+        """Take over what `moments` yielded; names that this precision does not know are ignored.
+
+        Weights that are not among it, as in a state of before there was an average, stay as loaded.
+        """
 
 
 def shrink(engine: Engine, rows: int, length: int, remat: bool) -> None:

@@ -29,6 +29,7 @@ class JaxEngine:
 
     def __init__(self, model: gpt2.GPT2, dtype: str, micro_batch: int, remat: bool = False) -> None:
         import jax
+        from jax import numpy as jnp
 
         mesh = self._mesh = devices.Mesh()
         self.model = model
@@ -46,6 +47,7 @@ class JaxEngine:
             for slot in "mv"
             for name, value in params.items()
         }
+        self._averages: dict[str, Any] = {name: jnp.copy(value) for name, value in params.items()}
         if dtype == "float16":
             self._moments["loss_scale"] = mesh.cut(np.float32(adam.LOSS_SCALE))
             self._moments["good_steps"] = mesh.cut(np.float32(0))
@@ -61,7 +63,7 @@ class JaxEngine:
         self._fitting: set[tuple[int, ...]] = set()  # shapes of micro-batches whose gradients fit
         moments = {name: value.sharding for name, value in self._moments.items()}
         self._update = jax.jit(
-            self._clipped_adam, donate_argnums=(0, 1), out_shardings=(slices, moments, same)
+            self._clipped_adam, donate_argnums=(0, 1, 2), out_shardings=(slices, slices, moments, same)
         )
         self._evaluate = mesh.compile(self._loss, (slices, rows, rows), same)
         self._next = jax.jit(self._next_logits, out_shardings=(same, same))
@@ -71,7 +73,7 @@ class JaxEngine:
         """See `engine.Engine`."""
         import jax
 
-        rate = adam.corrected_rate(learning_rate, step)
+        rates = adam.corrected_rate(learning_rate, step), adam.kept_share(step)
         parts = self._mesh.share(batch.reshape(-1, self.micro_batch, batch.shape[1]), axis=1)
         try:
             grads, loss = self._gradients(self.model.params, self._moments.get("loss_scale", 1.0), parts)
@@ -84,9 +86,10 @@ class JaxEngine:
             if not any(sign in str(error) for sign in ("RESOURCE_EXHAUSTED", "Out of memory")):
                 raise
             raise OutOfDeviceMemory from error
-        params, self._moments, loss = self._update(self.model.params, self._moments, grads, loss, rate)
-        for name, value in params.items():
-            self.model.variables[name].assign(value)
+        params, self._averages, self._moments, loss = self._update(
+            self.model.params, self._averages, self._moments, grads, loss, *rates
+        )
+        self._assign(params)
         return loss
 
     def evaluate(self, tokens: Tokens, targets: Tokens) -> float:
@@ -94,7 +97,7 @@ class JaxEngine:
         # Rows that do not divide evenly among the devices are filled up with rows that do not count.
         missing = ((0, -len(tokens) % self._mesh.mine), (0, 0))
         rows = np.pad(tokens, missing), np.pad(targets, missing, constant_values=IGNORED)
-        return float(self._evaluate(self.model.params, *(self._mesh.share(part, axis=0) for part in rows)))
+        return float(self._evaluate(self._averages, *(self._mesh.share(part, axis=0) for part in rows)))
 
     def new_cache(self, length: int) -> Any:
         """See `engine.Engine`."""
@@ -103,7 +106,7 @@ class JaxEngine:
     def next_logits(self, token: int, position: int, cache: Any) -> tuple[Any, Any]:
         """See `engine.Engine`."""
         tokens = np.full((1, 1), token, np.int32)
-        logits, cache = self._next(self.model.params, tokens, np.int32(position), cache)
+        logits, cache = self._next(self._averages, tokens, np.int32(position), cache)
         return np.asarray(logits), cache
 
     def any_process(self, flag: bool) -> Any:
@@ -112,22 +115,33 @@ class JaxEngine:
 
     def weights(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
-        for name, value in self.model.params.items():
+        for name, value in self._averages.items():
             yield name, self._mesh.whole(value)
 
     def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
         """See `engine.Engine`."""
-        names = [self.model.variables[name].assign(self._mesh.cut(value)) for name, value in weights]
-        return bool(names)
+        loaded = {name: self._mesh.cut(value) for name, value in weights}
+        self._averages |= loaded
+        self._assign(loaded)
+        return bool(loaded)
 
     def moments(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
-        for name, value in self._moments.items():
+        raw = {f"{name}/raw": value for name, value in self.model.params.items()}
+        for name, value in (self._moments | raw).items():
             yield name, self._mesh.whole(value)
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
         """See `engine.Engine`."""
-        self._moments |= {name: self._mesh.cut(value) for name, value in moments if name in self._moments}
+        for name, value in moments:
+            if name in self._moments:
+                self._moments[name] = self._mesh.cut(value)
+            elif name.endswith("/raw"):
+                self._assign({name.removesuffix("/raw"): self._mesh.cut(value)})
+
+    def _assign(self, params: dict[str, Any]) -> None:
+        for name, value in params.items():
+            self.model.variables[name].assign(value)
 
     def _forward(self, params: Any, tokens: Any, whole: bool = False) -> tuple[Any, Any]:
         """Return the weights as the head needs them, and the last layer's output [B, T, E].
@@ -175,9 +189,9 @@ class JaxEngine:
         return devices.mean(jax.tree.map(lambda total: total / parts.shape[0], (*back(sums), loss)))
 
     def _clipped_adam(
-        self, params: Any, moments: Any, grads: Any, loss: Any, rate: Any
-    ) -> tuple[Any, Any, Any]:
-        """Return new weights, new moments, and the loss as `train` returns it."""
+        self, params: Any, averages: Any, moments: Any, grads: Any, loss: Any, rate: Any, kept: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        """Return new weights, new averages, new moments, and the loss as `train` returns it."""
         from jax import numpy as jnp
 
         scale = moments.get("loss_scale", 1.0)
@@ -185,12 +199,14 @@ class JaxEngine:
         factor = adam.MAX_NORM / jnp.maximum(norm, adam.MAX_NORM) / scale
         finite = jnp.isfinite(loss) & jnp.isfinite(norm)
         keep = functools.partial(jnp.where, finite)
-        new_params, new_moments = {}, dict(moments)
+        new_params, new_averages, new_moments = {}, {}, dict(moments)
         for name, grad in grads.items():
             clipped = grad * factor
             m = adam.BETA1 * moments[f"{name}/m"] + (1 - adam.BETA1) * clipped
             v = adam.BETA2 * moments[f"{name}/v"] + (1 - adam.BETA2) * jnp.square(clipped)
             new_params[name] = keep(params[name] - rate * m / (jnp.sqrt(v) + adam.EPSILON), params[name])
+            average = averages[name] - (1 - kept) * (averages[name] - new_params[name])
+            new_averages[name] = keep(average, averages[name])
             new_moments[f"{name}/m"] = keep(m, moments[f"{name}/m"])
             new_moments[f"{name}/v"] = keep(v, moments[f"{name}/v"])
         if self._dtype == "float16":
@@ -198,8 +214,8 @@ class JaxEngine:
             grow = good >= adam.GROW_AFTER
             new_moments["loss_scale"] = jnp.where(grow, 2 * scale, keep(scale, scale / 2))
             new_moments["good_steps"] = jnp.where(grow, 0.0, good)
-            return new_params, new_moments, loss
-        return new_params, new_moments, keep(loss, jnp.nan)
+            return new_params, new_averages, new_moments, loss
+        return new_params, new_averages, new_moments, keep(loss, jnp.nan)
 
 
 def _gathered_block(layer: gpt2.Params, x: Any, n_head: int) -> Any:

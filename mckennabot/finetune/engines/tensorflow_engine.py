@@ -34,6 +34,7 @@ class TensorFlowEngine:
             for slot in "mv"
             for name, value in model.params.items()
         }
+        self._averages = {name: tf.Variable(value) for name, value in model.params.items()}
         if dtype == "float16":
             self._moments |= {"loss_scale": tf.Variable(adam.LOSS_SCALE), "good_steps": tf.Variable(0.0)}
         self._sums: dict[str, Any] = {}  # of gradients, if a step has several micro-batches
@@ -52,11 +53,11 @@ class TensorFlowEngine:
     def train(self, batch: Tokens, learning_rate: float, step: int) -> Any:
         """See `engine.Engine`."""
         tf = import_tensorflow()
-        rate = adam.corrected_rate(learning_rate, step)
+        rates = adam.corrected_rate(learning_rate, step), adam.kept_share(step)
         parts = np.split(batch, len(batch) // self.micro_batch)
         try:
             if len(parts) == 1:
-                return self._train(batch, rate)
+                return self._train(batch, *rates)
             if not self._sums:
                 self._sums = {n: tf.Variable(tf.zeros_like(v)) for n, v in self.model.params.items()}
                 self._sums["loss"] = tf.Variable(0.0)
@@ -64,7 +65,7 @@ class TensorFlowEngine:
                 total.assign(tf.zeros_like(total))
             for part in parts:
                 self._add(part)
-            return self._apply(np.float32(1 / len(parts)), rate)
+            return self._apply(np.float32(1 / len(parts)), *rates)
         except tf.errors.ResourceExhaustedError as error:
             raise OutOfDeviceMemory from error
 
@@ -87,30 +88,36 @@ class TensorFlowEngine:
 
     def weights(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
-        yield from self.model.params.items()
+        yield from self._averages.items()
 
     def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
         """See `engine.Engine`."""
-        names = [self.model.variables[name].assign(value) for name, value in weights]
+        names = [self._averages[name].assign(value) for name, value in weights]
+        for name, average in self._averages.items():
+            self.model.variables[name].assign(average)
         return bool(names)
 
     def moments(self) -> Iterator[tuple[str, Any]]:
         """See `engine.Engine`."""
         yield from self._moments.items()
+        for name, value in self.model.params.items():
+            yield f"{name}/raw", value
 
     def restore(self, moments: Iterable[tuple[str, Any]]) -> None:
         """See `engine.Engine`."""
         for name, value in moments:
             if name in self._moments:
                 self._moments[name].assign(value)
+            elif name.endswith("/raw"):
+                self.model.variables[name.removesuffix("/raw")].assign(value)
 
     def _loss(self, tokens: Any, targets: Any) -> Any:
-        weights = gpt2.cast(self.model.params, self._dtype)
+        weights = gpt2.cast(self._averages, self._dtype)
         x = gpt2.hidden(weights, gpt2.embed(weights, tokens), self.model.hparams, self._layer)
         return gpt2.loss(weights, x, targets, learning=False)
 
     def _next_logits(self, token: Any, position: Any, cache: Any) -> Any:
-        weights = gpt2.cast(self.model.params, "float32")
+        weights = gpt2.cast(self._averages, "float32")
         return gpt2.next_logits(weights, token, position, cache, self.model.hparams)
 
     def _gradients(self, batch: Any) -> tuple[Any, dict[str, Any]]:
@@ -133,21 +140,27 @@ class TensorFlowEngine:
         grads["model/wpe"] = tf.pad(positions, [[0, hparams.n_ctx - length], [0, 0]])
         return mean, grads
 
-    def _train_one(self, batch: Any, rate: Any) -> Any:
-        return self._adam(*self._gradients(batch), rate)
+    def _train_one(self, batch: Any, rate: Any, kept: Any) -> Any:
+        return self._adam(*self._gradients(batch), rate, kept)
 
     def _add_gradients(self, batch: Any) -> None:
         loss, grads = self._gradients(batch)
         for name, grad in (grads | {"loss": loss}).items():
             self._sums[name].assign_add(grad)
 
-    def _apply_sums(self, share: Any, rate: Any) -> Any:
+    def _apply_sums(self, share: Any, rate: Any, kept: Any) -> Any:
         means = {name: total * share for name, total in self._sums.items()}
         loss = means.pop("loss")
-        return self._adam(loss, means, rate)
+        return self._adam(loss, means, rate, kept)
 
-    def _adam(self, loss: Any, grads: dict[str, Any], rate: Any) -> Any:
-        """Clip to `MAX_NORM` and update, unless something is not finite; `rate` has the bias correction.
+    def _adam(self, loss: Any, grads: dict[str, Any], rate: Any, kept: Any) -> Any:
+        """Clip to `MAX_NORM`, update and average, unless something is not finite.
+
+        Args:
+            loss: of the step.
+            grads: by name.
+            rate: with the bias correction.
+            kept: share of the average that stays.
 
         Returns:
             The loss, NaN if training cannot continue.
@@ -180,6 +193,9 @@ class TensorFlowEngine:
                         epsilon=adam.EPSILON,
                         grad=grad,
                     )
+                    # What this allocates is less than the layers' activations, which are gone by now.
+                    average = self._averages[name]
+                    average.assign_sub((1 - kept) * (average - self.model.params[name]))
             rescale(good_steps + 1, loss_scale)
             return tf.constant(True)
 
