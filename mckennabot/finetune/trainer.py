@@ -25,8 +25,11 @@ from mckennabot.reporter import Reporter
 VALIDATION_TOKENS = 16384
 """Held-out tokens that a validation reads, spread evenly; more say little and cost much."""
 
-DIAL_PLACES = (0.0, 0.25, 0.5, 0.75, 1.25, 1.5)
-"""Voices besides 1 at which the held-out loss is measured when training is done (see `models.dial`)."""
+DIAL_PLACES = (0.0, 0.25, 0.5, 0.75, 1.25, 1.5, 1.75, 2.0)
+"""Voices besides 1 at which the held-out loss is measured when training is done (see `models.dial`).
+
+Beyond 1 only as long as it falls: after few steps the average of the weights is some way behind them.
+"""
 
 DIAL_TOKENS = 256
 """With fewer held-out tokens than this, noise is larger than the differences along the dial."""
@@ -307,6 +310,9 @@ class Trainer:
         if self._validation[2] < DIAL_TOKENS:
             return
         for voice in DIAL_PLACES:
+            beyond = [losses[place] for place in sorted(losses) if place >= AS_TRAINED]
+            if len(beyond) > 1 and beyond[-1] > beyond[-2]:
+                break
             if not self._engine.load(self._job.broadcast(self._record.at_voice(voice))):
                 return
             losses[voice] = self._held_out_loss()
