@@ -87,7 +87,7 @@ def first(chapters: list[list[str]], count: int) -> tuple[list[list[str]], list[
 
 
 def validation_share(n: int) -> float:
-    """As `finetune` holds out: a twentieth, of a small corpus more."""
+    """A twentieth, as `finetune` holds out; of a small corpus more, where that would be mostly noise."""
     return max(0.05, min(0.15, 1024 / n))
 
 
@@ -165,13 +165,16 @@ def compare(model: Path, arrays: Path, target: Path, cells: list[str]) -> None:
         untuned = [nats(*part) for part in parts]
         for name, (batch, rates) in recipes.items():
             count = len(rates)
-            engine.load(base.items())
             engine.restore([(key, np.zeros_like(value)) for key, value in engine.moments()])
+            engine.load(base.items())
             order, began, points = orders(len(train), count, batch), time.perf_counter(), []
             for step in range(1, count + 1):
                 rows = train[(order[step - 1][:, None] + np.arange(BLOCK + 1)) % len(train)]
                 engine.train(rows.astype(np.int32), rates[step - 1], step)
                 if step in {max(1, count * i // 8) for i in (1, 2, 4, 6, 8)}:
+                    if name != "finetune":  # which alone judges the average of its weights
+                        raw = {key.removesuffix("/raw"): np.array(value) for key, value in engine.moments()}
+                        engine.load((key, raw[key]) for key in base)
                     points.append(
                         [step, round(time.perf_counter() - began, 1), *(nats(*part) for part in parts)]
                     )

@@ -32,7 +32,7 @@ BLOCK = 1024
 TEST_WINDOWS = 8
 CURVE = 14
 """Windows between two looks at the held-out chapters: half an epoch of 20,000 words."""
-DIAL = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+DIAL = tuple(place / 4 for place in range(1, 9))
 PATIENCE = 5
 """Looks at a run's own held-out text without improvement after which it stops, as in `finetune`."""
 PASSAGES, PREFIX, SUFFIX = 96, 50, 50

@@ -52,6 +52,28 @@ def test_a_step_that_is_not_finite_changes_no_weight(jax_cli: WarmCli) -> None:
     assert done.stdout.split() == ["nan", "True", "True", "65536,0", "65536,1", f"{2**100},0"], done.stderr
 
 
+def test_weights_that_were_loaded_are_trained_as_those_it_began_with(jax_cli: WarmCli) -> None:
+    done = jax_cli.python(_LOADED)
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+_LOADED = """
+import numpy as np
+from mckennabot.models.checkpoint import Hparams
+from mckennabot.finetune.engines.build import make_engine
+from mckennabot.finetune.engines.model import GPT2
+from mckennabot.models.weights import random_weights
+
+hparams = Hparams(n_vocab=17, n_ctx=8, n_embd=4, n_head=1, n_layer=1)
+values = random_weights(hparams, 0)
+engine = make_engine(GPT2(hparams, values.items()), "float32", 2)
+windows = np.arange(18, dtype=np.int32).reshape(2, 9) % 17
+first = float(engine.train(windows, 1e-3, 1))
+engine.load(values.items())
+print(all(np.array_equal(value, values[name]) for name, value in engine.weights()))
+print(float(engine.train(windows, 1e-3, 2)) == first)
+"""
+
 # In a process of its own, because Keras has one backend in each.
 _BROKEN_STEP = """
 import numpy as np

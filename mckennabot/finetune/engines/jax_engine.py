@@ -120,8 +120,11 @@ class JaxEngine:
 
     def load(self, weights: Iterable[tuple[str, Any]]) -> bool:
         """See `engine.Engine`."""
+        from jax import numpy as jnp
+
         loaded = {name: self._mesh.cut(value) for name, value in weights}
-        self._averages |= loaded
+        # Arrays of their own: a step gives both away, and none can be given away twice.
+        self._averages |= {name: jnp.copy(value) for name, value in loaded.items()}
         self._assign(loaded)
         return bool(loaded)
 
