@@ -107,10 +107,13 @@ class FinetuneSettings(Settings):
     )
     accumulate: int = setting(1, "Add up the gradients of this many batches for each step.", low=1)
     learning_rate: float | None = setting(
-        None, "Raise the learning rate to this peak.", above=0, unset="0.00005; tiny: 0.0015"
+        None, "Raise the learning rate to this peak.", above=0, unset="0.0001; tiny: 0.0015"
     )
-    warmup: int = setting(
-        20, "Raise the learning rate over this many steps; after them it falls with their square root.", low=0
+    warmup: int | None = setting(
+        None,
+        "Raise the learning rate over this many steps; after them it falls with their square root.",
+        low=0,
+        unset="50; tiny: 20",
     )
     block_size: int | None = setting(
         None, "Train on sequences of this many tokens.", low=1, unset="the model's window"

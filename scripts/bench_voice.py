@@ -125,7 +125,7 @@ def compare(model: Path, arrays: Path, target: Path, cells: list[str]) -> None:
     """Train by three recipes on each corpus, and measure at five points; a line for each."""
     from mckennabot.finetune.engines.build import make_engine
     from mckennabot.finetune.engines.model import GPT2
-    from mckennabot.finetune.plan import BASE_RATE
+    from mckennabot.finetune.plan import BASE_RATE, BASE_WARMUP
     from mckennabot.finetune.precision import choose
     from mckennabot.finetune.trainer import learning_rate
     from mckennabot.models.checkpoint import ModelDir
@@ -157,7 +157,7 @@ def compare(model: Path, arrays: Path, target: Path, cells: list[str]) -> None:
         epochs = max(1, -(-(len(train) // BLOCK) // 8))
         trainer = 3 * epochs
         recipes = {  # batch, and the rate of each step
-            "finetune": (1, [learning_rate(BASE_RATE, 20, step) for step in range(1, steps + 1)]),
+            "finetune": (1, [learning_rate(BASE_RATE, BASE_WARMUP, step) for step in range(1, steps + 1)]),
             "gpt-2-simple": (1, [1e-4] * steps),
             "Trainer": (8, [5e-5 * (1 - step / trainer) for step in range(trainer)]),
         }

@@ -20,7 +20,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to fine-tune; the defaults are `finetune`'s, without its validation and its average.
+    """How to fine-tune.
 
     Attributes:
         rate: of Adam at its peak.
@@ -63,7 +63,7 @@ class Recipe:
         towards_base: decoupled decay towards the base, per unit of rate (L2-SP).
     """
 
-    rate: float = 5e-5
+    rate: float
     fall: str = "root"
     warmup: int = 20
     epochs: int = 4
@@ -78,10 +78,15 @@ class Recipe:
     towards_base: float = 0.0
 
 
+FINETUNE = Recipe(1e-4, warmup=50, epochs=10, average=0.97, held_out=0.05)
+"""As mckennabot does it."""
+
 RECIPES = {
-    "finetune": Recipe(epochs=10, average=0.97, held_out=0.05),
-    "finetune, no average": Recipe(epochs=10, held_out=0.05),
-    "finetune, MLPs fixed": Recipe(epochs=10, held_out=0.05, fixed="mlp"),
+    "finetune": FINETUNE,
+    "finetune, no average": replace(FINETUNE, average=0.0),
+    "finetune, MLPs fixed": replace(FINETUNE, fixed="mlp"),
+    "finetune, 5e-5 after 20 steps": replace(FINETUNE, rate=5e-5, warmup=20),
+    "finetune, after 100 steps": replace(FINETUNE, warmup=100),
     "1e-4 to zero": Recipe(1e-4, "line", epochs=3),
     "2e-4 to zero": Recipe(2e-4, "line", epochs=3),
     "1e-4 to zero, dropout": Recipe(1e-4, "line", epochs=4, dropout=0.1),

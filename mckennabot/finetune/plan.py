@@ -34,11 +34,12 @@ VOCABULARY_BYTES = 8_000_000
 LANGUAGE_PIECES = 4
 """Pieces of text (see `texts.PIECE`) from which a corpus's language is recognised."""
 TINY_SIZES = {"n_ctx": 256, "n_embd": 256, "n_head": 4, "n_layer": 4}
-TINY_BATCH, TINY_RATE = 4, 1.5e-3
+TINY_BATCH, TINY_RATE, TINY_WARMUP = 4, 1.5e-3, 20
 """Measured on a book of 11,000 words: whole words as tokens do more, and sooner, than a deeper model."""
 
-BASE_BATCH, BASE_RATE = 1, 5e-5
-"""Half of gpt-2-simple's rate, which overfits a book sooner and reaches no lower loss (docs/voice.md)."""
+BASE_BATCH, BASE_RATE, BASE_WARMUP = 1, 1e-4, 50
+"""gpt-2-simple's rate, reached where a run on a few pages is at its best: half of it does as well there,
+but whole books want all of it (docs/voice.md)."""
 EVALUATE_EVERY = (5, 100)
 """Steps between validations, at least and at most; within these limits, half an epoch."""
 
@@ -280,7 +281,10 @@ def _complete(
     settings: FinetuneSettings, origin: str, hparams: Hparams, tokens: int, reporter: Reporter
 ) -> FinetuneSettings:
     """Return the settings with every choice made, for a corpus of `tokens` tokens per process."""
-    batch, rate = (TINY_BATCH, TINY_RATE) if origin == TINY else (BASE_BATCH, BASE_RATE)
+    tiny = origin == TINY
+    batch, rate, warmup = (
+        (TINY_BATCH, TINY_RATE, TINY_WARMUP) if tiny else (BASE_BATCH, BASE_RATE, BASE_WARMUP)
+    )
     batch, devices = _share_out(settings, batch, reporter)
     block = settings.block_size or hparams.n_ctx
     if block > hparams.n_ctx:
@@ -294,6 +298,7 @@ def _complete(
         batch_size=batch,
         devices=devices,
         learning_rate=settings.learning_rate or rate,
+        warmup=warmup if settings.warmup is None else settings.warmup,
         block_size=block,
         eval_every=every,
     )

@@ -96,6 +96,7 @@ class Trainer:
         settings, state = setup.settings, setup.state
         assert settings.batch_size is not None
         assert settings.learning_rate is not None
+        assert settings.warmup is not None
         self._record = record
         self._engine = engine
         self._state = state
@@ -107,6 +108,7 @@ class Trainer:
         self._windows_per_step = self._own_windows * job.processes
         self._validation = _padded(data.held_out, data.windows.block, job.processes)
         self._peak: float = settings.learning_rate
+        self._warmup: int = settings.warmup
         self._reporter = reporter
         self._interruption = interruption
         self._stop = False  # a process was interrupted, and all have agreed to stop
@@ -161,7 +163,7 @@ class Trainer:
         batch = self._data.windows.batch(
             state.windows + self._job.rank * self._own_windows, self._own_windows
         )
-        rate = learning_rate(self._peak, self._settings.warmup, step)
+        rate = learning_rate(self._peak, self._warmup, step)
         while True:
             try:
                 loss = self._engine.train(batch, rate, step)
