@@ -281,10 +281,9 @@ def _complete(
     settings: FinetuneSettings, origin: str, hparams: Hparams, tokens: int, reporter: Reporter
 ) -> FinetuneSettings:
     """Return the settings with every choice made, for a corpus of `tokens` tokens per process."""
-    tiny = origin == TINY
-    batch, rate, warmup = (
-        (TINY_BATCH, TINY_RATE, TINY_WARMUP) if tiny else (BASE_BATCH, BASE_RATE, BASE_WARMUP)
-    )
+    batch, rate, warmup = BASE_BATCH, BASE_RATE, BASE_WARMUP
+    if origin == TINY:
+        batch, rate, warmup = TINY_BATCH, TINY_RATE, TINY_WARMUP
     batch, devices = _share_out(settings, batch, reporter)
     block = settings.block_size or hparams.n_ctx
     if block > hparams.n_ctx:
